@@ -12,8 +12,11 @@ use std::path::Path;
 
 pub mod real;
 pub mod sim;
+#[cfg(test)]
+mod tests;
 
 pub use real::RealDisk;
+pub use sim::SimDisk;
 
 /// A file system, as far as durable parts need one.
 pub trait Disk: Send + Sync + 'static {
@@ -131,7 +134,10 @@ pub fn read_whole(disk: &dyn Disk, path: &Path, most: u64) -> io::Result<Option<
     };
     let length = file.len()?;
     if length > most {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{length} bytes, at most {most} are expected")));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("{length} bytes, at most {most} are expected"),
+        ));
     }
     let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
     let read = file.read_at(&mut bytes, 0)?;
