@@ -1,1 +1,21 @@
-//! Placeholder.
+//! The wire and the log, as types: generated from the `.proto` files beside this crate, and the only conversions between
+//! them and [`yiwang_model`].
+
+pub mod block;
+mod convert;
+pub mod topics;
+
+/// Package `yiwang.v1`: what gateways and programs speak with the city.
+#[allow(missing_docs, clippy::all, unreachable_pub)] // generated; documented in the .proto files
+pub mod v1 {
+    tonic::include_proto!("yiwang.v1");
+}
+
+/// Package `yiwang.log.v1`: what the log's bytes mean.
+#[allow(missing_docs, clippy::all, unreachable_pub)] // generated; documented in the .proto files
+pub mod log {
+    tonic::include_proto!("yiwang.log.v1");
+}
+
+/// The descriptors of all files, for reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/yiwang.bin"));

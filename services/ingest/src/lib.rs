@@ -1,1 +1,140 @@
-//! Placeholder.
+//! The doors: readings come in, and are acknowledged when, and only when, they are durable.
+//!
+//! [`grpc`] and the MQTT listener decode what comes, [`admit`] decides, [`commit`] makes it durable. Hand-off 1 of a
+//! reading's journey lies in [`commit::Receipt`]: no door answers before it resolves. [`tick`] cuts the log into epochs.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use yiwang_catalogue::Catalogue;
+use yiwang_log::Log;
+
+pub mod admit;
+pub mod clock;
+pub mod columns;
+pub mod commit;
+pub mod counters;
+pub mod grpc;
+pub mod names;
+pub mod refuse;
+pub mod start;
+pub mod tick;
+
+use admit::Plausible;
+use clock::{CityClock, ClockKind, wall_now};
+use commit::{Committer, Parts, committer};
+use counters::Counters;
+use names::{Limits, Names};
+use refuse::Refusals;
+use tick::Ticker;
+
+/// How the doors are set.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The clock that a new log gets, and that an old one must have; `None` takes what the log has.
+    pub clock: Option<ClockKind>,
+    /// How many series there may be.
+    pub limits: Limits,
+    /// The most bytes that topic `rejected` may hold; beyond that refusals are only counted.
+    pub max_rejected_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { clock: None, limits: Limits::default(), max_rejected_bytes: 64 << 20 }
+    }
+}
+
+/// What all doors share.
+pub struct Ingest {
+    /// Makes readings durable.
+    pub committer: Committer,
+    /// Names of series.
+    pub names: Arc<Names>,
+    /// The city's clock.
+    pub clock: Arc<CityClock>,
+    /// What is counted.
+    pub counters: Arc<Counters>,
+    /// Cancelled when the doors are to close.
+    pub stop: CancellationToken,
+}
+
+/// The tasks behind the doors; each ends with an error only when the log has failed.
+pub type Tasks = JoinSet<Result<(), yiwang_log::Error>>;
+
+impl Ingest {
+    /// Reads what the log knows, appends the catalogue if it is new and the first tick with it, and starts committer and
+    /// ticker. The doors may open when this returns. `stop` closes the doors; the committer ends when they are closed.
+    ///
+    /// # Errors
+    /// When the log cannot be read or appended to, or has another clock than `options` asks for.
+    pub async fn start(
+        log: Arc<dyn Log>,
+        catalogue: Arc<Catalogue>,
+        options: &Options,
+        stop: CancellationToken,
+    ) -> Result<(Arc<Self>, Tasks), Error> {
+        let beginning = start::begin(&log, &catalogue, options.clock).await?;
+        let partitions = log.layout().topics[usize::from(yiwang_proto::topics::READINGS)].partitions;
+        let names = Arc::new(Names::new(catalogue, partitions, options.limits));
+        beginning.names.into_iter().for_each(|series| names.restore(series));
+        let clock = Arc::new(CityClock::new(beginning.clock, beginning.last_tick.city));
+        let counters = Arc::new(Counters::default());
+        let mut ticker = Ticker {
+            log: Arc::clone(&log),
+            clock: Arc::clone(&clock),
+            counters: Arc::clone(&counters),
+            revision: beginning.revision,
+            last: beginning.last_tick,
+        };
+        ticker.tick().await?;
+        let parts = Parts {
+            log,
+            names: Arc::clone(&names),
+            clock: Arc::clone(&clock),
+            counters: Arc::clone(&counters),
+            max_rejected_bytes: options.max_rejected_bytes,
+        };
+        let (committer, committing) = committer(parts, stop.clone());
+        let mut tasks = Tasks::new();
+        tasks.spawn(committing);
+        tasks.spawn(ticker.run(stop.clone()));
+        Ok((Arc::new(Self { committer, names, clock, counters, stop }), tasks))
+    }
+
+    /// The event times that are plausible now.
+    #[must_use]
+    pub fn plausible(&self) -> Plausible {
+        Plausible::around(self.clock.now(), self.clock.follows_feed())
+    }
+
+    /// The records for what a door refused; `sender` is the gateway or client.
+    #[must_use]
+    pub fn rejected(&self, door: &str, sender: &str, refusals: &Refusals) -> Vec<yiwang_proto::log::Rejected> {
+        if refusals.is_empty() {
+            return Vec::new();
+        }
+        refusals.records(door, sender, self.clock.now(), wall_now())
+    }
+}
+
+/// Why the doors cannot open.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The log cannot be read or appended to.
+    #[error(transparent)]
+    Log(#[from] yiwang_log::Error),
+    /// The log's clock is another than the one asked for.
+    #[error("this log's clock is \"{found}\", and \"{wanted}\" is asked for: a log keeps its clock; choose another data folder")]
+    OtherClock {
+        /// What the log has.
+        found: String,
+        /// What was asked for.
+        wanted: String,
+    },
+    /// A record of this topic cannot be decoded.
+    #[error("topic \"{0}\" has a record that this release cannot read: start a newer release")]
+    Unreadable(&'static str),
+}

@@ -164,7 +164,7 @@ mod tests {
         let series = Series::new("Aotizhongxin", "pm2_5").expect("good names");
         let id = AnomalyId::of("pm2_5-day", &series, Timestamp::from_secs(1_362_067_200));
         assert_eq!(id.to_string().parse(), Ok(id));
-        assert_eq!(id.to_string(), "4a3e");
+        assert_eq!(id.to_string(), "0ad8147d521b365a804ed3aef306652f");
     }
 
     #[test]

@@ -1,0 +1,133 @@
+//! Admission: which readings the city takes.
+//!
+//! A reading is refused when its series, unit, value or time cannot be; what is doubtful but possible is taken with the
+//! quality that its sender gave. The order of the checks is fixed, so that the same reading is always refused for
+//! the same reason.
+
+use yiwang_catalogue::Metric;
+use yiwang_model::{Quality, Reading, Row, Span, Timestamp, Unit};
+use yiwang_proto::v1::Reason;
+
+use crate::names::{Known, Names, Refused};
+
+/// An admitted reading: the series' dense number and partition, and the row for the log.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Admitted {
+    /// The series' number at the doors.
+    pub dense: u32,
+    /// Its partition of topic `readings`.
+    pub partition: u16,
+    /// The reading.
+    pub row: Row,
+}
+
+/// The window of event times that are plausible for a metric now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plausible {
+    city: Option<Timestamp>,
+    /// Whether readings move the clock, so that none can be ahead of it.
+    feed: bool,
+}
+
+impl Plausible {
+    /// Around this city time. In a city whose feed moves the clock no reading is ahead; before it began, none is late.
+    #[must_use]
+    pub fn around(city: Option<Timestamp>, feed: bool) -> Self {
+        Self { city, feed }
+    }
+
+    fn check(self, metric: &Metric, time: Timestamp) -> Result<(), (Reason, Span)> {
+        let Some(city) = self.city else { return Ok(()) };
+        if time < city - metric.back {
+            return Err((Reason::TooLate, city - time));
+        }
+        if !self.feed && time > city + metric.ahead {
+            return Err((Reason::TooEarly, time - city));
+        }
+        Ok(())
+    }
+}
+
+/// Admits one reading, as a gateway says it in words.
+///
+/// # Errors
+/// The reason and the sentence with which to refuse it.
+pub fn admit(names: &Names, plausible: Plausible, gateway: &str, reading: &Reading) -> Result<Admitted, Refused> {
+    let known = names.resolve(gateway, reading.series.source(), reading.series.metric())?;
+    check_unit(&known.metric, &reading.unit)?;
+    let row = Row {
+        series: known.id,
+        time: reading.time,
+        value: reading.value,
+        quality: reading.quality,
+        period_end: reading.period_end,
+        vintage: reading.vintage,
+    };
+    check_row(&known, plausible, &row)?;
+    Ok(Admitted { dense: known.dense, partition: known.partition, row })
+}
+
+/// Refuses a unit that is not the metric's.
+///
+/// # Errors
+/// The reason and the sentence.
+pub fn check_unit(metric: &Metric, unit: &Unit) -> Result<(), Refused> {
+    if *unit == metric.unit {
+        return Ok(());
+    }
+    let (name, wanted) = (&metric.name, &metric.unit);
+    Err((Reason::WrongUnit, format!("metric \"{name}\" is in \"{wanted}\", not in \"{unit}\"")))
+}
+
+/// Refuses a row whose value, time or period cannot be.
+///
+/// # Errors
+/// The reason and the sentence.
+pub fn check_row(known: &Known, plausible: Plausible, row: &Row) -> Result<(), Refused> {
+    let metric = &known.metric;
+    if !(metric.min..=metric.max).contains(&row.value) {
+        return Err(impossible(metric, row.value));
+    }
+    plausible.check(metric, row.time).map_err(|(reason, off)| implausible(metric, row.time, reason, off))?;
+    match (row.period_end, row.vintage.0) {
+        (Some(end), _) if end <= row.time => Err((
+            Reason::BadPeriod,
+            format!("the period ends at {end}, which is not after its beginning {}", row.time),
+        )),
+        (_, Some(vintage)) => check_vintage(plausible, metric, vintage),
+        _ => Ok(()),
+    }
+}
+
+fn check_vintage(plausible: Plausible, metric: &Metric, vintage: Timestamp) -> Result<(), Refused> {
+    match plausible.city {
+        Some(city) if !plausible.feed && vintage > city + metric.ahead => {
+            Err((Reason::BadPeriod, format!("published at {vintage}, which is after the city's time {city}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn impossible(metric: &Metric, value: f64) -> Refused {
+    let Metric { name, min, max, unit, .. } = metric;
+    (Reason::ImpossibleValue, format!("{value} is not possible for \"{name}\": {min} to {max} {unit} is"))
+}
+
+fn implausible(metric: &Metric, time: Timestamp, reason: Reason, off: Span) -> Refused {
+    let name = &metric.name;
+    let message = if reason == Reason::TooLate {
+        format!("{time} is {off} behind the city's clock; \"{name}\" may be {} behind", metric.back)
+    } else {
+        format!("{time} is {off} ahead of the city's clock; \"{name}\" may be {} ahead", metric.ahead)
+    };
+    (reason, message)
+}
+
+/// The quality with this number.
+///
+/// # Errors
+/// The reason and the sentence.
+pub fn quality(number: u8) -> Result<Quality, Refused> {
+    Quality::from_number(number)
+        .ok_or_else(|| (Reason::BadQuality, format!("quality {number} is not known; known are 0 to 7")))
+}

@@ -1,0 +1,61 @@
+//! What the doors count. Nothing disappears without being counted here.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use yiwang_proto::v1::Reason;
+
+/// A count that only rises.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds to it.
+    pub fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What the doors count since the process began.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Readings made durable.
+    pub admitted: Counter,
+    /// Readings refused, by number of [`Reason`].
+    pub refused_by_reason: [Counter; REASONS],
+    /// Refused readings that the topic `rejected` had no room for.
+    pub rejected_not_kept: Counter,
+    /// Commits that found the disk full and were tried again.
+    pub no_room: Counter,
+    /// Open gRPC streams ever.
+    pub grpc_streams: Counter,
+    /// MQTT connections ever.
+    pub mqtt_connections: Counter,
+    /// Ticks appended.
+    pub ticks: Counter,
+}
+
+/// One more than the largest number of a [`Reason`].
+pub const REASONS: usize = 13;
+
+impl Counters {
+    /// Counts refused readings.
+    pub fn refused(&self, reason: u32, count: u64) {
+        if let Some(counter) = self.refused_by_reason.get(reason as usize) {
+            counter.add(count);
+        }
+    }
+
+    /// Refused readings by reason, as (name in the API, count).
+    pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        (0..).zip(&self.refused_by_reason).map(|(number, counter)| {
+            let reason = Reason::try_from(number).unwrap_or(Reason::Unspecified);
+            (reason.as_str_name(), counter.get())
+        })
+    }
+}

@@ -1,0 +1,166 @@
+//! What the doors must know of the log before they open: its clock, the catalogue in force, the names of series, the
+//! last tick.
+
+use std::sync::Arc;
+
+use prost::Message;
+use yiwang_catalogue::Catalogue;
+use yiwang_log::{Class, Log, Offset, Partition, Position, Stored, TopicId};
+use yiwang_model::{Series, Timestamp};
+use yiwang_proto::log::{
+    CatalogueRevision, Clock, ReadingsRecord, SeriesName, readings_record::Kind,
+};
+use yiwang_proto::topics;
+
+use crate::Error;
+use crate::clock::{ClockKind, wall_now};
+use crate::commit::to;
+
+/// The last tick of a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LastTick {
+    /// Its number; 0 when there is none.
+    pub number: u64,
+    /// Its city time, if the city had one.
+    pub city: Option<Timestamp>,
+}
+
+/// The cursor that remembers where to look for the last tick.
+pub(crate) const TICKS_CURSOR: &str = "ticks";
+
+/// The most that is read at once, in bytes.
+const READ_BYTES: usize = 4 << 20;
+
+/// The clock of this log; a new log gets `wanted` as its first record.
+///
+/// # Errors
+/// [`Error::OtherClock`] when the log has another kind than the one asked for, or one that is not known.
+pub async fn clock(log: &dyn Log, wanted: Option<ClockKind>) -> Result<ClockKind, Error> {
+    let partition = Partition { topic: TopicId(topics::CLOCK), index: 0 };
+    let Some(first) = all(log, partition, Offset(0)).await?.into_iter().next() else {
+        let kind = wanted.unwrap_or(ClockKind::Wall);
+        log.append(Class::Inner, vec![to(topics::CLOCK, 0, &kind.to_log())]).await?;
+        return Ok(kind);
+    };
+    let found = Clock::decode(first.payload).map_err(|_| Error::Unreadable("clock"))?;
+    let kind = ClockKind::from_log(&found);
+    match (kind, wanted) {
+        (Some(kind), None) => Ok(kind),
+        (Some(kind), Some(wanted)) if kind.word() == wanted.word() => Ok(kind),
+        _ => {
+            let wanted = wanted.map_or("wall", |wanted| wanted.word());
+            Err(Error::OtherClock { found: found.kind, wanted: wanted.to_owned() })
+        }
+    }
+}
+
+/// The revision number of this catalogue; appended as a new one when it is not the last of the log.
+///
+/// # Errors
+/// When the log cannot be read or appended to.
+pub async fn revision(log: &dyn Log, catalogue: &Catalogue) -> Result<u32, Error> {
+    let partition = Partition { topic: TopicId(topics::CATALOGUE), index: 0 };
+    let last = all(log, partition, Offset(0)).await?.pop();
+    let last = last.map(|last| CatalogueRevision::decode(last.payload)).transpose();
+    let last = last.map_err(|_| Error::Unreadable("catalogue"))?.unwrap_or_default();
+    let hash = catalogue.hash();
+    if last.hash == hash {
+        return Ok(last.revision);
+    }
+    let next = CatalogueRevision {
+        revision: last.revision + 1,
+        hash: hash.to_vec(),
+        text: catalogue.text().to_owned(),
+        wall_nanos: wall_now().nanos(),
+    };
+    log.append(Class::Inner, vec![to(topics::CATALOGUE, 0, &next)]).await?;
+    tracing::info!(revision = next.revision, "new catalogue, in force from the next tick");
+    Ok(next.revision)
+}
+
+/// The names of all series of the log.
+///
+/// # Errors
+/// When the log cannot be read.
+pub async fn names(log: &dyn Log) -> Result<Vec<Series>, Error> {
+    let partition = Partition { topic: TopicId(topics::NAMES), index: 0 };
+    let records = all(log, partition, Offset(0)).await?;
+    let name = |record: Stored| {
+        let name = SeriesName::decode(record.payload).map_err(|_| Error::Unreadable("names"))?;
+        Series::new(name.source, name.metric).map_err(|_| Error::Unreadable("names"))
+    };
+    records.into_iter().map(name).collect()
+}
+
+/// The last tick in any partition.
+///
+/// # Errors
+/// When the log cannot be read.
+pub async fn last_tick(log: &dyn Log) -> Result<LastTick, Error> {
+    let marked = log.cursor(TICKS_CURSOR);
+    let mut last = LastTick::default();
+    for extent in log.extents().iter().filter(|extent| extent.partition.topic == TopicId(topics::READINGS)) {
+        let marked = marked.iter().find(|position| position.partition == extent.partition);
+        let mut next = marked.map_or(extent.start, |marked| marked.next.max(extent.start));
+        while next < extent.end {
+            for stored in log.read(&[Position { partition: extent.partition, next }], READ_BYTES).await? {
+                next = Offset(stored.offset.0 + 1);
+                last.see(&stored)?;
+            }
+        }
+    }
+    Ok(last)
+}
+
+impl LastTick {
+    fn see(&mut self, stored: &Stored) -> Result<(), Error> {
+        let record = ReadingsRecord::decode(stored.payload.clone()).map_err(|_| Error::Unreadable("readings"))?;
+        if let Some(Kind::Tick(tick)) = record.kind {
+            self.number = self.number.max(tick.number);
+            self.city = self.city.max(tick.city_nanos.map(Timestamp));
+        }
+        Ok(())
+    }
+}
+
+/// All records of a partition that are there now.
+async fn all(log: &dyn Log, partition: Partition, from: Offset) -> Result<Vec<Stored>, Error> {
+    let extent = log.extents().into_iter().find(|extent| extent.partition == partition);
+    let end = extent.map_or(Offset(0), |extent| extent.end);
+    let mut records = Vec::new();
+    let mut next = from;
+    while next < end {
+        let read = log.read(&[Position { partition, next }], READ_BYTES).await?;
+        next = read.last().map_or(end, |last| Offset(last.offset.0 + 1));
+        records.extend(read);
+    }
+    Ok(records)
+}
+
+/// What the doors begin with.
+#[derive(Debug)]
+pub struct Beginning {
+    /// The clock of the log.
+    pub clock: ClockKind,
+    /// The revision of the catalogue in force.
+    pub revision: u32,
+    /// The series that were announced.
+    pub names: Vec<Series>,
+    /// The last tick.
+    pub last_tick: LastTick,
+}
+
+/// Reads it all, in the order in which a new log wants its first records.
+///
+/// # Errors
+/// When the log cannot be read or appended to, or has another clock than the one asked for.
+pub async fn begin(
+    log: &Arc<dyn Log>,
+    catalogue: &Catalogue,
+    clock_wanted: Option<ClockKind>,
+) -> Result<Beginning, Error> {
+    let log = log.as_ref();
+    let clock = clock(log, clock_wanted).await?;
+    let revision = revision(log, catalogue).await?;
+    Ok(Beginning { clock, revision, names: names(log).await?, last_tick: last_tick(log).await? })
+}
