@@ -8,6 +8,8 @@
 //! log order; a reading older than the newest seen is marked so by its time alone, and a detector decides
 //! itself whether it can still use it.
 //!
+//! [`rule`] has the rules that look across series.
+//!
 //! A new detector is one file here, one line in [`registry`], one file in `cases/` and one entry in a catalogue.
 
 use std::collections::BTreeMap;
@@ -15,7 +17,21 @@ use std::sync::Arc;
 
 use yiwang_model::{Quality, Severity, Span, Timestamp};
 
+mod episode;
+mod flat;
+pub mod gateway;
+mod limit;
+mod params;
+mod rate;
 pub mod registry;
+pub mod rule;
+mod silence;
+mod slip;
+mod spike;
+mod state;
+mod watch;
+
+pub use params::{Form, Parameter};
 
 /// One thing that a detector is told.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,6 +61,13 @@ pub struct Sample {
     pub value: f64,
     /// How far it can be trusted.
     pub quality: Quality,
+}
+
+impl Sample {
+    /// Whether detectors judge it: a number, of a quality that is judged.
+    pub(crate) fn is_judged(&self) -> bool {
+        self.quality.is_judged() && self.value.is_finite()
+    }
 }
 
 /// One step in the life of an episode.

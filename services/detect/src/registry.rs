@@ -1,1 +1,81 @@
-//! Placeholder.
+//! The kinds of detectors that there are, one line each.
+
+use crate::params::Parameter;
+use crate::rule::Rule;
+use crate::{Error, Prototype, Spec};
+use crate::{flat, gateway, limit, rate, silence, slip, spike};
+
+/// All of them, in the order in which they are listed to people.
+static KINDS: [Kind; 7] =
+    [limit::KIND, spike::KIND, rate::KIND, flat::KIND, silence::KIND, slip::KIND, gateway::KIND];
+
+/// One kind of detector, as `yiwang check` and the documentation list it.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// Its name in the catalogue.
+    pub name: &'static str,
+    /// What it finds, in Chinese.
+    pub zh: &'static str,
+    /// What it finds, in English.
+    pub en: &'static str,
+    /// The unit of [`crate::Finding::extreme`] and [`crate::Finding::limit`].
+    pub unit: &'static str,
+    /// The parameters that it knows; others are refused.
+    pub params: &'static [Parameter],
+    /// Whether it judges by the limit rows of its metric.
+    pub needs_limits: bool,
+    /// How it is built.
+    pub make: Make,
+}
+
+/// How a kind is built; by this the catalogue also knows whether it looks at one series or across them.
+#[derive(Clone, Copy, Debug)]
+pub enum Make {
+    /// A detector of one series.
+    Series(fn(&Spec) -> Result<Box<dyn Prototype>, Vec<Error>>),
+    /// A rule across series.
+    Across(fn(&Spec) -> Result<Box<dyn Rule>, Vec<Error>>),
+}
+
+/// All kinds.
+pub fn kinds() -> impl Iterator<Item = Kind> {
+    KINDS.iter().copied()
+}
+
+/// The kind with this name.
+#[must_use]
+pub fn kind(name: &str) -> Option<Kind> {
+    kinds().find(|kind| kind.name == name)
+}
+
+/// What makes the detectors of a catalogue entry, for any series of its metric.
+///
+/// # Errors
+/// All faults of the entry at once: [`Error::Kind`] when the kind is not known or looks across series,
+/// [`Error::Param`] for each parameter that is wrong, missing or not known, and for limits that do not fit.
+pub fn build(spec: &Spec) -> Result<Box<dyn Prototype>, Vec<Error>> {
+    match kind(&spec.kind).map(|kind| kind.make) {
+        Some(Make::Series(make)) => make(spec),
+        _ => Err(unknown(spec, |make| matches!(make, Make::Series(_)))),
+    }
+}
+
+/// The rule across series that a catalogue entry describes. Each caller gets one of its own, empty.
+///
+/// # Errors
+/// As [`build`]; [`Error::Kind`] also when the kind looks at one series.
+pub fn build_rule(spec: &Spec) -> Result<Box<dyn Rule>, Vec<Error>> {
+    match kind(&spec.kind).map(|kind| kind.make) {
+        Some(Make::Across(make)) => make(spec),
+        _ => Err(unknown(spec, |make| matches!(make, Make::Across(_)))),
+    }
+}
+
+fn unknown(spec: &Spec, fits: impl Fn(Make) -> bool) -> Vec<Error> {
+    let known: Vec<_> = kinds().filter(|kind| fits(kind.make)).map(|kind| kind.name).collect();
+    let found = spec.kind.chars().take(64).collect();
+    vec![Error::Kind { found, known: known.join(", ") }]
+}
+
+#[cfg(test)]
+mod tests;

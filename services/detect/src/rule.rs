@@ -1,0 +1,88 @@
+//! Rules across series: they step once per closed epoch, on everything that happened in it at once.
+//!
+//! A rule has no clock, no IO and no dice either. What its caller promises: `heard` is sorted by gateway, each
+//! there once; `events` are sorted by [`sort`]; epochs come in order. A rule keeps its state by gateway, so
+//! that gateways can be dealt out over workers, each with a rule of its own.
+
+use std::sync::Arc;
+
+use yiwang_model::{Series, Timestamp};
+
+use crate::{Error, Event};
+
+/// What happened in one closed epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct Epoch<'a> {
+    /// City time of the tick that closed it.
+    pub city: Timestamp,
+    /// The gateways that were heard in it.
+    pub heard: &'a [Heard],
+    /// What detectors of single series said in it, of the kinds that the rule looks at.
+    pub events: &'a [SeriesEvent],
+}
+
+/// A gateway was heard: some reading of any of its series arrived.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heard {
+    /// Which, as [`crate::gateway::subject`] names it.
+    pub gateway: Series,
+    /// The earliest event time among the readings.
+    pub oldest: Timestamp,
+    /// The latest event time among the readings.
+    pub newest: Timestamp,
+}
+
+/// What a detector said of a series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesEvent {
+    /// The detector, by its name in the catalogue.
+    pub detector: Arc<str>,
+    /// Through which gateway the series was last heard.
+    pub gateway: Series,
+    /// Of which series.
+    pub series: Series,
+    /// What it said.
+    pub event: Event,
+}
+
+/// What a rule lets pass or says itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleEvent {
+    /// The detector or rule, by its name in the catalogue.
+    pub detector: Arc<str>,
+    /// The series, or the subject of the rule.
+    pub series: Series,
+    /// What is said.
+    pub event: Event,
+}
+
+/// A rule across series.
+pub trait Rule: Send {
+    /// Takes one closed epoch and adds what follows from it to `out`.
+    fn step(&mut self, epoch: &Epoch<'_>, out: &mut Vec<RuleEvent>);
+
+    /// Adds its whole state to `out`.
+    fn snapshot(&self, out: &mut Vec<u8>);
+
+    /// Takes over a state that [`Rule::snapshot`] of the same kind of rule gave.
+    ///
+    /// # Errors
+    /// [`Error::Snapshot`] when the bytes are no such state; the rule is then as it was.
+    fn restore(&mut self, state: &[u8]) -> Result<(), Error>;
+}
+
+/// Puts events into the one order in which rules take them: event time, series, detector; what one detector
+/// said of one series stays in the order in which it said it.
+pub fn sort(events: &mut [SeriesEvent]) {
+    events.sort_by(|a, b| {
+        let key = |of: &SeriesEvent| at(&of.event);
+        key(a).cmp(&key(b)).then_with(|| a.series.cmp(&b.series)).then_with(|| a.detector.cmp(&b.detector))
+    });
+}
+
+fn at(event: &Event) -> Timestamp {
+    match event {
+        Event::Raised(finding) | Event::Worsened(finding) => finding.begin,
+        Event::Cleared(finding) => finding.end.unwrap_or(finding.begin),
+    }
+}
