@@ -1,1 +1,251 @@
-//! Placeholder.
+//! What a city tunes: metrics, stations, limits, detectors, routes, deadlines, the calendar.
+//!
+//! A catalogue is TOML in one file or in several, each a row of entries `[[metric]]`, `[[station]]` and so on; the
+//! order of entries and files means nothing. It is checked as a whole: a [`Catalogue`] that exists has no unknown
+//! key, no reference to what is not there, no number without its unit and source, a department and a deadline for
+//! every order, and only detectors that can be made. Everything that is wrong is told at once, each [`Fault`] with
+//! file, line, key, what was found and what would be right.
+//!
+//! A catalogue never changes. [`Catalogue::text`] is the one text that it came from and [`Catalogue::hash`] names
+//! it; the text goes into the log as a record and parses to the same catalogue. The shipped holiday notices are
+//! part of the program and not of the text; see [`calendar`].
+//!
+//! | entry | keys (those in brackets may be missing) |
+//! |---|---|
+//! | `metric` | `name zh en kind unit min max period source [ahead back lateness decimals]` |
+//! | `category`, `department`, `gateway` | `key zh en` |
+//! | `district` | `key zh en kind`: a `division` by its code, a `zone` or `elsewhere` by a name |
+//! | `station` | `id zh en kind district gateway metrics [point period]` |
+//! | `station_family` | as `station`, with `prefix` in place of `id`: every source that begins with it |
+//! | `plan` | `station metric unit points source`; `points` is a list of `[day, value]` |
+//! | `limit` | `id metric value unit window valid_from standard edition source [direction grade valid_to]` |
+//! | `detector` | `name zh en kind metrics category severity source [grade]` and the parameters of its kind |
+//! | `route` | `department [category district]` |
+//! | `deadline` | `id clock amount start source [category priority valid_from valid_to]`; see [`deadline`] |
+//! | `office_hours` | `from to source` |
+//! | `calendar_year` | `year off working source`; see [`calendar`] |
+//! | `calendar_day` | `date working source` |
+//!
+//! Days are those of Asia/Shanghai. `valid_from` and `valid_to` are both days on which the entry holds.
+
+mod build;
+pub mod calendar;
+mod city;
+pub mod deadline;
+mod demo;
+pub mod detector;
+mod entry;
+mod family;
+pub mod fault;
+pub mod limit;
+pub mod metric;
+mod nearest;
+pub mod place;
+pub mod route;
+mod source;
+pub mod station;
+mod value;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use yiwang_detect::SeriesContext;
+use yiwang_model::order::Due;
+use yiwang_model::{Priority, Series, Timestamp};
+
+pub use calendar::Calendar;
+pub use deadline::{Clock, Deadline, OfficeHours, Start};
+pub use demo::demo_text;
+pub use detector::{DetectorEntry, GatewayRule};
+pub use fault::Fault;
+pub use limit::{Direction, Limit};
+pub use metric::{Metric, MetricKind};
+pub use place::{District, DistrictKind, Named};
+pub use route::Route;
+pub use source::{MAX_BYTES, MAX_FILES};
+pub use station::{Plan, Station, StationKind};
+
+use family::Families;
+use route::Routes;
+
+/// Plans by station and metric.
+type Plans = BTreeMap<Arc<str>, BTreeMap<Arc<str>, Plan>>;
+
+/// What a city tunes, checked as a whole.
+#[derive(Clone)]
+pub struct Catalogue {
+    /// What can be measured, by name.
+    pub metrics: BTreeMap<Arc<str>, Metric>,
+    /// The subjects of orders, by key.
+    pub categories: BTreeMap<Arc<str>, Named>,
+    /// Districts and zones, by key.
+    pub districts: BTreeMap<Arc<str>, District>,
+    /// Who acts, by key.
+    pub departments: BTreeMap<Arc<str>, Named>,
+    /// Through what readings come, by key.
+    pub gateways: BTreeMap<Arc<str>, Named>,
+    /// All limits, in the order of the text.
+    pub limits: Vec<Limit>,
+    /// All detectors of single series, in the order of the text.
+    pub detectors: Vec<Arc<DetectorEntry>>,
+    /// The stations that are named, by source; members of families are not among them.
+    pub stations: BTreeMap<Arc<str>, Station>,
+    families: Families,
+    plans: Plans,
+    gateway_rule: Option<GatewayRule>,
+    routes: Routes,
+    deadlines: Vec<Deadline>,
+    office_hours: OfficeHours,
+    calendar: Calendar,
+    text: String,
+    hash: [u8; 32],
+    by_metric: BTreeMap<Arc<str>, Vec<Arc<DetectorEntry>>>,
+    by_gateway: BTreeMap<Arc<str>, Vec<Series>>,
+}
+
+impl Catalogue {
+    /// The demo city that the program carries: Chengdu, and twelve stations of Beijing to replay.
+    ///
+    /// # Panics
+    /// Never: a test parses it.
+    #[must_use]
+    pub fn demo() -> Self {
+        Self::parse(&[("demo.toml", demo_text())]).unwrap_or_else(|faults| {
+            panic!(
+                "the demo city has no faults: {}",
+                faults.first().map_or_else(String::new, Fault::to_string)
+            )
+        })
+    }
+
+    /// Parses and checks files, given as (name, text).
+    ///
+    /// # Errors
+    /// All faults, sorted by file and line.
+    pub fn parse(files: &[(&str, &str)]) -> Result<Self, Vec<Fault>> {
+        build::build(&source::split(files)?)
+    }
+
+    /// Reads, parses and checks a file, or all `*.toml` of a folder.
+    ///
+    /// # Errors
+    /// All faults, those of reading first.
+    pub fn load(path: &Path) -> Result<Self, Vec<Fault>> {
+        let files = source::read(path)?;
+        let files: Vec<(&str, &str)> =
+            files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        Self::parse(&files)
+    }
+
+    /// The one text that stands for this catalogue: it parses to the same.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The SHA-256 of [`Self::text`].
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        self.hash
+    }
+
+    /// The metric of this name.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> Option<&Metric> {
+        self.metrics.get(name)
+    }
+
+    /// The families of stations; `id` is the prefix.
+    pub fn families(&self) -> impl Iterator<Item = &Station> {
+        self.families.iter()
+    }
+
+    /// The station that a source is: the one of this name, else the family with the longest prefix that it begins
+    /// with.
+    #[must_use]
+    pub fn station(&self, source: &str) -> Option<&Station> {
+        self.stations.get(source).or_else(|| self.families.find(source))
+    }
+
+    /// The plan of one metric of one station.
+    #[must_use]
+    pub fn plan(&self, source: &str, metric: &str) -> Option<&Plan> {
+        self.plans.get(source)?.get(metric)
+    }
+
+    /// The series of the named stations behind a gateway, sorted by source.
+    #[must_use]
+    pub fn series_of(&self, gateway: &str) -> &[Series] {
+        self.by_gateway.get(gateway).map_or(&[], Vec::as_slice)
+    }
+
+    /// All series of the named stations, sorted by source.
+    pub fn series(&self) -> impl Iterator<Item = Series> {
+        self.stations.values().flat_map(Station::series)
+    }
+
+    /// What detectors may know of a series: the station's period, else the metric's, and its plan.
+    #[must_use]
+    pub fn series_context(&self, series: &Series) -> SeriesContext {
+        let own = self.station(series.source()).and_then(|station| station.period);
+        let period = own.or_else(|| self.metric(series.metric()).map(|metric| metric.period));
+        let plan = self.plan(series.source(), series.metric()).map(|plan| plan.points.clone());
+        SeriesContext { period: period.unwrap_or_default(), plan }
+    }
+
+    /// The detectors that watch a metric, in the order of the text.
+    #[must_use]
+    pub fn detectors_for(&self, metric: &str) -> &[Arc<DetectorEntry>] {
+        self.by_metric.get(metric).map_or(&[], Vec::as_slice)
+    }
+
+    /// The rule that a whole gateway fell silent, if the city wants it.
+    #[must_use]
+    pub fn gateway_rule(&self) -> Option<&GatewayRule> {
+        self.gateway_rule.as_ref()
+    }
+
+    /// Which department must act: by category and district, else by category, else the default.
+    #[must_use]
+    pub fn route(&self, category: &str, district: &str) -> Route {
+        let route = self.routes.find(category, district).cloned();
+        route.expect("a catalogue without a default route is refused")
+    }
+
+    /// When an order is due that was received at `received`; see [`deadline`] for how it is counted.
+    #[must_use]
+    pub fn due(&self, category: &str, priority: Priority, received: Timestamp) -> Due {
+        let deadline = Deadline::choose(&self.deadlines, category, priority, received);
+        let deadline = deadline.expect("a catalogue without a default deadline is refused");
+        deadline.due(received, &self.calendar, &self.office_hours)
+    }
+
+    /// All deadlines, in the order of the text.
+    #[must_use]
+    pub fn deadlines(&self) -> &[Deadline] {
+        &self.deadlines
+    }
+
+    /// Whether a day is a working day, and whether that is provisional; see [`calendar`].
+    #[must_use]
+    pub fn working_day(&self, date: jiff::civil::Date) -> (bool, bool) {
+        self.calendar.working_day(date)
+    }
+}
+
+impl fmt::Debug for Catalogue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hash: String = self.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        f.debug_struct("Catalogue")
+            .field("hash", &hash)
+            .field("metrics", &self.metrics.len())
+            .field("stations", &self.stations.len())
+            .field("detectors", &self.detectors.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

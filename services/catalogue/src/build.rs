@@ -1,0 +1,271 @@
+//! From files to a catalogue: every entry is read, every reference followed, every fault told.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use yiwang_model::Series;
+
+use crate::calendar::Calendar;
+use crate::deadline::{Clock, Deadline, OfficeHours, check_rivals};
+use crate::detector::{self, DetectorEntry, GatewayRule};
+use crate::entry::{Document, Entry, Ids, check_tops, document, entries};
+use crate::family::Families;
+use crate::fault::{Fault, Faults};
+use crate::limit::{Limit, check_unit};
+use crate::metric::Metric;
+use crate::place::{District, Named};
+use crate::route::{self, Routes};
+use crate::source::{Source, join};
+use crate::station::{self, Plan, Station};
+use crate::{Catalogue, Plans};
+
+/// The kinds of entries that there are.
+const TOPS: [&str; 15] = [
+    "metric",
+    "category",
+    "district",
+    "department",
+    "gateway",
+    "station",
+    "station_family",
+    "plan",
+    "limit",
+    "detector",
+    "route",
+    "deadline",
+    "office_hours",
+    "calendar_year",
+    "calendar_day",
+];
+
+/// Builds a catalogue from its files.
+///
+/// # Errors
+/// All faults, by file and line.
+pub(crate) fn build(sources: &[Source]) -> Result<Catalogue, Vec<Fault>> {
+    let faults = Faults::default();
+    let documents: Vec<Document<'_>> = sources.iter().map(|source| document(source, &faults)).collect();
+    check_tops(&documents, &TOPS, &faults);
+    let catalogue = Builder { documents: &documents, faults: &faults, sources }.build();
+    match catalogue {
+        Some(catalogue) if faults.is_empty() => Ok(catalogue),
+        _ => Err(faults.into_sorted()),
+    }
+}
+
+struct Builder<'a> {
+    documents: &'a [Document<'a>],
+    faults: &'a Faults,
+    sources: &'a [Source],
+}
+
+/// The names of everything that is referred to.
+#[derive(Default)]
+struct Names {
+    metrics: Ids,
+    categories: Ids,
+    districts: Ids,
+    departments: Ids,
+    gateways: Ids,
+    stations: Ids,
+}
+
+impl<'a> Builder<'a> {
+    fn entries(&self, what: &'static str) -> Vec<Entry<'a>> {
+        entries(self.documents, what, self.faults)
+    }
+
+    fn build(&self) -> Option<Catalogue> {
+        let mut names = Names::default();
+        let metrics = self.read_map("metric", &mut names.metrics, Metric::read, |metric| &metric.name);
+        let categories = self.read_map("category", &mut names.categories, Named::read, |named| &named.key);
+        let districts =
+            self.read_map("district", &mut names.districts, District::read, |district| &district.key);
+        let departments =
+            self.read_map("department", &mut names.departments, Named::read, |named| &named.key);
+        let gateways = self.read_map("gateway", &mut names.gateways, Named::read, |named| &named.key);
+        let (mut stations, families) = self.read_stations(&mut names);
+        let plans = self.read_plans(&names, &metrics);
+        take_plans(&mut stations, &plans);
+        let limits = self.read_limits(&names, &metrics);
+        let (detectors, gateway_rule) = self.read_detectors(&names, &limits);
+        let (routes, calendar) = (self.read_routes(&names), self.read_calendar());
+        let (deadlines, office_hours) = self.read_deadlines(&names);
+        let text = join(self.sources);
+        let hash = Sha256::digest(text.as_bytes()).into();
+        let (by_metric, by_gateway) = (by_metric(&detectors), by_gateway(&stations));
+        Some(Catalogue {
+            metrics,
+            categories,
+            districts,
+            departments,
+            gateways,
+            stations,
+            families,
+            plans,
+            limits,
+            detectors,
+            gateway_rule,
+            routes,
+            deadlines,
+            office_hours,
+            calendar,
+            text,
+            hash,
+            by_metric,
+            by_gateway,
+        })
+    }
+
+    fn read_map<T>(
+        &self,
+        what: &'static str,
+        ids: &mut Ids,
+        read: impl Fn(&Entry<'_>, &mut Ids) -> Option<T>,
+        key: impl Fn(&T) -> &Arc<str>,
+    ) -> BTreeMap<Arc<str>, T> {
+        let entries = self.entries(what);
+        let things = entries.iter().filter_map(|entry| read(entry, ids));
+        things.map(|thing| (key(&thing).clone(), thing)).collect()
+    }
+
+    fn read_stations(&self, names: &mut Names) -> (BTreeMap<Arc<str>, Station>, Families) {
+        let known = station::Known {
+            districts: &names.districts,
+            gateways: &names.gateways,
+            metrics: &names.metrics,
+        };
+        let read = |entry: &Entry<'_>, ids: &mut Ids| Station::read(entry, "id", ids, &known);
+        let stations = self.read_map("station", &mut names.stations, read, |station| &station.id);
+        let read = |entry: &Entry<'_>, ids: &mut Ids| Station::read(entry, "prefix", ids, &known);
+        let families = self.read_map("station_family", &mut Ids::new(), read, |station| &station.id);
+        (stations, Families::new(families))
+    }
+
+    fn read_plans(&self, names: &Names, metrics: &BTreeMap<Arc<str>, Metric>) -> Plans {
+        let mut plans = Plans::new();
+        for entry in self.entries("plan") {
+            let Some((plan, unit)) = Plan::read(&entry, &names.stations, &names.metrics) else { continue };
+            check_unit(&entry, &unit, metrics.get(&plan.metric));
+            let of_station = plans.entry(plan.station.clone()).or_default();
+            if let Some(plan) = of_station.insert(plan.metric.clone(), plan) {
+                let found = format!("a second plan of {:?} for {:?}", plan.metric, plan.station);
+                entry.wrong("station", found, "one plan for each station and metric".into());
+            }
+        }
+        plans
+    }
+
+    fn read_limits(&self, names: &Names, metrics: &BTreeMap<Arc<str>, Metric>) -> Vec<Limit> {
+        let mut ids = Ids::new();
+        let mut limits: Vec<Limit> = Vec::new();
+        for entry in self.entries("limit") {
+            limits.extend(Limit::read(&entry, &mut ids, &names.metrics, metrics));
+        }
+        limits
+    }
+
+    fn read_detectors(
+        &self,
+        names: &Names,
+        limits: &[Limit],
+    ) -> (Vec<Arc<DetectorEntry>>, Option<GatewayRule>) {
+        let known = detector::Known { metrics: &names.metrics, categories: &names.categories, limits };
+        let (mut ids, mut detectors, mut rule) = (Ids::new(), Vec::new(), None);
+        for entry in self.entries("detector") {
+            if !GatewayRule::is(&entry) {
+                detectors.extend(DetectorEntry::read(&entry, &mut ids, &known).map(Arc::new));
+                continue;
+            }
+            if rule.is_some() {
+                entry.wrong("kind", "a second rule for whole gateways".into(), "one in the catalogue".into());
+            }
+            rule = rule.or(GatewayRule::read(&entry, &mut ids, &names.categories));
+        }
+        (detectors, rule)
+    }
+
+    fn read_routes(&self, names: &Names) -> Routes {
+        let known = route::Known {
+            categories: &names.categories,
+            districts: &names.districts,
+            departments: &names.departments,
+        };
+        let mut routes = Routes::default();
+        self.entries("route").iter().for_each(|entry| routes.read(entry, &known));
+        if !routes.has_default() {
+            self.missing("route", "a [[route]] with a department and without category and district");
+        }
+        routes
+    }
+
+    fn read_calendar(&self) -> Calendar {
+        let (mut calendar, mut seen) = (Calendar::shipped(), BTreeMap::new());
+        self.entries("calendar_year").iter().for_each(|entry| calendar.read_year(entry, &mut seen));
+        self.entries("calendar_day").iter().for_each(|entry| calendar.read_day(entry));
+        calendar
+    }
+
+    fn read_deadlines(&self, names: &Names) -> (Vec<Deadline>, OfficeHours) {
+        let mut hours = OfficeHours::default();
+        self.entries("office_hours").iter().for_each(|entry| hours.read(entry));
+        let mut ids = Ids::new();
+        let mut read = Vec::new();
+        for entry in self.entries("deadline") {
+            let deadline = Deadline::read(&entry, &mut ids, &names.categories);
+            if deadline.as_ref().is_some_and(|deadline| needs_hours(deadline) && hours.is_empty()) {
+                entry.wrong(
+                    "clock",
+                    "\"working_hour\" without office hours".into(),
+                    "[[office_hours]] beside it".into(),
+                );
+            }
+            read.extend(deadline.map(|deadline| (deadline, entry)));
+        }
+        check_rivals(&read);
+        if !read.iter().any(|(deadline, _)| deadline.is_default()) {
+            self.missing("deadline", "a [[deadline]] without category, priority and validity");
+        }
+        (read.into_iter().map(|(deadline, _)| deadline).collect(), hours)
+    }
+
+    /// Tells that an entry is missing which every catalogue must have.
+    fn missing(&self, key: &str, wanted: &str) {
+        let file = self.sources.first().map_or_else(String::new, |source| source.name.clone());
+        let found = "no entry for all else".to_owned();
+        self.faults.add(Fault { file, line: 0, key: key.to_owned(), found, wanted: wanted.to_owned() });
+    }
+}
+
+fn needs_hours(deadline: &Deadline) -> bool {
+    matches!(deadline.clock, Clock::WorkingHour(_))
+}
+
+/// Gives each station the plan of the first of its metrics that has one.
+fn take_plans(stations: &mut BTreeMap<Arc<str>, Station>, plans: &Plans) {
+    for (id, plans) in plans {
+        if let Some(station) = stations.get_mut(id) {
+            station.plan = station.metrics.iter().find_map(|metric| plans.get(metric)).cloned();
+        }
+    }
+}
+
+/// The series of all named stations, by the gateway that they come through.
+fn by_gateway(stations: &BTreeMap<Arc<str>, Station>) -> BTreeMap<Arc<str>, Vec<Series>> {
+    let mut index: BTreeMap<Arc<str>, Vec<Series>> = BTreeMap::new();
+    for station in stations.values() {
+        index.entry(station.gateway.clone()).or_default().extend(station.series());
+    }
+    index
+}
+
+fn by_metric(detectors: &[Arc<DetectorEntry>]) -> BTreeMap<Arc<str>, Vec<Arc<DetectorEntry>>> {
+    let mut index: BTreeMap<Arc<str>, Vec<Arc<DetectorEntry>>> = BTreeMap::new();
+    for detector in detectors {
+        for metric in &detector.metrics {
+            index.entry(metric.clone()).or_default().push(detector.clone());
+        }
+    }
+    index
+}

@@ -1,0 +1,275 @@
+//! Detectors: which rules watch which metrics, with which limits, and what an order about them is.
+//!
+//! An entry has a few keys of its own; all others are parameters of its kind and are checked by
+//! [`yiwang_detect`]. Limits are chosen by metric, `window`, `direction` and, where several are known, `grade`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use toml::de::DeValue;
+use yiwang_detect::registry::{self, Kind, Make};
+use yiwang_detect::rule::Rule;
+use yiwang_detect::{LimitRow, Param, Params, Prototype, Spec};
+use yiwang_model::order::Text;
+use yiwang_model::{Severity, Span};
+
+use crate::entry::{Entry, Ids, shown};
+use crate::fault::quoted;
+use crate::limit::{Direction, Limit};
+use crate::value::number;
+
+/// A rule that watches every series of its metrics.
+pub struct DetectorEntry {
+    /// Its own name: the first part of the name of each episode.
+    pub name: Arc<str>,
+    /// The name for people.
+    pub title: Text,
+    /// Which kind of detector.
+    pub kind: Arc<str>,
+    /// What it watches.
+    pub metrics: Vec<Arc<str>>,
+    /// The subject of the orders that it opens.
+    pub category: Arc<str>,
+    /// How grave an episode is when it begins.
+    pub severity: Severity,
+    /// The parameters of its kind.
+    pub params: Params,
+    /// Where its numbers come from.
+    pub source: Arc<str>,
+    watched: BTreeMap<Arc<str>, Watched>,
+}
+
+/// What an entry is for one of its metrics.
+struct Watched {
+    limits: Arc<[LimitRow]>,
+    prototype: Arc<dyn Prototype>,
+}
+
+impl DetectorEntry {
+    /// What detectors for series of this metric are made by; `None` when the entry does not watch it.
+    #[must_use]
+    pub fn prototype(&self, metric: &str) -> Option<&Arc<dyn Prototype>> {
+        self.watched.get(metric).map(|watched| &watched.prototype)
+    }
+
+    /// The limits of this metric that it judges by, sorted by the time from which they hold.
+    #[must_use]
+    pub fn limits(&self, metric: &str) -> &[LimitRow] {
+        self.watched.get(metric).map_or(&[], |watched| &watched.limits)
+    }
+
+    pub(crate) fn read(entry: &Entry<'_>, ids: &mut Ids, known: &Known<'_>) -> Option<Self> {
+        let (name, title) = (entry.want_id("name", ids), entry.want_title());
+        let kind = want_kind(entry, |make| matches!(make, Make::Series(_)));
+        let metrics = entry.want_refs("metrics", known.metrics);
+        let category = entry.want_ref("category", known.categories);
+        let (severity, source) = (entry.want("severity"), entry.want_text("source"));
+        let grade: Option<Arc<str>> = entry.get("grade");
+        let params = read_params(entry, kind, source.as_ref());
+        let kind = kind?;
+        let mut detector = Self {
+            name: name?,
+            title: title?,
+            kind: kind.name.into(),
+            metrics: metrics?,
+            category: category?,
+            severity: severity?,
+            params: params?,
+            source: source?,
+            watched: BTreeMap::new(),
+        };
+        detector.watch(entry, kind, grade.as_deref(), known.limits);
+        Some(detector)
+    }
+
+    fn watch(&mut self, entry: &Entry<'_>, kind: Kind, grade: Option<&str>, all: &[Limit]) {
+        for metric in &self.metrics {
+            let limits =
+                if kind.needs_limits { self.select(entry, metric, grade, all) } else { Some(Arc::default()) };
+            let Some(limits) = limits else { continue };
+            let spec = Spec {
+                name: self.name.clone(),
+                kind: self.kind.to_string(),
+                severity: self.severity,
+                params: self.params.clone(),
+                limits: limits.clone(),
+            };
+            match registry::build(&spec) {
+                Ok(prototype) => {
+                    let prototype = Arc::from(prototype);
+                    self.watched.insert(metric.clone(), Watched { limits, prototype });
+                }
+                Err(errors) => return errors.iter().for_each(|error| tell(entry, error)),
+            }
+        }
+    }
+
+    /// The limits of a metric that the entry asks for; `None` when there is a fault with them.
+    fn select(
+        &self,
+        entry: &Entry<'_>,
+        metric: &str,
+        grade: Option<&str>,
+        limits: &[Limit],
+    ) -> Option<Arc<[LimitRow]>> {
+        let (window, side) = (self.text("window").unwrap_or("value"), self.side());
+        let of_metric = || limits.iter().filter(|limit| limit.metric.as_ref() == metric);
+        let mut chosen: Vec<&Limit> = of_metric()
+            .filter(|limit| limit.window.as_ref() == window && limit.direction == side)
+            .filter(|limit| grade.is_none() || limit.grade.as_deref() == grade)
+            .collect();
+        chosen.sort_by_key(|limit| limit.valid_from);
+        if chosen.is_empty() {
+            let windows: BTreeSet<String> = of_metric().map(|limit| format!("{:?}", limit.window)).collect();
+            let windows = windows.into_iter().collect::<Vec<_>>().join(", ");
+            let found =
+                format!("{window:?} and no limit of metric {metric:?} of that window, direction and grade");
+            entry.wrong("window", found, format!("a window of its limits ({windows})"));
+            return None;
+        }
+        if let Some(pair) = chosen.windows(2).find(|pair| pair[0].validity().overlaps(&pair[1].validity())) {
+            let found = format!("limits {:?} and {:?}, which hold at the same time", pair[0].id, pair[1].id);
+            entry.wrong("grade", found, "one grade of the two".into());
+            return None;
+        }
+        Some(chosen.into_iter().map(Limit::row).collect())
+    }
+
+    fn side(&self) -> Direction {
+        if self.text("direction") == Some("below") { Direction::Below } else { Direction::Above }
+    }
+
+    fn text(&self, key: &str) -> Option<&str> {
+        match self.params.get(key) {
+            Some(Param::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for DetectorEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DetectorEntry")
+            .field("name", &self.name)
+            .field("kind", &self.kind)
+            .field("metrics", &self.metrics)
+            .field("params", &self.params)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a detector may refer to.
+pub(crate) struct Known<'a> {
+    pub(crate) metrics: &'a Ids,
+    pub(crate) categories: &'a Ids,
+    pub(crate) limits: &'a [Limit],
+}
+
+/// The kind of an entry, if it is one of those that are made so.
+fn want_kind(entry: &Entry<'_>, fits: fn(Make) -> bool) -> Option<Kind> {
+    let name = entry.want_text("kind")?;
+    let kind = registry::kind(&name).filter(|kind| fits(kind.make));
+    if kind.is_none() {
+        let names: Vec<&str> = registry::kinds().map(|kind| kind.name).collect();
+        entry.wrong("kind", quoted(&name), format!("one of {}", names.join(", ")));
+    }
+    kind
+}
+
+/// The keys that are not the catalogue's own; and `source`, where the kind wants to quote it.
+fn read_params(entry: &Entry<'_>, kind: Option<Kind>, source: Option<&Arc<str>>) -> Option<Params> {
+    let mut params = Params::new();
+    let mut good = true;
+    for (key, value) in entry.rest() {
+        if let Some(param) = read_param(value) {
+            params.insert(key.to_owned(), param);
+        } else {
+            entry.wrong(key, shown(value), "a finite number, a text, true or false".into());
+            good = false;
+        }
+    }
+    if let Some(source) = source.filter(|_| kind.is_some_and(|kind| knows(kind, "source"))) {
+        params.insert("source".to_owned(), Param::Text(source.to_string()));
+    }
+    good.then_some(params)
+}
+
+fn knows(kind: Kind, key: &str) -> bool {
+    kind.params.iter().any(|parameter| parameter.key == key)
+}
+
+fn read_param(value: &DeValue<'_>) -> Option<Param> {
+    match value {
+        DeValue::String(text) => Some(Param::Text(text.to_string())),
+        DeValue::Boolean(flag) => Some(Param::Flag(*flag)),
+        _ => number(value).filter(|number| number.is_finite()).map(Param::Number),
+    }
+}
+
+/// Tells what a detector says of its entry, at the line of the key that it names.
+fn tell(entry: &Entry<'_>, error: &yiwang_detect::Error) {
+    let yiwang_detect::Error::Param { key, why } = error else {
+        return entry.wrong("kind", error.to_string(), "an entry that its detector can be made from".into());
+    };
+    let (found, wanted) = match (why.strip_prefix("is missing: "), why.split_once("; ")) {
+        (Some(meaning), _) => ("nothing".to_owned(), meaning.to_owned()),
+        (None, Some((found, wanted))) => (found.trim_start_matches("is ").to_owned(), wanted.to_owned()),
+        (None, None) => (format!("that it {why}"), "another value".to_owned()),
+    };
+    let wanted = wanted.trim_end_matches(" is wanted").replacen("known are", "one of", 1);
+    entry.wrong(key, found, wanted);
+}
+
+/// A rule that looks across series: all of a gateway fell silent at once.
+#[derive(Clone, Debug)]
+pub struct GatewayRule {
+    /// Its own name, which stands for the detector in its episodes.
+    pub name: Arc<str>,
+    /// The name for people.
+    pub title: Text,
+    /// How long nothing came of any of a gateway's series; none where the rule goes by their own periods.
+    pub after: Option<Span>,
+    /// The subject of the orders that it opens.
+    pub category: Arc<str>,
+    /// How grave it is.
+    pub severity: Severity,
+    /// Where its numbers come from.
+    pub source: Arc<str>,
+    /// What the rule is built from, by [`yiwang_detect::registry::build_rule`].
+    pub spec: Spec,
+}
+
+impl GatewayRule {
+    /// Whether an entry is of a kind that looks across series.
+    pub(crate) fn is(entry: &Entry<'_>) -> bool {
+        let kind = entry.peek("kind").and_then(registry::kind);
+        kind.is_some_and(|kind| matches!(kind.make, Make::Across(_)))
+    }
+
+    /// The rule itself, with nothing seen yet.
+    ///
+    /// # Errors
+    /// None for a rule of a catalogue, which was built once when it was checked.
+    pub fn build(&self) -> Result<Box<dyn Rule>, Vec<yiwang_detect::Error>> {
+        registry::build_rule(&self.spec)
+    }
+
+    pub(crate) fn read(entry: &Entry<'_>, ids: &mut Ids, categories: &Ids) -> Option<Self> {
+        let (name, title) = (entry.want_id("name", ids), entry.want_title());
+        let kind = want_kind(entry, |make| matches!(make, Make::Across(_)));
+        let category = entry.want_ref("category", categories);
+        let (severity, source) = (entry.want("severity"), entry.want_text("source"));
+        let params = read_params(entry, kind, source.as_ref());
+        let after = match params.as_ref()?.get("after") {
+            Some(Param::Text(text)) => text.parse().ok(),
+            _ => None,
+        };
+        let (name, severity) = (name?, severity?);
+        let kind = kind?.name.to_owned();
+        let spec = Spec { name: name.clone(), kind, severity, params: params?, limits: Arc::default() };
+        let errors = registry::build_rule(&spec).err().unwrap_or_default();
+        errors.iter().for_each(|error| tell(entry, error));
+        Some(Self { name, title: title?, after, category: category?, severity, source: source?, spec })
+    }
+}

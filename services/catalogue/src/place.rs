@@ -1,0 +1,77 @@
+//! The districts of the city, its departments, its gateways and the subjects of its orders.
+
+use std::sync::Arc;
+
+use yiwang_model::order::Text;
+
+use crate::entry::{Entry, Ids};
+use crate::value::{readable, word, words};
+
+/// What sort of place a district is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DistrictKind {
+    /// An administrative division, whose key is its code of six digits: `division`.
+    Division,
+    /// A functional zone: it owns orders but has no code: `zone`.
+    Zone,
+    /// Outside the city, for comparison: `elsewhere`.
+    Elsewhere,
+}
+
+const KINDS: [(DistrictKind, &str); 3] = [
+    (DistrictKind::Division, "division"),
+    (DistrictKind::Zone, "zone"),
+    (DistrictKind::Elsewhere, "elsewhere"),
+];
+
+readable!(DistrictKind, words(&KINDS), |value| word(value, &KINDS));
+
+/// A district, a functional zone, or a place outside the city.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct District {
+    /// The division code (GB/T 2260), or a zone's own name.
+    pub key: Arc<str>,
+    /// The name for people.
+    pub title: Text,
+    /// What sort of place it is.
+    pub kind: DistrictKind,
+}
+
+impl District {
+    /// The division code of six digits; zones have none.
+    #[must_use]
+    pub fn code(&self) -> Option<&Arc<str>> {
+        (self.kind == DistrictKind::Division).then_some(&self.key)
+    }
+
+    pub(crate) fn read(entry: &Entry<'_>, ids: &mut Ids) -> Option<Self> {
+        let (key, title) = (entry.want_id("key", ids), entry.want_title());
+        let kind: Option<DistrictKind> = entry.want("kind");
+        entry.finish();
+        let (key, kind) = (key?, kind?);
+        let is_code = key.len() == 6 && key.bytes().all(|byte| byte.is_ascii_digit());
+        if is_code != (kind == DistrictKind::Division) {
+            let wanted =
+                if is_code { "a name for what is no division" } else { "a division code of six digits" };
+            entry.wrong("key", format!("{key:?}"), wanted.into());
+        }
+        Some(Self { key, title: title?, kind })
+    }
+}
+
+/// A department, a gateway or a subject of orders: something with a name for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The name under which others refer to it.
+    pub key: Arc<str>,
+    /// The name for people.
+    pub title: Text,
+}
+
+impl Named {
+    pub(crate) fn read(entry: &Entry<'_>, ids: &mut Ids) -> Option<Self> {
+        let (key, title) = (entry.want_id("key", ids), entry.want_title());
+        entry.finish();
+        Some(Self { key: key?, title: title? })
+    }
+}
