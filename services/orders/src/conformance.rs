@@ -1,1 +1,43 @@
-//! Placeholder.
+//! What every order store must do, as tests that any engine can be put through.
+//!
+//! [`suite`] runs all of them; each asks for a store of its own by name, and opens it again where it must show
+//! that something lasts. A store that breaks a promise makes the suite panic with what was expected.
+
+mod episodes;
+mod life;
+pub mod model;
+mod pages;
+pub(crate) mod sample;
+
+use crate::OrderStore;
+
+/// Puts an engine through all promises of the seam. `open(name)` opens the store of that name, an empty one at
+/// first, the same one whenever the name comes again; its city is in `Asia/Shanghai`. Wants a tokio runtime.
+///
+/// # Panics
+/// When the engine breaks a promise.
+pub async fn suite<S, F, O>(open: O)
+where
+    S: OrderStore,
+    F: Future<Output = S>,
+    O: Fn(&'static str) -> F,
+{
+    episodes::an_episode_opens_one_order(&open).await;
+    episodes::an_epoch_is_applied_once(&open).await;
+    episodes::numbers_count_within_the_citys_day(&open).await;
+    episodes::notes_stand_in_the_history_and_close_nothing(&open).await;
+    episodes::numbers_come_back_bit_by_bit(&open).await;
+    episodes::an_audit_walks_over_every_episode(&open).await;
+    life::only_allowed_steps_are_taken(&open).await;
+    life::what_people_say_is_bounded(&open).await;
+    life::of_many_at_once_one_wins(&open).await;
+    life::the_outbox_has_every_step_once(&open).await;
+    pages::pages_join_without_gap_or_repeat(&open).await;
+    pages::filters_find_what_they_say(&open).await;
+    pages::wildcards_stand_for_themselves(&open).await;
+    pages::tokens_of_others_are_refused(&open).await;
+    pages::counts_are_what_a_recount_gives(&open).await;
+    for seed in 1..=8 {
+        model::live(&open, model::NAMES[seed % model::NAMES.len()], &model::actions(seed as u64, 60)).await;
+    }
+}

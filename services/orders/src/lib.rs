@@ -8,15 +8,39 @@
 //! an earlier one, changes nothing. What happened to orders also stands in an outbox, in the same transaction,
 //! from which a carrier takes it to the log.
 //!
+//! An order is numbered by the day it was received and a count within that day, taken in the transaction that
+//! opens it: the same intents in the same order give the same numbers. The history of an order is added to,
+//! never changed, and its places are without holes. When an episode clears, its order stays open: people close.
+//!
 //! [`sqlite`] keeps one file; [`conformance`] is the suite that every engine must pass.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use yiwang_model::order::{Step, WorkOrder};
-use yiwang_model::{AnomalyId, OrderIntent, OrderNo, OrderState, Timestamp};
+use yiwang_model::{Anomaly, AnomalyId, OrderIntent, OrderNo, OrderState, Timestamp};
 
 pub mod conformance;
+mod number;
+mod plan;
 pub mod sqlite;
+mod token;
+
+pub use sqlite::SqliteOrders;
+
+/// The longest name of somebody who acts, in characters.
+pub const MAX_WHO_CHARS: usize = 128;
+/// The longest note of a transition, in characters.
+pub const MAX_NOTE_CHARS: usize = 4_000;
+/// The longest text to look for, in characters.
+pub const MAX_TEXT_CHARS: usize = 128;
+/// The most orders of a page, and the most events taken from the outbox at once.
+pub const MAX_PAGE: u32 = 500;
+/// The most rows of [`OrderStore::episodes`].
+pub const MAX_EPISODES: u32 = 10_000;
+/// How many of its last steps an order is given with; earlier ones stay in the store.
+pub const MAX_STEPS: u32 = 1_000;
+/// The same for the orders of a page.
+pub const MAX_STEPS_IN_PAGE: u32 = 100;
 
 /// The moment of a change: city time decides, wall time stands beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,14 +82,14 @@ pub struct Filter {
     pub active: Option<bool>,
     /// Not closed and due before this city time.
     pub overdue_at: Option<Timestamp>,
-    /// With this text in number, title, station or district name.
+    /// With this text in number, title, station or district name; at most [`MAX_TEXT_CHARS`], no wildcards.
     pub text: Option<String>,
 }
 
 /// A page of orders, newest received first, then by number downwards.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
-    /// The orders; their timelines are filled in.
+    /// The orders, each with the last [`MAX_STEPS_IN_PAGE`] steps of its timeline.
     pub orders: Vec<WorkOrder>,
     /// What to hand in for the next page; `None` at the end.
     pub next: Option<String>,
@@ -99,14 +123,33 @@ pub struct OrderEvent {
     pub step: Step,
 }
 
+/// An episode and its order, as an audit reads them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpisodeRow {
+    /// The order.
+    pub no: OrderNo,
+    /// The department that owns it.
+    pub department: String,
+    /// Its state.
+    pub state: OrderState,
+    /// Whether the episode still goes on.
+    pub active: bool,
+    /// The episode as of its last step: id, series, begin, end, extreme, severity.
+    pub anomaly: Anomaly,
+}
+
 /// The order store, as everybody but its engine sees it.
 #[async_trait]
 pub trait OrderStore: Send + Sync + 'static {
     /// Applies what the judgement asks for at the end of an epoch, all or nothing, durable on return. Epochs at or
-    /// below the last applied change nothing and count as repeated.
+    /// below the last applied change nothing and count as repeated, and so do an intent to open for an episode
+    /// that has an order, a note for an episode that has none, and a note that says what is noted already.
+    ///
+    /// Dropping the future half way leaves all or nothing of the epoch behind.
     ///
     /// # Errors
-    /// [`Error::Outside`] when the store cannot take it now: retry. [`Error::Corrupt`] when it is damaged.
+    /// [`Error::Outside`] when the store cannot take it now: retry. [`Error::Corrupt`] when it is damaged,
+    /// [`Error::NotDurable`] when the disk failed to keep it: stop.
     async fn apply(&self, epoch: u64, at: Moment, intents: &[OrderIntent]) -> Result<Applied, Error>;
 
     /// The last applied epoch.
@@ -115,22 +158,24 @@ pub trait OrderStore: Send + Sync + 'static {
     /// As [`OrderStore::apply`].
     async fn applied(&self) -> Result<Option<u64>, Error>;
 
-    /// One order.
+    /// One order, with the last [`MAX_STEPS`] steps of its timeline.
     ///
     /// # Errors
     /// As [`OrderStore::apply`].
     async fn get(&self, no: &OrderNo) -> Result<Option<WorkOrder>, Error>;
 
-    /// The order that an episode opened.
+    /// The order that an episode opened, with the last [`MAX_STEPS`] steps of its timeline.
     ///
     /// # Errors
     /// As [`OrderStore::apply`].
     async fn of_anomaly(&self, id: AnomalyId) -> Result<Option<WorkOrder>, Error>;
 
-    /// A page of at most `limit` (1 to 500) orders; `after` is the `next` of the page before.
+    /// A page of at most `limit` orders, taken as the nearest of 1 to [`MAX_PAGE`]; `after` is the `next` of the
+    /// page before. Orders opened meanwhile never push others from page to page.
     ///
     /// # Errors
-    /// [`Error::Token`] when `after` is not one that a page gave; else as [`OrderStore::apply`].
+    /// [`Error::Token`] when `after` is not one that a page gave, [`Error::TooLong`] for the text to look for;
+    /// else as [`OrderStore::apply`].
     async fn find(&self, filter: &Filter, limit: u32, after: Option<&str>) -> Result<Page, Error>;
 
     /// How many orders there are, `now` in city time.
@@ -139,10 +184,20 @@ pub trait OrderStore: Send + Sync + 'static {
     /// As [`OrderStore::apply`].
     async fn counts(&self, now: Timestamp) -> Result<Counts, Error>;
 
-    /// Moves an order to another state, durable on return.
+    /// Every episode that has an order, sorted by the episode's id, so that an audit can walk beside it: at most
+    /// `limit` of them (the nearest of 1 to [`MAX_EPISODES`]) whose id is above `after`; fewer at the end.
     ///
     /// # Errors
-    /// [`Error::NotAllowed`] when the state may not follow, [`Error::NoSuchOrder`]; else as [`OrderStore::apply`].
+    /// As [`OrderStore::apply`].
+    async fn episodes(&self, after: Option<AnomalyId>, limit: u32) -> Result<Vec<EpisodeRow>, Error>;
+
+    /// Moves an order to another state, durable on return. Of two at once one comes first; the other is judged
+    /// by the state that it left.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`] when the state may not follow, [`Error::NoSuchOrder`], [`Error::TooLong`] for `who`
+    /// above [`MAX_WHO_CHARS`] or `note` above [`MAX_NOTE_CHARS`], [`Error::Missing`] when nobody acts or an order
+    /// is returned without a reason; else as [`OrderStore::apply`].
     async fn transition(
         &self,
         no: &OrderNo,
@@ -152,7 +207,7 @@ pub trait OrderStore: Send + Sync + 'static {
         at: Moment,
     ) -> Result<WorkOrder, Error>;
 
-    /// The oldest events still in the outbox, at most `limit`.
+    /// The oldest events still in the outbox, at most `limit`, taken as the nearest of 1 to [`MAX_PAGE`].
     ///
     /// # Errors
     /// As [`OrderStore::apply`].
@@ -172,11 +227,16 @@ pub enum Error {
     /// The engine cannot do it now: no room, locked, out of reach. Outside must act; retry with backoff.
     #[error("the order store cannot be used now")]
     Outside(#[source] sqlx::Error),
+    /// The disk refused to make written bytes durable; what it holds is unknown. We must stop and read again.
+    #[error("the disk did not make the order store durable: stop, check the disk, start again")]
+    NotDurable(#[source] sqlx::Error),
     /// The stored form is damaged. A person must act.
     #[error("the order store is damaged: {0}")]
     Corrupt(String),
     /// Written by a newer release.
-    #[error("the order store has schema version {found}; this release knows up to {known}: start a newer release")]
+    #[error(
+        "the order store has schema version {found}; this release knows up to {known}: start a newer release"
+    )]
     Newer {
         /// Its version.
         found: i64,
@@ -198,6 +258,23 @@ pub enum Error {
         /// What may follow.
         allowed: &'static [OrderState],
     },
+    /// A text from outside is too long. The sender must act.
+    #[error("{what} is too long: at most {most} characters are taken")]
+    TooLong {
+        /// Which text.
+        what: &'static str,
+        /// The most characters that it may have.
+        most: usize,
+    },
+    /// Something that a change must say is empty. The sender must act.
+    #[error("{what} is missing")]
+    Missing {
+        /// What is missing.
+        what: &'static str,
+    },
+    /// No time zone has this name. The configuration must change.
+    #[error("\"{0}\" is not the name of a time zone, as Asia/Shanghai is")]
+    Zone(String),
     /// A page token that no page gave.
     #[error("\"{0}\" is not a page token: take the one that the page before gave")]
     Token(String),
@@ -205,4 +282,37 @@ pub enum Error {
 
 fn words(states: &[OrderState]) -> String {
     states.iter().map(|state| state.word()).collect::<Vec<_>>().join(", ")
+}
+
+/// The beginning of a text from outside, fit to stand in an error.
+fn excerpt(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+/// Refuses a text with more than `most` characters.
+fn check_chars(what: &'static str, text: &str, most: usize) -> Result<(), Error> {
+    let fits = text.len() <= most || text.chars().nth(most).is_none();
+    if fits { Ok(()) } else { Err(Error::TooLong { what, most }) }
+}
+
+/// What must hold of a transition whatever the order's state.
+fn check_transition(who: &str, note: &str) -> Result<(), Error> {
+    check_chars("the name of who acts", who, MAX_WHO_CHARS)?;
+    check_chars("the note", note, MAX_NOTE_CHARS)?;
+    if who.trim().is_empty() {
+        return Err(Error::Missing { what: "the name of who acts" });
+    }
+    Ok(())
+}
+
+/// Refuses a step that the life of an order does not have, or that needs a reason and has none.
+fn check_step(no: &OrderNo, from: OrderState, to: OrderState, note: &str) -> Result<(), Error> {
+    let allowed = from.allowed();
+    if !allowed.contains(&to) {
+        return Err(Error::NotAllowed { no: no.clone(), from, to, allowed });
+    }
+    if to == OrderState::Returned && note.trim().is_empty() {
+        return Err(Error::Missing { what: "the reason for returning the order, in the note," });
+    }
+    Ok(())
 }

@@ -1,1 +1,126 @@
-//! Placeholder.
+//! The order store in one SQLite file.
+//!
+//! The file is `orders.sqlite` with, while it is open, `-wal` and `-shm` beside it. Its `application_id` is
+//! `YWOR`, its `user_version` the version of the schema ([`schema`] lists every version's statements). It runs in
+//! WAL mode with `synchronous=FULL`: what a call has answered survives `kill -9` and power loss.
+//!
+//! One connection writes, at most four read. A write is one `BEGIN IMMEDIATE` transaction; a read of several
+//! statements is one transaction too, so that it sees one moment. Times are nanoseconds since 1970 in UTC,
+//! states and other words as in APIs, anomaly ids 32 hexadecimal digits, booleans 0 and 1.
+//!
+//! | table | a row is |
+//! |---|---|
+//! | `orders` | an order with its content, its state, and its episode as of the last step |
+//! | `steps` | a line of an order's history; triggers refuse changes, deletions and holes |
+//! | `outbox` | a step on its way to the log, with the department of that time |
+//! | `days` | the last count given in the order numbers of a day |
+//! | `applied` | the last applied epoch; one row at most |
+
+mod apply;
+mod fault;
+mod outbox;
+mod pool;
+mod query;
+mod rows;
+mod schema;
+mod search;
+#[cfg(test)]
+mod tests;
+mod transition;
+mod words;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use sqlx::SqlitePool;
+use yiwang_model::{AnomalyId, OrderIntent, OrderNo, OrderState, Timestamp, WorkOrder};
+
+use crate::number::Days;
+use crate::{Applied, Counts, EpisodeRow, Error, Filter, Moment, OrderEvent, OrderStore, Page};
+
+/// The name that the file has in a data folder.
+pub const FILE: &str = "orders.sqlite";
+
+/// The order store in one SQLite file. Clones are the same store.
+#[derive(Clone, Debug)]
+pub struct SqliteOrders {
+    writer: SqlitePool,
+    readers: SqlitePool,
+    days: Days,
+}
+
+impl SqliteOrders {
+    /// Opens the file at `path`, makes it where there is none, and brings an older schema up to date. `zone` is
+    /// the city's time zone by its IANA name, as `Asia/Shanghai`; the day in order numbers is a day there.
+    ///
+    /// # Errors
+    /// [`Error::Zone`] for an unknown zone, [`Error::Newer`] for a file of a newer release, [`Error::Corrupt`]
+    /// for a file that is no order store, [`Error::Outside`] when the file cannot be used now.
+    pub async fn open(path: &Path, zone: &str) -> Result<Self, Error> {
+        Self::open_with(path, zone, pool::BUSY).await
+    }
+
+    async fn open_with(path: &Path, zone: &str, busy: std::time::Duration) -> Result<Self, Error> {
+        let days = Days::of(zone)?;
+        let writer = pool::writer(path, busy).await?;
+        schema::migrate(&writer).await?;
+        Ok(Self { writer, readers: pool::readers(path, busy), days })
+    }
+
+    /// Waits for what is under way, writes the WAL back into the file and closes it. Calls after that fail.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+#[async_trait]
+impl OrderStore for SqliteOrders {
+    async fn apply(&self, epoch: u64, at: Moment, intents: &[OrderIntent]) -> Result<Applied, Error> {
+        apply::apply(&self.writer, &self.days, epoch, at, intents).await
+    }
+
+    async fn applied(&self) -> Result<Option<u64>, Error> {
+        let mut conn = self.readers.acquire().await.map_err(fault::judge)?;
+        apply::applied(&mut conn).await
+    }
+
+    async fn get(&self, no: &OrderNo) -> Result<Option<WorkOrder>, Error> {
+        query::by_number(&self.readers, no).await
+    }
+
+    async fn of_anomaly(&self, id: AnomalyId) -> Result<Option<WorkOrder>, Error> {
+        query::by_anomaly(&self.readers, id).await
+    }
+
+    async fn find(&self, filter: &Filter, limit: u32, after: Option<&str>) -> Result<Page, Error> {
+        search::find(&self.readers, filter, limit, after).await
+    }
+
+    async fn counts(&self, now: Timestamp) -> Result<Counts, Error> {
+        query::counts(&self.readers, now).await
+    }
+
+    async fn episodes(&self, after: Option<AnomalyId>, limit: u32) -> Result<Vec<EpisodeRow>, Error> {
+        query::episodes(&self.readers, after, limit).await
+    }
+
+    async fn transition(
+        &self,
+        no: &OrderNo,
+        to: OrderState,
+        who: &str,
+        note: &str,
+        at: Moment,
+    ) -> Result<WorkOrder, Error> {
+        transition::transition(&self.writer, no, to, transition::Said { who, note, at }).await
+    }
+
+    async fn outbox(&self, limit: u32) -> Result<Vec<OrderEvent>, Error> {
+        outbox::oldest(&self.readers, limit).await
+    }
+
+    async fn outbox_taken(&self, seq: u64) -> Result<(), Error> {
+        outbox::taken(&self.writer, seq).await
+    }
+}

@@ -1,0 +1,101 @@
+#![allow(clippy::unwrap_used)]
+
+mod faults;
+mod plans;
+
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::*;
+use crate::conformance::model::{Action, NAMES, live};
+use crate::conformance::sample::{MORNING, after, moment, open};
+use crate::conformance::suite;
+
+/// A folder with stores in it, gone with the value.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    async fn open(&self, name: &str) -> SqliteOrders {
+        SqliteOrders::open(&self.path(name), "Asia/Shanghai").await.unwrap()
+    }
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn keeps_all_promises_of_the_seam() {
+    let folder = Folder::new();
+    suite(|name| folder.open(name)).await;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn lives_as_the_model_does(bytes in prop::collection::vec(any::<[u8; 3]>(), 1..60)) {
+        let actions: Vec<Action> = bytes.into_iter().map(Action::of).collect();
+        let folder = Folder::new();
+        runtime().block_on(live(&|name| folder.open(name), NAMES[0], &actions));
+    }
+}
+
+#[tokio::test]
+async fn runs_as_its_documentation_says() {
+    let folder = Folder::new();
+    let store = folder.open(FILE).await;
+    let pragma =
+        async |pool: &SqlitePool, sql| sqlx::query_scalar::<_, String>(sql).fetch_one(pool).await.unwrap();
+    let number =
+        async |pool: &SqlitePool, sql| sqlx::query_scalar::<_, i64>(sql).fetch_one(pool).await.unwrap();
+    assert_eq!(pragma(&store.writer, "PRAGMA journal_mode").await, "wal");
+    assert_eq!(number(&store.writer, "PRAGMA synchronous").await, 2, "FULL");
+    assert_eq!(number(&store.writer, "PRAGMA foreign_keys").await, 1);
+    assert_eq!(number(&store.writer, "PRAGMA user_version").await, 1);
+    assert_eq!(number(&store.writer, "PRAGMA application_id").await.to_be_bytes()[4..], *b"YWOR");
+    assert_eq!(pragma(&store.readers, "PRAGMA journal_mode").await, "wal");
+    assert_eq!(number(&store.readers, "PRAGMA query_only").await, 1);
+}
+
+/// Not a promise, a figure: `cargo test --release -p yiwang-orders -- --ignored --nocapture figures`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "prints figures, judges nothing"]
+async fn figures() {
+    let folder = Folder::new();
+    let store = folder.open("figures").await;
+    let intents: Vec<_> = (0..10_000).map(|n| open(&format!("s{n}"), after(n))).collect();
+    let noted: Vec<_> = (0..10_000)
+        .map(|n| OrderIntent::Note {
+            anomaly: crate::conformance::sample::worse(&format!("s{n}"), after(n), 99.0),
+            at: after(n),
+        })
+        .collect();
+    let clock = std::time::Instant::now();
+    store.apply(1, moment(MORNING), &intents).await.unwrap();
+    println!("10,000 opened in one epoch: {:?}", clock.elapsed());
+    let clock = std::time::Instant::now();
+    store.apply(2, moment(MORNING), &noted).await.unwrap();
+    println!("10,000 noted in one epoch: {:?}", clock.elapsed());
+    let clock = std::time::Instant::now();
+    for epoch in 3..1_003 {
+        store.apply(epoch, moment(MORNING), &[open("one", after(epoch as i64))]).await.unwrap();
+    }
+    println!("1,000 epochs of one order: {:?}", clock.elapsed());
+    let clock = std::time::Instant::now();
+    let page = store.find(&Filter::default(), 100, None).await.unwrap();
+    println!("first page of {}: {:?}", page.orders.len(), clock.elapsed());
+    let clock = std::time::Instant::now();
+    store.counts(MORNING).await.unwrap();
+    println!("counts: {:?}", clock.elapsed());
+}

@@ -1,0 +1,36 @@
+//! The words under which enums are stored where the model has none.
+
+use yiwang_model::order::{Channel, StepKind};
+use yiwang_model::{Phase, Severity};
+
+/// A word that stands for a value in a column.
+pub(super) trait Word: Copy + PartialEq + Sized + 'static {
+    /// All values.
+    const ALL: &'static [Self];
+
+    /// The word.
+    fn word(self) -> &'static str;
+
+    /// The value that this word stands for.
+    fn read(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|value| value.word() == word)
+    }
+}
+
+macro_rules! words {
+    ($($type:ident { $($value:ident = $word:literal),* })*) => {$(
+        impl Word for $type {
+            const ALL: &'static [Self] = &[$(Self::$value),*];
+            fn word(self) -> &'static str {
+                match self { $(Self::$value => $word),* }
+            }
+        }
+    )*};
+}
+
+words! {
+    Channel { Sensor = "sensor", Hotline = "hotline" }
+    Phase { Raised = "raised", Worsened = "worsened", Cleared = "cleared" }
+    Severity { Notice = "notice", Warning = "warning", Serious = "serious", Critical = "critical" }
+    StepKind { Opened = "opened", Moved = "moved", Worsened = "worsened", Cleared = "cleared" }
+}
