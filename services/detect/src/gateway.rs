@@ -4,7 +4,8 @@
 //! When none of its series was heard for `after`, in an epoch in which none was heard either. Heard is what
 //! came by the later of its event time and the city time at which it came. Where `after` is not given, the
 //! gateway is silent when a series of it falls silent and nothing else of it was heard for half of what that
-//! series may be silent: other series that still speak show that the gateway lives. The episode begins that
+//! series may be silent: other series that still speak show that the gateway lives (so a series should be
+//! allowed at least two of its periods; else give `after`). The episode begins that
 //! long after the newest event time of the gateway, and ends at the earliest event time of the epoch that ended
 //! it. A gateway that comes back in the very epoch that shows its gap was silent too: raised and cleared at once.
 //!
@@ -237,10 +238,11 @@ impl Gateway {
         (then - newest > after).then(|| Silent { begin: newest + after, after })
     }
 
-    /// How long the gateway may be silent; `None` while nothing of it is.
+    /// How long the gateway may be silent; `None` while no series of it just fell silent.
     fn silence(&self, after: Option<Span>) -> Option<Span> {
+        let fell = |held: &&Held| matches!(held.stay, Stay::New | Stay::Waiting);
         let half_of = |held: &Held| Span(held.may_be_silent().0 / 2);
-        after.or_else(|| self.held.values().map(half_of).min())
+        after.or_else(|| self.held.values().filter(fell).map(half_of).min())
     }
 
     /// Lets those silences surface whose time has come.

@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 use yiwang_model::{Quality, Severity, Span, Timestamp};
 
+#[cfg(test)]
+mod cases;
 mod episode;
 mod flat;
 pub mod gateway;

@@ -1,0 +1,166 @@
+//! Runs the cases in `cases/`: one file for each kind, named for it; inputs and golden events as data.
+//!
+//! Times are spans since 2026-03-01T00:00:00+08:00. An input line is one of
+//! `TIME VALUE [QUALITY]`, `FROM..TO/EVERY VALUE [QUALITY]` (without TO), `fix TIME WAS IS`, `tick CITY`;
+//! for rules across series `GATEWAY/SERIES TIME`, and `tick CITY` closes the epoch.
+//! A golden line is `raised|worsened|cleared [SUBJECT] BEGIN[..END] EXTREME [of LIMIT] SEVERITY [EDITION]`.
+//! Each case is run twice: as it is, and saved and restored after every input.
+#![allow(clippy::unwrap_used)]
+
+mod across;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use yiwang_model::{Quality, Severity, Span, Timestamp};
+
+use crate::registry::{Make, build, kinds};
+use crate::{Detector, Event, Finding, Input, LimitRow, Param, Params, Sample, SeriesContext, Spec};
+
+/// 2026-03-01T00:00:00+08:00.
+const START: Timestamp = Timestamp::from_secs(1_772_294_400);
+
+#[test]
+fn every_case_gives_its_golden_events() {
+    let mut wrong = Vec::new();
+    for kind in kinds() {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("cases/{}.toml", kind.name));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{} has no cases", kind.name));
+        let file: toml::Table = text.parse().unwrap();
+        for case in file["case"].as_array().unwrap() {
+            let name = format!("{}: {}", kind.name, case["name"].as_str().unwrap());
+            let golden: Vec<_> = lines(case, "golden").collect();
+            for saved in [false, true] {
+                let found = match kind.make {
+                    Make::Series(_) => series_case(kind.name, case, saved),
+                    Make::Across(_) => across::run(kind.name, case, saved),
+                };
+                if found != golden {
+                    let (found, golden) = (found.join("\n"), golden.join("\n"));
+                    wrong.push(format!("{name} (saved: {saved})\nfound\n{found}\nbut golden is\n{golden}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+fn lines<'a>(case: &'a toml::Value, key: &str) -> impl Iterator<Item = &'a str> {
+    case[key].as_str().unwrap().lines().map(str::trim).filter(|line| !line.is_empty())
+}
+
+fn series_case(kind: &str, case: &toml::Value, saved: bool) -> Vec<String> {
+    let spec = spec(kind, case);
+    let series = context(case);
+    let prototype = build(&spec).map_err(|faults| format!("{faults:?}")).unwrap();
+    let mut detector = prototype.make(&series);
+    let mut events = Vec::new();
+    for input in lines(case, "input").flat_map(inputs) {
+        detector.step(&input, &mut events);
+        if saved {
+            detector = restored(&*detector, prototype.make(&series));
+        }
+    }
+    let with_edition = !spec.limits.is_empty();
+    events.iter().map(|event| told(event, "", with_edition)).collect()
+}
+
+/// `fresh`, after it took over the state of `detector`.
+pub(crate) fn restored(detector: &dyn Detector, mut fresh: Box<dyn Detector>) -> Box<dyn Detector> {
+    let mut state = Vec::new();
+    detector.snapshot(&mut state);
+    fresh.restore(&state).unwrap();
+    assert_eq!(fresh.wake_at(), detector.wake_at());
+    fresh
+}
+
+pub(crate) fn spec(kind: &str, case: &toml::Value) -> Spec {
+    let mut params = Params::new();
+    for (key, value) in case.get("params").and_then(toml::Value::as_table).into_iter().flatten() {
+        params.insert(key.clone(), param(value));
+    }
+    let rows = case.get("limits").and_then(toml::Value::as_array).into_iter().flatten();
+    let severity =
+        case.get("severity").map_or(Severity::Warning, |word| word.as_str().unwrap().parse().unwrap());
+    Spec { name: "case".into(), kind: kind.into(), severity, params, limits: rows.map(limit).collect() }
+}
+
+fn param(value: &toml::Value) -> Param {
+    match value {
+        toml::Value::String(text) => Param::Text(text.clone()),
+        toml::Value::Boolean(flag) => Param::Flag(*flag),
+        number => Param::Number(float(number)),
+    }
+}
+
+fn float(value: &toml::Value) -> f64 {
+    value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64)).unwrap()
+}
+
+fn limit(row: &toml::Value) -> LimitRow {
+    LimitRow {
+        value: float(&row["value"]),
+        valid_from: row.get("from").map_or(Timestamp::MIN, |from| at(from.as_str().unwrap())),
+        valid_to: row.get("to").map(|to| at(to.as_str().unwrap())),
+        edition: row["edition"].as_str().unwrap().into(),
+    }
+}
+
+fn context(case: &toml::Value) -> SeriesContext {
+    let plan = case.get("plan").and_then(toml::Value::as_array);
+    let point = |point: &toml::Value| (at(point[0].as_str().unwrap()), float(&point[1]));
+    SeriesContext {
+        period: case.get("period").map_or(Span::ZERO, |period| period.as_str().unwrap().parse().unwrap()),
+        plan: plan.map(|plan| plan.iter().map(point).collect::<Arc<[_]>>()),
+    }
+}
+
+fn at(text: &str) -> Timestamp {
+    START + text.parse().unwrap_or_else(|_| panic!("{text:?} is no span"))
+}
+
+fn inputs(line: &str) -> Vec<Input> {
+    let words: Vec<_> = line.split_whitespace().collect();
+    match words[..] {
+        ["tick", city] => vec![Input::Tick { city: at(city) }],
+        ["fix", time, was, is] => {
+            vec![Input::Correction { was: sample(at(time), was, None), is: sample(at(time), is, None) }]
+        }
+        [times, value, ..] => {
+            let reading = |time| Input::Reading(sample(time, value, words.get(2).copied()));
+            times_of(times).into_iter().map(reading).collect()
+        }
+        _ => panic!("{line:?} is no input"),
+    }
+}
+
+fn times_of(text: &str) -> Vec<Timestamp> {
+    let Some((from, rest)) = text.split_once("..") else { return vec![at(text)] };
+    let (to, every) = rest.split_once('/').unwrap();
+    let mut times = vec![at(from)];
+    let every: Span = every.parse().unwrap();
+    while *times.last().unwrap() + every < at(to) {
+        times.push(*times.last().unwrap() + every);
+    }
+    times
+}
+
+fn sample(time: Timestamp, value: &str, quality: Option<&str>) -> Sample {
+    let quality = quality.map_or(Quality::Good, |word| word.parse().unwrap());
+    Sample { time, value: value.parse().unwrap(), quality }
+}
+
+fn told(event: &Event, subject: &str, with_edition: bool) -> String {
+    let (word, finding) = match event {
+        Event::Raised(finding) => ("raised", finding),
+        Event::Worsened(finding) => ("worsened", finding),
+        Event::Cleared(finding) => ("cleared", finding),
+    };
+    let Finding { begin, end, extreme, limit, edition, severity } = finding;
+    let mut text = format!("{word} {subject}{}", *begin - START);
+    text += &end.map_or(String::new(), |end| format!("..{}", end - START));
+    text += &format!(" {extreme}");
+    text += &limit.map_or(String::new(), |limit| format!(" of {limit}"));
+    text += &format!(" {severity}");
+    if with_edition { format!("{text} {edition}") } else { text }
+}

@@ -1,0 +1,108 @@
+//! Cases of rules across series: silences of single series, by their own detector, go through the rule.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use yiwang_model::{Quality, Series, Timestamp};
+
+use super::{at, lines, restored, spec, told};
+use crate::gateway::subject;
+use crate::registry::{build, build_rule};
+use crate::rule::{Epoch, Heard, Rule, RuleEvent, SeriesEvent, sort};
+use crate::{Detector, Input, Prototype, Sample, SeriesContext, Spec};
+
+/// A small city: its series, each with a silence detector, and one rule.
+struct City {
+    silence: Box<dyn Prototype>,
+    detectors: BTreeMap<(String, String), Box<dyn Detector>>,
+    heard: BTreeMap<String, BTreeSet<Timestamp>>,
+    events: Vec<SeriesEvent>,
+}
+
+pub(super) fn run(kind: &str, case: &toml::Value, saved: bool) -> Vec<String> {
+    let rule_spec = spec(kind, case);
+    let mut rule = build_rule(&rule_spec).map_err(|faults| format!("{faults:?}")).unwrap();
+    let mut city = City::new(spec("silence", &case["silence"]));
+    let mut out = Vec::new();
+    for line in lines(case, "input") {
+        match *line.split_whitespace().collect::<Vec<_>>() {
+            ["tick", now] => {
+                city.tick(at(now), &mut *rule, &mut out);
+                if saved {
+                    rule = restored_rule(&*rule, &rule_spec);
+                    city.save_and_restore();
+                }
+            }
+            [name, time] => city.reading(name, at(time)),
+            _ => panic!("{line:?} is no input"),
+        }
+    }
+    let name = |event: &RuleEvent| match event.detector.as_ref() {
+        "case" if event.series.metric().as_ref() == "gateway" => format!("{} ", event.series.source()),
+        _ => format!("{} ", event.series.source().replace(':', "/")),
+    };
+    out.iter().map(|event| told(&event.event, &name(event), false)).collect()
+}
+
+fn restored_rule(rule: &dyn Rule, spec: &Spec) -> Box<dyn Rule> {
+    let mut state = Vec::new();
+    rule.snapshot(&mut state);
+    let mut fresh = build_rule(spec).map_err(|faults| format!("{faults:?}")).unwrap();
+    fresh.restore(&state).unwrap();
+    let mut again = Vec::new();
+    fresh.snapshot(&mut again);
+    assert_eq!(again, state);
+    fresh
+}
+
+impl City {
+    fn new(silence: Spec) -> Self {
+        let silence = build(&silence).map_err(|faults| format!("{faults:?}")).unwrap();
+        Self { silence, detectors: BTreeMap::new(), heard: BTreeMap::new(), events: Vec::new() }
+    }
+
+    fn reading(&mut self, name: &str, time: Timestamp) {
+        let (gateway, series) = name.split_once('/').unwrap();
+        self.heard.entry(gateway.to_owned()).or_default().insert(time);
+        let sample = Sample { time, value: 0.0, quality: Quality::Good };
+        let key = (gateway.to_owned(), series.to_owned());
+        self.detectors.entry(key.clone()).or_insert_with(|| self.silence.make(&SeriesContext::default()));
+        self.step(&key, &Input::Reading(sample));
+    }
+
+    fn step(&mut self, key: &(String, String), input: &Input) {
+        let mut said = Vec::new();
+        self.detectors.get_mut(key).unwrap().step(input, &mut said);
+        let (gateway, series) = key;
+        self.events.extend(said.into_iter().map(|event| SeriesEvent {
+            detector: "silence".into(),
+            gateway: subject(gateway.as_str()).unwrap(),
+            series: Series::new(format!("{gateway}:{series}"), "m").unwrap(),
+            event,
+        }));
+    }
+
+    fn tick(&mut self, now: Timestamp, rule: &mut dyn Rule, out: &mut Vec<RuleEvent>) {
+        for key in self.detectors.keys().cloned().collect::<Vec<_>>() {
+            if self.detectors[&key].wake_at().is_some_and(|wake| wake <= now) {
+                self.step(&key, &Input::Tick { city: now });
+            }
+        }
+        sort(&mut self.events);
+        let heard: Vec<_> = std::mem::take(&mut self.heard)
+            .into_iter()
+            .map(|(gateway, times)| Heard {
+                gateway: subject(gateway).unwrap(),
+                oldest: *times.first().unwrap(),
+                newest: *times.last().unwrap(),
+            })
+            .collect();
+        rule.step(&Epoch { city: now, heard: &heard, events: &self.events }, out);
+        self.events.clear();
+    }
+
+    fn save_and_restore(&mut self) {
+        for detector in self.detectors.values_mut() {
+            *detector = restored(&**detector, self.silence.make(&SeriesContext::default()));
+        }
+    }
+}
