@@ -1,0 +1,96 @@
+//! The two threads of a store: one flushes, one merges and drops.
+
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use super::engine::Engine;
+use crate::Error;
+
+/// After running out of room, so long until the next try.
+const RETRY: Duration = Duration::from_secs(1);
+/// Retention is looked at at least so often.
+const TIDY: Duration = Duration::from_secs(60);
+
+/// What a thread was woken for.
+enum Reason {
+    Work,
+    Stop,
+}
+
+/// The running threads.
+pub(super) struct Background(Vec<JoinHandle<()>>);
+
+impl Background {
+    pub(super) fn start(engine: &Arc<Engine>) -> Self {
+        let (flush, merge) = (Arc::clone(engine), Arc::clone(engine));
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            Builder::new().name(name.into()).spawn(work).expect("the system has room for two threads")
+        };
+        Self(vec![
+            spawn("series-flush", Box::new(move || flush_on_demand(&flush))),
+            spawn("series-merge", Box::new(move || merge_on_demand(&merge))),
+        ])
+    }
+
+    pub(super) fn join(self) {
+        for thread in self.0 {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the series store panicked");
+            }
+        }
+    }
+}
+
+fn flush_on_demand(engine: &Engine) {
+    let age = engine.options.flush_age;
+    loop {
+        let reason = engine.wait(age, |wake| match (wake.stop, std::mem::take(&mut wake.flush)) {
+            (true, _) => Some(Reason::Stop),
+            (false, true) => Some(Reason::Work),
+            (false, false) => None,
+        });
+        if matches!(reason, Some(Reason::Stop)) {
+            return;
+        }
+        match engine.flush() {
+            Ok(()) => {}
+            Err(error @ Error::NoRoom { .. }) => {
+                tracing::warn!(%error, "flush put off");
+                if pause(engine) {
+                    return;
+                }
+            }
+            Err(error) => return tracing::error!(%error, "series store stopped"),
+        }
+    }
+}
+
+fn merge_on_demand(engine: &Engine) {
+    loop {
+        let reason = engine.wait(TIDY, |wake| match (wake.stop, std::mem::take(&mut wake.merge)) {
+            (true, _) => Some(Reason::Stop),
+            (false, true) => Some(Reason::Work),
+            (false, false) => None,
+        });
+        if matches!(reason, Some(Reason::Stop)) {
+            return;
+        }
+        match engine.tidy() {
+            Ok(false) => {}
+            Ok(true) => engine.wake(|wake| wake.merge = true),
+            Err(error @ Error::NoRoom { .. }) => {
+                tracing::warn!(%error, "merge put off");
+                if pause(engine) {
+                    return;
+                }
+            }
+            Err(error) => return tracing::error!(%error, "no more merges until the next start"),
+        }
+    }
+}
+
+/// Waits before the next try; answers whether to stop.
+fn pause(engine: &Engine) -> bool {
+    engine.wait(RETRY, |wake| wake.stop.then_some(())).is_some()
+}

@@ -1,0 +1,203 @@
+//! Merges files of a span, parts spans, drops what is older than its retention.
+//!
+//! Only neighbours in the order of `sequence` are merged, so that of a key the newest flush goes on to hold.
+//! A span that was parted is emptied in one go, with all its files: what comes to the finer spans that way
+//! is older than all that flushes put there since.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use yiwang_model::Timestamp;
+
+use super::calendar::CalendarSpan;
+use super::engine::{Edit, Engine, lock};
+use super::files::LiveFile;
+use super::manifest::{FileEntry, Manifest, Table};
+use super::merge::{RecordMerge, merge};
+use super::parquet_file::{Pieces, ReadingsWriter, RecordGroups, RecordsWriter, Written};
+use super::plan::span_of;
+use crate::Error;
+
+/// Files that are merged, from the oldest to the newest.
+struct Job {
+    table: Table,
+    /// Their span; rows go to it, or to finer ones if it was parted.
+    span: CalendarSpan,
+    parted: bool,
+    inputs: Vec<Arc<LiveFile>>,
+}
+
+/// How eagerly files are merged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Eagerness {
+    /// When there are enough of a level, or nothing came for long.
+    AsNeeded,
+    /// Whenever there is more than one, or one that was never merged.
+    All,
+}
+
+type Spans = BTreeMap<(Table, CalendarSpan), Vec<Arc<LiveFile>>>;
+
+impl Engine {
+    /// One step of what there is to merge and drop; answers whether there was one.
+    pub(super) fn tidy(&self) -> Result<bool, Error> {
+        self.step(Eagerness::AsNeeded)
+    }
+
+    /// Merges each span into one file.
+    pub(super) fn merge_all(&self) -> Result<(), Error> {
+        while self.step(Eagerness::All)? {}
+        Ok(())
+    }
+
+    fn step(&self, eagerness: Eagerness) -> Result<bool, Error> {
+        let _merging = lock(&self.merging);
+        drop(self.healthy()?);
+        let dropped = self.drop_old().inspect_err(|error| self.note(error))?;
+        let manifest = lock(&self.manifest).clone();
+        let Some(job) = self.next_job(&manifest, eagerness) else {
+            return Ok(dropped);
+        };
+        self.run(&manifest, &job).inspect_err(|error| self.note(error))?;
+        Ok(true)
+    }
+
+    fn drop_old(&self) -> Result<bool, Error> {
+        let files = Arc::clone(&lock(&self.state).files);
+        let entries = files.iter().map(|file| &file.entry);
+        let old = entries.filter(|entry| entry.max_time_ns < self.cutoff(&entry.table));
+        let remove: Vec<_> = old.cloned().collect();
+        if remove.is_empty() {
+            return Ok(false);
+        }
+        tracing::info!(files = remove.len(), "files older than their retention dropped");
+        self.commit(Edit { remove, ..Edit::default() })?;
+        Ok(true)
+    }
+
+    fn next_job(&self, manifest: &Manifest, eagerness: Eagerness) -> Option<Job> {
+        let mut spans = Spans::new();
+        for file in lock(&self.state).files.iter() {
+            spans.entry((file.entry.table.clone(), file.entry.span)).or_default().push(Arc::clone(file));
+        }
+        spans.into_iter().find_map(|((table, span), mut files)| {
+            files.sort_by_key(|file| file.entry.sequence);
+            let parted = manifest.parted.contains(&(table.clone(), span));
+            let inputs = if parted { files } else { self.neighbours(manifest, &files, eagerness)? };
+            let covered =
+                |file: &Arc<LiveFile>| file.entry.sequence <= covered_sequence(manifest, &table, eagerness);
+            inputs.iter().all(covered).then_some(Job { table, span, parted, inputs })
+        })
+    }
+
+    /// Neighbours that are to be merged, if there are some.
+    fn neighbours(
+        &self,
+        manifest: &Manifest,
+        files: &[Arc<LiveFile>],
+        eagerness: Eagerness,
+    ) -> Option<Vec<Arc<LiveFile>>> {
+        let options = &self.options;
+        let is_full = |file: &LiveFile| file.entry.rows >= options.full_rows;
+        let newest = files.last()?.entry.sequence;
+        let settled = newest.saturating_add(options.settle_flushes) <= manifest.sequence;
+        for group in files.chunk_by(|a, b| is_full(a) == is_full(b)).filter(|group| !is_full(&group[0])) {
+            let fresh = eagerness == Eagerness::All && group[0].entry.level == 0;
+            if fresh || (group.len() > 1 && (settled || eagerness == Eagerness::All)) {
+                return Some(group[..group.len().min(MOST_INPUTS)].to_vec());
+            }
+            let mut levels = group.chunk_by(|a, b| a.entry.level == b.entry.level);
+            if let Some(level) = levels.find(|level| level.len() >= options.merge_files) {
+                return Some(level[..options.merge_files.min(MOST_INPUTS)].to_vec());
+            }
+        }
+        None
+    }
+
+    fn run(&self, manifest: &Manifest, job: &Job) -> Result<(), Error> {
+        let mut written = Vec::new();
+        let result = self.write_spans(manifest, job, &mut written);
+        let paths: Vec<String> = written.iter().map(|entry: &Arc<FileEntry>| entry.path.clone()).collect();
+        let result = result.and_then(|()| self.sync_folders(paths.iter().map(String::as_str)));
+        let remove = job.inputs.iter().map(|file| Arc::clone(&file.entry)).collect();
+        result
+            .and_then(|()| self.commit(Edit { remove, add: written, flush: None }))
+            .inspect_err(|error| self.discard_unless_failed(error, &paths))
+    }
+
+    /// Writes a file for each span that has rows of the inputs.
+    fn write_spans(
+        &self,
+        manifest: &Manifest,
+        job: &Job,
+        written: &mut Vec<Arc<FileEntry>>,
+    ) -> Result<(), Error> {
+        let entries = || job.inputs.iter().map(|file| &file.entry);
+        let level = entries().map(|entry| entry.level).max().unwrap_or(0).saturating_add(1);
+        let sequence = entries().map(|entry| entry.sequence).max().unwrap_or(0);
+        let mut next = entries().map(|entry| entry.min_time_ns).min();
+        while let Some(time) = next {
+            let span =
+                if job.parted { span_of(&job.table, &manifest.parted, Timestamp(time)) } else { job.span };
+            let (first, last) = span.bounds();
+            let path = self.new_path(&job.table, span);
+            let (file, later) = match job.table {
+                Table::Readings => self.merge_readings(job, &path, first.nanos()..=last.nanos())?,
+                Table::Records(_) => self.merge_records(job, &path, first.nanos()..=last.nanos())?,
+            };
+            written.push(Arc::new(FileEntry::of(path, job.table.clone(), span, level, sequence, file)));
+            next = later;
+        }
+        Ok(())
+    }
+
+    fn merge_readings(
+        &self,
+        job: &Job,
+        path: &str,
+        times: RangeInclusive<i64>,
+    ) -> Result<(Written, Option<i64>), Error> {
+        let mut pieces = Vec::with_capacity(job.inputs.len());
+        for input in &job.inputs {
+            pieces.push(Pieces::new(self.open_files.get(&input.entry)?, times.clone()));
+        }
+        let mut writer = ReadingsWriter::create(&*self.disk, self.folder.join(path), self.merged())?;
+        let later = merge(pieces, &mut |series, run| writer.append(series, run, 0..run.len()))?;
+        Ok((writer.finish()?, later))
+    }
+
+    fn merge_records(
+        &self,
+        job: &Job,
+        path: &str,
+        times: RangeInclusive<i64>,
+    ) -> Result<(Written, Option<i64>), Error> {
+        let mut files = Vec::with_capacity(job.inputs.len());
+        for input in &job.inputs {
+            files.push(RecordGroups(self.open_files.get(&input.entry)?));
+        }
+        let mut merged = RecordMerge::new(files, *times.start())?;
+        let mut writer = RecordsWriter::create(&*self.disk, self.folder.join(path), self.merged())?;
+        while merged.next_time().is_some_and(|time| time <= *times.end())
+            && let Some(row) = merged.next()?
+        {
+            writer.append(row.time, &row.key, &row.body)?;
+        }
+        Ok((writer.finish()?, merged.next_time()))
+    }
+}
+
+/// A merge opens at most so many files.
+const MOST_INPUTS: usize = 16;
+
+/// Readings of later flushes are not merged yet: a start reads them to find the newest of each series, and
+/// would have to read all that they were merged with.
+fn covered_sequence(manifest: &Manifest, table: &Table, eagerness: Eagerness) -> u64 {
+    match table {
+        Table::Readings if eagerness == Eagerness::AsNeeded => {
+            manifest.latest.as_ref().map_or(0, |latest| latest.sequence)
+        }
+        _ => u64::MAX,
+    }
+}
