@@ -214,6 +214,18 @@ pub enum Error {
         /// What was asked for.
         wanted: String,
     },
+    /// The layout that was asked for cannot be. We must mend it.
+    #[error("this layout cannot be: {why}")]
+    BadLayout {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The name of a cursor is empty or above 255 bytes. We must mend it.
+    #[error("a cursor's name has 1 to 255 bytes, not {bytes}")]
+    BadCursorName {
+        /// Its length.
+        bytes: usize,
+    },
     /// Retention dropped what was asked for.
     #[error("offset {wanted} of {partition} was dropped by retention; the oldest is {start}")]
     Gone {
