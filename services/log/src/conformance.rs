@@ -82,7 +82,11 @@ async fn read_all(log: &dyn Log, partition: Partition) -> Vec<Stored> {
     while next < extent.end {
         let more = log.read(&[Position { partition, next }], 300).await.expect("what is there can be read");
         for stored in more {
-            assert_eq!((stored.partition, stored.offset), (partition, next), "records come in order, without holes");
+            assert_eq!(
+                (stored.partition, stored.offset),
+                (partition, next),
+                "records come in order, without holes"
+            );
             next.0 += 1;
             records.push(stored);
         }
@@ -151,11 +155,8 @@ async fn a_read_gives_at_least_one_record_and_not_much_too_many(maker: &dyn Make
     for _ in 0..10 {
         append(&*log, vec![record(readings(0), vec![1; 1000])]).await;
     }
-    let read = |max_bytes| log.read(&[Position { partition: readings(0), next: Offset(2) }], max_bytes);
-    let read = |max_bytes| {
-        let read = read(max_bytes);
-        async { read.await.expect("what is there can be read").len() }
-    };
+    let from = [at(readings(0), 2)];
+    let read = async |max_bytes| log.read(&from, max_bytes).await.expect("what is there can be read").len();
     assert_eq!(read(0).await, 1, "at least one record");
     assert_eq!(read(999).await, 1, "at least one record, though it is larger");
     assert_eq!(read(3000).await, 3, "as many as were asked for");
@@ -185,7 +186,11 @@ async fn dropped_futures_lose_nothing(maker: &dyn Maker) {
     }
     append(&*log, vec![numbered(readings(0), 20)]).await;
     let expected: Vec<Bytes> = (0..=20_u64).map(|number| number.to_le_bytes().to_vec().into()).collect();
-    assert_eq!(payloads(&read_all(&*log, readings(0)).await), expected, "what was sent is there, in order, once");
+    assert_eq!(
+        payloads(&read_all(&*log, readings(0)).await),
+        expected,
+        "what was sent is there, in order, once"
+    );
 }
 
 async fn cursors_stand_where_they_were_put(maker: &dyn Maker) {
@@ -222,16 +227,27 @@ async fn bad_appends_append_nothing(maker: &dyn Maker) {
     let refused = log.read(&[at(readings(3), 0)], MANY_BYTES).await;
     assert!(matches!(refused, Err(Error::UnknownPartition { topic: 0, index: 3 })), "{refused:?}");
     assert_eq!(append(&*log, Vec::new()).await, []);
-    assert_eq!(append(&*log, vec![record(readings(0), vec![7; MAX_PAYLOAD_BYTES])]).await, [0], "the largest fits");
+    assert_eq!(
+        append(&*log, vec![record(readings(0), vec![7; MAX_PAYLOAD_BYTES])]).await,
+        [0],
+        "the largest fits"
+    );
     assert_eq!(read_all(&*log, readings(0)).await[0].payload.len(), MAX_PAYLOAD_BYTES);
 }
 
 async fn many_callers_at_once_keep_their_order(maker: &dyn Maker) {
     let log = maker.fresh(layout()).await;
     let caller = |caller: u64| {
-        let appends = (0..25).map(move |number| vec![numbered(readings(0), caller), numbered(readings(1), number)]);
+        let appends =
+            (0..25).map(move |number| vec![numbered(readings(0), caller), numbered(readings(1), number)]);
         let appends = appends.map(|records| log.append(Class::Inner, records));
-        async { join_all(appends).await.into_iter().map(|offsets| offsets.expect("there is room")).collect::<Vec<_>>() }
+        async {
+            join_all(appends)
+                .await
+                .into_iter()
+                .map(|offsets| offsets.expect("there is room"))
+                .collect::<Vec<_>>()
+        }
     };
     let answers = join_all((0..20).map(caller)).await;
     let callers = payloads(&read_all(&*log, readings(0)).await);
@@ -240,7 +256,8 @@ async fn many_callers_at_once_keep_their_order(maker: &dyn Maker) {
     for (caller, answers) in (0_u64..).zip(&answers) {
         assert!(answers.is_sorted(), "appends of one caller stand in the order in which they were made");
         for (number, offsets) in (0_u64..).zip(answers) {
-            let [first, second] = [offsets[0].0, offsets[1].0].map(|offset| usize::try_from(offset).expect("few"));
+            let [first, second] =
+                [offsets[0].0, offsets[1].0].map(|offset| usize::try_from(offset).expect("few"));
             assert_eq!(callers[first][..], caller.to_le_bytes(), "the record stands where the answer says");
             assert_eq!(numbers[second][..], number.to_le_bytes(), "the record stands where the answer says");
         }

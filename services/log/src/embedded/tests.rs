@@ -3,8 +3,8 @@
 //! actions.
 
 use std::path::Path;
-use std::time::Duration;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use yiwang_disk::sim::{Operation, SimDisk, Trouble};
@@ -94,7 +94,8 @@ impl EmbeddedLog {
 /// Segment files of a stream, oldest first.
 fn segments(disk: &SimDisk, stream: &str) -> Vec<PathBuf> {
     let folder = folder().join(stream);
-    let is_segment = |path: &PathBuf| path.starts_with(&folder) && path.extension().is_some_and(|kind| kind == "seg");
+    let is_segment =
+        |path: &PathBuf| path.starts_with(&folder) && path.extension().is_some_and(|kind| kind == "seg");
     disk.paths().into_iter().filter(is_segment).collect()
 }
 

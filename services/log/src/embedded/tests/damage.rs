@@ -83,7 +83,8 @@ fn a_missing_segment_is_an_error() {
         let after = segments(&disk, "kept").remove(place + 1);
         disk.remove(&missing).unwrap();
         let found = open_with(&disk, options()).err().unwrap();
-        let expected = format!("{} is damaged at byte 0: records before this segment are missing", after.display());
+        let expected =
+            format!("{} is damaged at byte 0: records before this segment are missing", after.display());
         assert_eq!(found.to_string(), expected);
     }
     let (disk, ..) = written();
@@ -143,7 +144,9 @@ fn nothing_wrong_is_read(disk: &SimDisk, sent: &[Bytes], names: &[Bytes]) -> Res
     for (partition, expected) in [(readings(0), sent), (NAMES, names)] {
         for next in 0..log.extents().iter().find(|extent| extent.partition == partition).unwrap().end.0 {
             match run(log.read(&[at(partition, next)], 0)) {
-                Ok(records) => prop_assert_eq!(&records[0].payload, &expected[usize::try_from(next).unwrap()]),
+                Ok(records) => {
+                    prop_assert_eq!(&records[0].payload, &expected[usize::try_from(next).unwrap()])
+                }
                 Err(Error::Corrupt { .. }) => {}
                 Err(other) => return Err(TestCaseError::fail(other.to_string())),
             }

@@ -191,16 +191,20 @@ impl Run {
         if from.is_empty() {
             return;
         }
-        match self.log().read(&from, self.random.random_range(0..3000)).await {
+        let max_bytes = self.random.random_range(0..3000);
+        match self.log().read(&from, max_bytes).await {
             Ok(records) => self.check_read(&from, &records),
-            Err(Error::Failed { .. }) => assert!(self.disk.is_cut() || self.log().core.shared.failed().is_err()),
+            Err(Error::Failed { .. }) => {
+                assert!(self.disk.is_cut() || self.log().core.shared.failed().is_err())
+            }
             Err(other) => panic!("{other}"),
         }
     }
 
     fn check_read(&self, from: &[Position], records: &[Stored]) {
         assert!(!records.is_empty());
-        let mut next: BTreeMap<_, _> = from.iter().map(|position| (position.partition, position.next)).collect();
+        let mut next: BTreeMap<_, _> =
+            from.iter().map(|position| (position.partition, position.next)).collect();
         for stored in records {
             let next = next.get_mut(&stored.partition).unwrap();
             assert_eq!(stored.offset, *next, "in order, without holes");
@@ -229,7 +233,10 @@ impl Run {
             *start = extent.start.0;
             assert!(extent.partition != NAMES || *start == 0, "a kept topic is kept");
             let cursor = self.promised.cursor.iter().max().unwrap();
-            assert!(extent.partition != readings(0) || start <= cursor, "retention passed a cursor that must read");
+            assert!(
+                extent.partition != readings(0) || *start <= *cursor,
+                "retention passed a cursor that must read"
+            );
         }
     }
 
@@ -239,7 +246,8 @@ impl Run {
 
     fn fail_something(&mut self) {
         use Operation::{Open, Rename, SetLen, SyncData, SyncDir, Write};
-        let operation = [Write, Write, SyncData, SetLen, Open, Rename, SyncDir][self.random.random_range(0..7)];
+        let operation =
+            [Write, Write, SyncData, SetLen, Open, Rename, SyncDir][self.random.random_range(0..7)];
         let trouble = if self.random.random_bool(0.6) { Trouble::NoSpace } else { Trouble::Io };
         self.disk.fail(operation, self.random.random_range(1..4), trouble);
     }
@@ -252,7 +260,11 @@ impl Run {
     async fn after_failure(&mut self) {
         let answer = self.log().append(Class::Inner, vec![record(NAMES, "after")]).await;
         assert!(matches!(answer, Err(Error::Failed { .. })), "the log has stopped: {answer:?}");
-        if self.disk.is_cut() || self.random.random_bool(0.5) { self.cut().await } else { self.reopen().await }
+        if self.disk.is_cut() || self.random.random_bool(0.5) {
+            self.cut().await
+        } else {
+            self.reopen().await
+        }
     }
 
     async fn cut(&mut self) {
