@@ -14,7 +14,7 @@ use crate::family::Families;
 use crate::fault::{Fault, Faults};
 use crate::limit::{Limit, check_unit};
 use crate::metric::Metric;
-use crate::place::{District, Named};
+use crate::place::{District, Gateway, Named};
 use crate::route::{self, Routes};
 use crate::source::{Source, join};
 use crate::station::{self, Plan, Station};
@@ -84,12 +84,12 @@ impl<'a> Builder<'a> {
             self.read_map("district", &mut names.districts, District::read, |district| &district.key);
         let departments =
             self.read_map("department", &mut names.departments, Named::read, |named| &named.key);
-        let gateways = self.read_map("gateway", &mut names.gateways, Named::read, |named| &named.key);
+        let gateways = self.read_map("gateway", &mut names.gateways, Gateway::read, |gateway| &gateway.id);
         let (mut stations, families) = self.read_stations(&mut names);
         let plans = self.read_plans(&names, &metrics);
         take_plans(&mut stations, &plans);
-        let limits = self.read_limits(&names, &metrics);
-        let (detectors, gateway_rule) = self.read_detectors(&names, &limits);
+        let (limits, whole) = self.read_limits(&names, &metrics);
+        let (detectors, gateway_rule) = self.read_detectors(&names, &limits, whole);
         let (routes, calendar) = (self.read_routes(&names), self.read_calendar());
         let (deadlines, office_hours) = self.read_deadlines(&names);
         let text = join(self.sources);
@@ -157,21 +157,28 @@ impl<'a> Builder<'a> {
         plans
     }
 
-    fn read_limits(&self, names: &Names, metrics: &BTreeMap<Arc<str>, Metric>) -> Vec<Limit> {
-        let mut ids = Ids::new();
-        let mut limits: Vec<Limit> = Vec::new();
-        for entry in self.entries("limit") {
-            limits.extend(Limit::read(&entry, &mut ids, &names.metrics, metrics));
-        }
-        limits
+    fn read_limits(&self, names: &Names, metrics: &BTreeMap<Arc<str>, Metric>) -> (Vec<Limit>, bool) {
+        let (mut ids, entries) = (Ids::new(), self.entries("limit"));
+        let read = entries.iter().filter_map(|entry| Limit::read(entry, &mut ids, &names.metrics, metrics));
+        let limits: Vec<Limit> = read.collect();
+        let whole = limits.len() == entries.len();
+        (limits, whole)
     }
 
     fn read_detectors(
         &self,
         names: &Names,
         limits: &[Limit],
+        whole: bool,
     ) -> (Vec<Arc<DetectorEntry>>, Option<GatewayRule>) {
-        let known = detector::Known { metrics: &names.metrics, categories: &names.categories, limits };
+        let mut of_metric = detector::LimitsOf::new();
+        limits.iter().for_each(|limit| of_metric.entry(&limit.metric).or_default().push(limit));
+        let known = detector::Known {
+            metrics: &names.metrics,
+            categories: &names.categories,
+            limits: &of_metric,
+            limits_are_whole: whole,
+        };
         let (mut ids, mut detectors, mut rule) = (Ids::new(), Vec::new(), None);
         for entry in self.entries("detector") {
             if !GatewayRule::is(&entry) {

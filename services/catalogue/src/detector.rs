@@ -79,42 +79,50 @@ impl DetectorEntry {
             source: source?,
             watched: BTreeMap::new(),
         };
-        detector.watch(entry, kind, grade.as_deref(), known.limits);
+        detector.watch(entry, kind, grade.as_deref(), known);
         Some(detector)
     }
 
-    fn watch(&mut self, entry: &Entry<'_>, kind: Kind, grade: Option<&str>, all: &[Limit]) {
+    fn watch(&mut self, entry: &Entry<'_>, kind: Kind, grade: Option<&str>, known: &Known<'_>) {
         for metric in &self.metrics {
             let limits =
-                if kind.needs_limits { self.select(entry, metric, grade, all) } else { Some(Arc::default()) };
-            let Some(limits) = limits else { continue };
+                if kind.needs_limits { self.select(metric, grade, known.limits) } else { Ok(Arc::default()) };
             let spec = Spec {
                 name: self.name.clone(),
                 kind: self.kind.to_string(),
                 severity: self.severity,
                 params: self.params.clone(),
-                limits: limits.clone(),
+                limits: limits.as_ref().map(Arc::clone).unwrap_or_default(),
             };
-            match registry::build(&spec) {
-                Ok(prototype) => {
+            match (registry::build(&spec), limits) {
+                (Ok(prototype), Ok(limits)) => {
                     let prototype = Arc::from(prototype);
                     self.watched.insert(metric.clone(), Watched { limits, prototype });
                 }
-                Err(errors) => return errors.iter().for_each(|error| tell(entry, error)),
+                (Err(errors), _) if errors.iter().any(is_of_entry) => {
+                    return errors
+                        .iter()
+                        .filter(|error| is_of_entry(error))
+                        .for_each(|error| tell(entry, error));
+                }
+                (_, Err(misfit)) if known.limits_are_whole => {
+                    entry.wrong(misfit.key, misfit.found, misfit.wanted);
+                }
+                (Err(errors), Ok(_)) => errors.iter().for_each(|error| tell(entry, error)),
+                (_, Err(_)) => {} // the limit itself is faulty, which was told
             }
         }
     }
 
-    /// The limits of a metric that the entry asks for; `None` when there is a fault with them.
+    /// The limits of a metric that the entry asks for.
     fn select(
         &self,
-        entry: &Entry<'_>,
         metric: &str,
         grade: Option<&str>,
-        limits: &[Limit],
-    ) -> Option<Arc<[LimitRow]>> {
-        let (window, side) = (self.text("window").unwrap_or("value"), self.side());
-        let of_metric = || limits.iter().filter(|limit| limit.metric.as_ref() == metric);
+        limits: &LimitsOf<'_>,
+    ) -> Result<Arc<[LimitRow]>, Misfit> {
+        let (window, side) = (self.text("window").unwrap_or_default(), self.side());
+        let of_metric = || limits.get(metric).into_iter().flatten().copied();
         let mut chosen: Vec<&Limit> = of_metric()
             .filter(|limit| limit.window.as_ref() == window && limit.direction == side)
             .filter(|limit| grade.is_none() || limit.grade.as_deref() == grade)
@@ -123,17 +131,18 @@ impl DetectorEntry {
         if chosen.is_empty() {
             let windows: BTreeSet<String> = of_metric().map(|limit| format!("{:?}", limit.window)).collect();
             let windows = windows.into_iter().collect::<Vec<_>>().join(", ");
-            let found =
-                format!("{window:?} and no limit of metric {metric:?} of that window, direction and grade");
-            entry.wrong("window", found, format!("a window of its limits ({windows})"));
-            return None;
+            let found = format!("{window:?}, and no limit of {metric:?} of that window, direction and grade");
+            return Err(Misfit {
+                key: "window",
+                found,
+                wanted: format!("a window of its limits ({windows})"),
+            });
         }
         if let Some(pair) = chosen.windows(2).find(|pair| pair[0].validity().overlaps(&pair[1].validity())) {
             let found = format!("limits {:?} and {:?}, which hold at the same time", pair[0].id, pair[1].id);
-            entry.wrong("grade", found, "one grade of the two".into());
-            return None;
+            return Err(Misfit { key: "grade", found, wanted: "one grade of the two".into() });
         }
-        Some(chosen.into_iter().map(Limit::row).collect())
+        Ok(chosen.into_iter().map(Limit::row).collect())
     }
 
     fn side(&self) -> Direction {
@@ -159,11 +168,29 @@ impl fmt::Debug for DetectorEntry {
     }
 }
 
+/// Why no limits fit an entry.
+struct Misfit {
+    key: &'static str,
+    found: String,
+    wanted: String,
+}
+
+/// Whether an error is of the entry's own keys; of limits the catalogue itself knows more.
+fn is_of_entry(error: &yiwang_detect::Error) -> bool {
+    !matches!(error, yiwang_detect::Error::Param { key, .. } if key == "limits")
+}
+
+/// The limits of each metric.
+pub(crate) type LimitsOf<'a> = BTreeMap<&'a str, Vec<&'a Limit>>;
+
 /// What a detector may refer to.
 pub(crate) struct Known<'a> {
     pub(crate) metrics: &'a Ids,
     pub(crate) categories: &'a Ids,
-    pub(crate) limits: &'a [Limit],
+    /// Limits by metric.
+    pub(crate) limits: &'a LimitsOf<'a>,
+    /// Whether no limit is missing because it is faulty.
+    pub(crate) limits_are_whole: bool,
 }
 
 /// The kind of an entry, if it is one of those that are made so.

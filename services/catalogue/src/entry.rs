@@ -45,8 +45,12 @@ pub(crate) type Ids = BTreeMap<Arc<str>, String>;
 /// Parses a file; what is no TOML is told.
 pub(crate) fn document<'a>(source: &'a Source, faults: &Faults) -> Document<'a> {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
+    let mut told = 0;
     for error in errors {
         let line = source.line(error.span().map_or(0, |span| span.start));
+        if line == std::mem::replace(&mut told, line) {
+            continue; // what follows from the first slip of a line
+        }
         let key = "toml".to_owned();
         let found = error.message().lines().collect::<Vec<_>>().join(", ");
         faults.add(Fault { file: source.name.clone(), line, key, found, wanted: "TOML 1.0".into() });
@@ -106,7 +110,8 @@ fn misplaced(source: &Source, what: &str, value: &Spanned<DeValue<'_>>) -> Fault
 /// Refuses what stands at the top of a file and is none of the `known` kinds of entries.
 pub(crate) fn check_tops(documents: &[Document<'_>], known: &[&'static str], faults: &Faults) {
     for document in documents {
-        for key in document.table.keys().filter(|key| !known.contains(&key.get_ref().as_ref())) {
+        let strange = document.table.keys().filter(|key| !known.contains(&key.get_ref().as_ref()));
+        for key in strange.take_while(|_| !faults.is_full()) {
             let wanted = match nearest(key.get_ref(), known.iter().copied()) {
                 Some(near) => format!("[[{near}]]"),
                 None => format!("one of {}", known.join(", ")),
@@ -224,6 +229,9 @@ impl<'a> Entry<'a> {
         if ids.contains_key(id) {
             return true;
         }
+        if self.faults.is_full() {
+            return false;
+        }
         let wanted = match nearest(id, ids.keys().map(AsRef::as_ref)) {
             Some(near) => format!("{near:?} or another {key} of this catalogue"),
             None => format!("a {key} of this catalogue"),
@@ -245,7 +253,7 @@ impl<'a> Entry<'a> {
     /// Refuses every key that nobody asked for.
     pub(crate) fn finish(&self) {
         let asked = self.asked.borrow().clone();
-        for (key, _) in self.rest() {
+        for (key, _) in self.rest().take_while(|_| !self.faults.is_full()) {
             let wanted = match nearest(key, asked.iter().copied()) {
                 Some(near) => format!("{near:?}"),
                 None => format!("one of {}", asked.iter().copied().collect::<Vec<_>>().join(", ")),

@@ -45,6 +45,11 @@ impl Faults {
         }
     }
 
+    /// Whether there is no room for another: then nobody need look for words.
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.borrow().len() >= MAX_FAULTS
+    }
+
     /// Whether nothing was wrong.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.borrow().is_empty()

@@ -13,7 +13,8 @@
 //! | entry | keys (those in brackets may be missing) |
 //! |---|---|
 //! | `metric` | `name zh en kind unit min max period source [ahead back lateness decimals]` |
-//! | `category`, `department`, `gateway` | `key zh en` |
+//! | `category`, `department` | `key zh en` |
+//! | `gateway` | `id zh en` |
 //! | `district` | `key zh en kind`: a `division` by its code, a `zone` or `elsewhere` by a name |
 //! | `station` | `id zh en kind district gateway metrics [point period]` |
 //! | `station_family` | as `station`, with `prefix` in place of `id`: every source that begins with it |
@@ -62,7 +63,7 @@ pub use detector::{DetectorEntry, GatewayRule};
 pub use fault::Fault;
 pub use limit::{Direction, Limit};
 pub use metric::{Metric, MetricKind};
-pub use place::{District, DistrictKind, Named};
+pub use place::{District, DistrictKind, Gateway, Named};
 pub use route::Route;
 pub use source::{MAX_BYTES, MAX_FILES};
 pub use station::{Plan, Station, StationKind};
@@ -84,8 +85,8 @@ pub struct Catalogue {
     pub districts: BTreeMap<Arc<str>, District>,
     /// Who acts, by key.
     pub departments: BTreeMap<Arc<str>, Named>,
-    /// Through what readings come, by key.
-    pub gateways: BTreeMap<Arc<str>, Named>,
+    /// Through what readings come, by id.
+    pub gateways: BTreeMap<Arc<str>, Gateway>,
     /// All limits, in the order of the text.
     pub limits: Vec<Limit>,
     /// All detectors of single series, in the order of the text.

@@ -1,7 +1,7 @@
 //! Which known word a mistyped one was probably meant to be.
 
 /// Words are compared by their first characters only: keys come from outside and may be long.
-const MAX_CHARS: usize = 64;
+const MAX_CHARS: usize = 32;
 /// The most words that are compared with one mistyped word.
 const MAX_WORDS: usize = 2_000;
 
@@ -12,6 +12,7 @@ pub(crate) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>)
     known
         .into_iter()
         .take(MAX_WORDS)
+        .filter(|word| word.len() <= 4 * MAX_CHARS)
         .map(|word| (distance(&typed, word), word))
         .min()
         .filter(|(steps, word)| is_near(*steps, &typed, word))

@@ -59,7 +59,24 @@ impl District {
     }
 }
 
-/// A department, a gateway or a subject of orders: something with a name for people.
+/// A gateway: what readings come through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    /// Its name, as it calls itself when it sends.
+    pub id: Arc<str>,
+    /// The name for people.
+    pub title: Text,
+}
+
+impl Gateway {
+    pub(crate) fn read(entry: &Entry<'_>, ids: &mut Ids) -> Option<Self> {
+        let (id, title) = (entry.want_id("id", ids), entry.want_title());
+        entry.finish();
+        Some(Self { id: id?, title: title? })
+    }
+}
+
+/// A department or a subject of orders: something with a name for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     /// The name under which others refer to it.
