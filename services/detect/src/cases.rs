@@ -7,7 +7,7 @@
 //! Each case is run twice: as it is, and saved and restored after every input.
 #![allow(clippy::unwrap_used)]
 
-mod across;
+pub(crate) mod across;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -24,6 +24,8 @@ mod flat;
 pub mod gateway;
 mod limit;
 mod params;
+#[cfg(test)]
+mod proofs;
 mod rate;
 pub mod registry;
 pub mod rule;

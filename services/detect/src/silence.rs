@@ -171,6 +171,3 @@ impl Detector for Silence {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

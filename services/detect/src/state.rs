@@ -166,3 +166,47 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn fields_are_read_as_they_were_put(
+            whole in any::<i64>(), number in -1e300..1e300, text in ".{0,40}", option in any::<Option<i64>>(),
+        ) {
+            let mut state = vec![0x11];
+            put_whole(&mut state, whole);
+            put_number(&mut state, number);
+            put_text(&mut state, &text);
+            put_option(&mut state, option, put_whole);
+            let mut from = Reader::new("test", 0x11, &state).unwrap();
+            prop_assert_eq!(from.whole(), Ok(whole));
+            prop_assert_eq!(from.number(), Ok(number));
+            prop_assert_eq!(from.text().unwrap().to_string(), text);
+            prop_assert_eq!(from.option(Reader::whole), Ok(option));
+            prop_assert_eq!(from.end(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn damage_is_told() {
+        let why = |result: Result<(), Error>| result.unwrap_err().to_string();
+        let open = |bytes| Reader::new("test", 0x11, bytes);
+        assert!(why(open(&[0x12]).map(drop)).contains("opens with 0x12 instead of 0x11"));
+        assert!(why(open(&[]).map(drop)).contains("ends too early"));
+        assert!(why(open(&[0x11, 0]).unwrap().end()).contains("1 bytes are left over"));
+        let nan = [&[0x11][..], &f64::NAN.to_le_bytes()].concat();
+        assert!(why(open(&nan).unwrap().number().map(drop)).contains("NaN is no value"));
+        assert!(why(open(&[0x11; 12]).unwrap().count(3).map(drop)).contains("at most 3"));
+        let long = [&[0x11][..], &[0xff; 10]].concat();
+        assert!(why(open(&long).unwrap().whole().map(drop)).contains("more than 64 bits"));
+        assert!(why(open(&[0x11, 4, 0xff, 0xfe]).unwrap().text().map(drop)).contains("not UTF-8"));
+        assert!(why(open(&[0x11, 2]).unwrap().option(Reader::byte).map(drop)).contains("instead of 0 or 1"));
+        assert!(why(open(&[0x11, 5]).unwrap().severity().map(drop)).contains("no severity"));
+    }
+}

@@ -7,11 +7,11 @@ use yiwang_model::{Quality, Series, Timestamp};
 use super::{at, lines, restored, spec, told};
 use crate::gateway::subject;
 use crate::registry::{build, build_rule};
-use crate::rule::{Epoch, Heard, Rule, RuleEvent, SeriesEvent, sort};
+use crate::rule::{Epoch, Heard, Rule, SeriesEvent, sort};
 use crate::{Detector, Input, Prototype, Sample, SeriesContext, Spec};
 
-/// A small city: its series, each with a silence detector, and one rule.
-struct City {
+/// A small city: its series, each with a silence detector.
+pub(crate) struct City {
     silence: Box<dyn Prototype>,
     detectors: BTreeMap<(String, String), Box<dyn Detector>>,
     heard: BTreeMap<String, BTreeSet<Timestamp>>,
@@ -26,7 +26,8 @@ pub(super) fn run(kind: &str, case: &toml::Value, saved: bool) -> Vec<String> {
     for line in lines(case, "input") {
         match *line.split_whitespace().collect::<Vec<_>>() {
             ["tick", now] => {
-                city.tick(at(now), &mut *rule, &mut out);
+                let (heard, events) = city.close(at(now));
+                rule.step(&Epoch { city: at(now), heard: &heard, events: &events }, &mut out);
                 if saved {
                     rule = restored_rule(&*rule, &rule_spec);
                     city.save_and_restore();
@@ -36,14 +37,15 @@ pub(super) fn run(kind: &str, case: &toml::Value, saved: bool) -> Vec<String> {
             _ => panic!("{line:?} is no input"),
         }
     }
-    let name = |event: &RuleEvent| match event.detector.as_ref() {
+    let name = |event: &crate::rule::RuleEvent| match event.detector.as_ref() {
         "case" if event.series.metric().as_ref() == "gateway" => format!("{} ", event.series.source()),
         _ => format!("{} ", event.series.source().replace(':', "/")),
     };
     out.iter().map(|event| told(&event.event, &name(event), false)).collect()
 }
 
-fn restored_rule(rule: &dyn Rule, spec: &Spec) -> Box<dyn Rule> {
+/// A fresh rule that took over the state of `rule`.
+pub(crate) fn restored_rule(rule: &dyn Rule, spec: &Spec) -> Box<dyn Rule> {
     let mut state = Vec::new();
     rule.snapshot(&mut state);
     let mut fresh = build_rule(spec).map_err(|faults| format!("{faults:?}")).unwrap();
@@ -55,12 +57,13 @@ fn restored_rule(rule: &dyn Rule, spec: &Spec) -> Box<dyn Rule> {
 }
 
 impl City {
-    fn new(silence: Spec) -> Self {
+    pub(crate) fn new(silence: Spec) -> Self {
         let silence = build(&silence).map_err(|faults| format!("{faults:?}")).unwrap();
         Self { silence, detectors: BTreeMap::new(), heard: BTreeMap::new(), events: Vec::new() }
     }
 
-    fn reading(&mut self, name: &str, time: Timestamp) {
+    /// A reading of `GATEWAY/SERIES`.
+    pub(crate) fn reading(&mut self, name: &str, time: Timestamp) {
         let (gateway, series) = name.split_once('/').unwrap();
         self.heard.entry(gateway.to_owned()).or_default().insert(time);
         let sample = Sample { time, value: 0.0, quality: Quality::Good };
@@ -81,23 +84,21 @@ impl City {
         }));
     }
 
-    fn tick(&mut self, now: Timestamp, rule: &mut dyn Rule, out: &mut Vec<RuleEvent>) {
+    /// Closes an epoch with the tick `now`: who was heard in it, and what was said of single series.
+    pub(crate) fn close(&mut self, now: Timestamp) -> (Vec<Heard>, Vec<SeriesEvent>) {
         for key in self.detectors.keys().cloned().collect::<Vec<_>>() {
             if self.detectors[&key].wake_at().is_some_and(|wake| wake <= now) {
                 self.step(&key, &Input::Tick { city: now });
             }
         }
-        sort(&mut self.events);
-        let heard: Vec<_> = std::mem::take(&mut self.heard)
-            .into_iter()
-            .map(|(gateway, times)| Heard {
-                gateway: subject(gateway).unwrap(),
-                oldest: *times.first().unwrap(),
-                newest: *times.last().unwrap(),
-            })
-            .collect();
-        rule.step(&Epoch { city: now, heard: &heard, events: &self.events }, out);
-        self.events.clear();
+        let mut events = std::mem::take(&mut self.events);
+        sort(&mut events);
+        let heard = std::mem::take(&mut self.heard).into_iter().map(|(gateway, times)| Heard {
+            gateway: subject(gateway).unwrap(),
+            oldest: *times.first().unwrap(),
+            newest: *times.last().unwrap(),
+        });
+        (heard.collect(), events)
     }
 
     fn save_and_restore(&mut self) {
