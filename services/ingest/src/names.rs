@@ -5,7 +5,7 @@
 //!
 //! Bounded: a gateway brings at most [`Limits::series_per_gateway`] new series, all together [`Limits::series`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use yiwang_catalogue::{Catalogue, Metric};
@@ -47,6 +47,8 @@ pub type Refused = (Reason, String);
 #[derive(Debug)]
 pub struct Names {
     catalogue: Arc<Catalogue>,
+    /// The metrics of the catalogue, shared by all their series.
+    metrics: BTreeMap<Arc<str>, Arc<Metric>>,
     partitions: u16,
     limits: Limits,
     inner: RwLock<Inner>,
@@ -66,7 +68,9 @@ impl Names {
     /// No series yet.
     #[must_use]
     pub fn new(catalogue: Arc<Catalogue>, partitions: u16, limits: Limits) -> Self {
-        Self { catalogue, partitions, limits, inner: RwLock::default() }
+        let metrics = catalogue.metrics.iter();
+        let metrics = metrics.map(|(name, metric)| (Arc::clone(name), Arc::new(metric.clone()))).collect();
+        Self { catalogue, metrics, partitions, limits, inner: RwLock::default() }
     }
 
     /// The known series of this name; made known if the catalogue has it.
@@ -112,7 +116,7 @@ impl Names {
         let station = self.catalogue.station(source).ok_or_else(|| {
             (Reason::UnknownSource, format!("source \"{source}\" is not in the catalogue: add a station of this id"))
         })?;
-        let known = self.catalogue.metric(metric).ok_or_else(|| {
+        let known = self.metrics.get(metric).ok_or_else(|| {
             (Reason::UnknownMetric, format!("metric \"{metric}\" is not in the catalogue"))
         })?;
         if station.metrics.iter().any(|own| own == metric) {

@@ -1,0 +1,203 @@
+//! The end of an epoch: what all workers said is put into one order, and the rule across series has its word.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use yiwang_catalogue::GatewayRule;
+use yiwang_detect::gateway::subject;
+use yiwang_detect::rule::{self, Epoch, Heard, Rule, RuleEvent, SeriesEvent};
+use yiwang_model::{Series, Timestamp};
+
+use crate::directory::Directory;
+use crate::item::{Counts, End, Found, HeardOf, Judged};
+use crate::watched::{anomaly, event};
+
+/// How many series the evidence of a silent gateway names.
+const NAMED_SERIES: usize = 50;
+
+/// A closed epoch.
+#[derive(Clone, Debug)]
+pub struct Closed {
+    /// Its number.
+    pub epoch: u64,
+    /// City time at its end, if the city has one.
+    pub city: Option<Timestamp>,
+    /// The catalogue in force in it.
+    pub revision: u32,
+    /// What was found, sorted by series, detector; of one detector of one series as it happened.
+    pub found: Vec<Found>,
+    /// What was counted.
+    pub counts: Counts,
+    /// The state at its end, when it is to be saved.
+    pub state: Option<State>,
+}
+
+/// The whole state of the judgement at the end of an epoch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// The last epoch that is in it.
+    pub epoch: u64,
+    /// The catalogue in force after it.
+    pub revision: u32,
+    /// For each partition of topic `readings`, the offset after the tick that closed the epoch.
+    pub next: Vec<u64>,
+    /// The state of the rule across series; empty for none.
+    pub rule: Vec<u8>,
+    /// One encoded `SeriesState` a series.
+    pub series: Vec<Vec<u8>>,
+}
+
+/// Closes epochs, in order.
+pub struct Closer {
+    directory: Arc<Directory>,
+    partitions: usize,
+    revision: u32,
+    rule: Option<(GatewayRule, Box<dyn Rule>)>,
+}
+
+impl Closer {
+    /// Begins under this revision of the catalogue, 0 for none, with the saved state of the rule.
+    ///
+    /// # Errors
+    /// What does not fit in the saved state.
+    pub fn new(directory: Arc<Directory>, partitions: usize, revision: u32, saved: &[u8]) -> Result<Self, String> {
+        let mut closer = Self { directory, partitions, revision, rule: None };
+        closer.set_rule(saved)?;
+        Ok(closer)
+    }
+
+    fn set_rule(&mut self, saved: &[u8]) -> Result<(), String> {
+        let catalogue = self.directory.catalogue(self.revision);
+        let wanted = catalogue.as_ref().and_then(|catalogue| catalogue.gateway_rule()).cloned();
+        self.rule = wanted.and_then(|entry| entry.build().ok().map(|rule| (entry, rule)));
+        match &mut self.rule {
+            Some((_, rule)) if !saved.is_empty() => rule.restore(saved).map_err(|error| error.to_string()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Closes an epoch: what the workers said in it, in any order, and the ticks that closed it, at least one.
+    pub fn close(&mut self, judged: Vec<Judged>, ends: &[End]) -> Option<Closed> {
+        let end = ends.first()?;
+        let mut said = Said::sort(judged);
+        if self.rule.is_none() {
+            self.switch(end.revision);
+        }
+        if let Some(city) = end.city {
+            self.across(Timestamp(city), &mut said);
+        }
+        let revision = if self.revision == 0 { end.revision } else { self.revision };
+        self.switch(end.revision);
+        said.found.sort_by(|a, b| {
+            let key = |found: &Found| (found.anomaly.series.clone(), Arc::clone(&found.anomaly.detector));
+            key(a).cmp(&key(b))
+        });
+        let state = self.state(end, ends, said.series);
+        let city = end.city.map(Timestamp);
+        Some(Closed { epoch: end.epoch, city, revision, found: said.found, counts: said.counts, state })
+    }
+
+    fn across(&mut self, city: Timestamp, said: &mut Said) {
+        let Some((_, rule)) = &mut self.rule else {
+            let silences = std::mem::take(&mut said.silences);
+            return said.found.extend(silences.into_iter().map(|(found, _)| found));
+        };
+        let heard: Vec<Heard> = said.heard.iter().filter_map(|(gateway, span)| heard(gateway, *span)).collect();
+        let mut events: Vec<SeriesEvent> = said.silences.iter().filter_map(series_event).collect();
+        rule::sort(&mut events);
+        let mut passed = Vec::new();
+        rule.step(&Epoch { city, heard: &heard, events: &events }, &mut passed);
+        let found: Vec<Found> = passed.into_iter().map(|passed| self.found(passed)).collect();
+        said.found.extend(found);
+    }
+
+    /// A step that the rule let pass, or its own: then with the series of the gateway to look at.
+    fn found(&self, passed: RuleEvent) -> Found {
+        let RuleEvent { detector, series, event } = passed;
+        let own = self.rule.as_ref().is_some_and(|(entry, _)| entry.name == detector);
+        let catalogue = self.directory.catalogue(self.revision).filter(|_| own);
+        let named = catalogue.map(|catalogue| {
+            let all = catalogue.series_of(series.source()).iter();
+            all.take(NAMED_SERIES).cloned().collect::<Vec<Series>>()
+        });
+        let named = named.unwrap_or_else(|| vec![series.clone()]);
+        Found { anomaly: anomaly(&detector, &series, event), points: Vec::new(), series: named }
+    }
+
+    /// From here on another catalogue is in force; the rule keeps its state if it can.
+    fn switch(&mut self, revision: u32) {
+        if self.revision == revision {
+            return;
+        }
+        let mut saved = Vec::new();
+        if let Some((_, rule)) = &self.rule {
+            rule.snapshot(&mut saved);
+        }
+        self.revision = revision;
+        if self.set_rule(&saved).is_err() {
+            tracing::warn!(revision, "the rule across series starts anew under the new catalogue");
+        }
+    }
+
+    fn state(&self, end: &End, ends: &[End], series: Vec<Vec<u8>>) -> Option<State> {
+        let next: Vec<u64> = (0..self.partitions)
+            .filter_map(|partition| ends.iter().find(|end| usize::from(end.partition) == partition))
+            .map(|end| end.next)
+            .collect();
+        if !end.save || next.len() != self.partitions {
+            return None;
+        }
+        let mut rule = Vec::new();
+        if let Some((_, own)) = &self.rule {
+            own.snapshot(&mut rule);
+        }
+        Some(State { epoch: end.epoch, revision: self.revision, next, rule, series })
+    }
+}
+
+/// What was said in an epoch, by kind.
+#[derive(Default)]
+struct Said {
+    heard: BTreeMap<String, (i64, i64)>,
+    found: Vec<Found>,
+    silences: Vec<(Found, String)>,
+    counts: Counts,
+    series: Vec<Vec<u8>>,
+}
+
+impl Said {
+    fn sort(judged: Vec<Judged>) -> Self {
+        let mut said = Self::default();
+        for judged in judged {
+            match judged {
+                Judged::Heard(heard) => said.hear(heard),
+                Judged::Found(found) => said.found.push(*found),
+                Judged::Silence(found, gateway) => said.silences.push((*found, gateway)),
+                Judged::Counts(counts) => said.counts.add(&counts),
+                Judged::State(mut series) => said.series.append(&mut series),
+            }
+        }
+        said.series.sort_unstable();
+        said
+    }
+
+    fn hear(&mut self, of: HeardOf) {
+        let span = self.heard.entry(of.gateway).or_insert((of.oldest, of.newest));
+        *span = (span.0.min(of.oldest), span.1.max(of.newest));
+    }
+}
+
+fn heard(gateway: &str, (oldest, newest): (i64, i64)) -> Option<Heard> {
+    let gateway = subject(gateway).ok()?;
+    Some(Heard { gateway, oldest: Timestamp(oldest), newest: Timestamp(newest) })
+}
+
+fn series_event((found, gateway): &(Found, String)) -> Option<SeriesEvent> {
+    let anomaly = &found.anomaly;
+    Some(SeriesEvent {
+        detector: Arc::clone(&anomaly.detector),
+        gateway: subject(gateway.as_str()).ok()?,
+        series: anomaly.series.clone(),
+        event: event(anomaly),
+    })
+}

@@ -1,0 +1,199 @@
+//! Hand-off 3: what was found in a closed epoch becomes orders, then records of the log, then, now and then, a checkpoint.
+//!
+//! The order matters. Orders first, in one transaction with the epoch; then topic `derived`; then the checkpoint, which so
+//! never leads. After a crash epochs come again: the order store knows those that it has, and `derived` gets the
+//! same content once more.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc};
+use yiwang_log::{Class, CursorClass, Log, Offset, Partition, Position, TopicId};
+use yiwang_model::{Anomaly, OrderIntent, Timestamp};
+use yiwang_orders::{Moment, OrderStore};
+use yiwang_proto::log::Derived;
+use yiwang_proto::topics;
+
+use crate::checkpoint::Checkpoints;
+use crate::closer::{Closed, State};
+use crate::directory::Directory;
+use crate::item::Counts;
+use crate::{Error, append, route};
+
+/// The cursor of class "must" that holds the log for the judgement.
+pub const CURSOR: &str = "stream";
+
+/// How long to wait before asking something outside again that said no.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How far the judgement is, for health and metrics.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// The last epoch whose orders are durable.
+    pub epoch: AtomicU64,
+    /// The last epoch that is in a checkpoint.
+    pub saved: AtomicU64,
+    /// Orders opened since the process began.
+    pub opened: AtomicU64,
+    /// What was counted since the process began.
+    pub counts: Mutex<Counts>,
+}
+
+impl Progress {
+    /// What was counted since the process began.
+    #[must_use]
+    pub fn counted(&self) -> Counts {
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Finishes closed epochs.
+pub struct Finisher {
+    /// Where `derived` goes.
+    pub log: Arc<dyn Log>,
+    /// Where orders go.
+    pub orders: Arc<dyn OrderStore>,
+    /// Where states go.
+    pub checkpoints: Arc<Mutex<Checkpoints>>,
+    /// Catalogues, for words and routes.
+    pub directory: Arc<Directory>,
+    /// What is told of it.
+    pub progress: Arc<Progress>,
+    /// Who looks on live; those who lag miss some.
+    pub live: broadcast::Sender<Anomaly>,
+    /// Wall time.
+    pub wall: fn() -> Timestamp,
+}
+
+impl Finisher {
+    /// Finishes epochs until there are no more.
+    ///
+    /// # Errors
+    /// When the log, the order store or the disk has failed; what was not finished comes again at the next start.
+    pub async fn run(mut self, mut closed: mpsc::Receiver<Closed>) -> Result<(), Error> {
+        self.hold().await?;
+        while let Some(closed) = closed.recv().await {
+            self.finish(closed).await?;
+        }
+        Ok(())
+    }
+
+    async fn finish(&mut self, closed: Closed) -> Result<(), Error> {
+        self.count(&closed.counts);
+        if !closed.found.is_empty() {
+            self.orders(&closed).await?;
+            self.derive(&closed).await?;
+            for found in &closed.found {
+                // Nobody may be looking on.
+                let _ = self.live.send(found.anomaly.clone());
+            }
+        }
+        self.progress.epoch.store(closed.epoch, Ordering::Release);
+        match closed.state {
+            Some(state) => self.save(state).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn orders(&self, closed: &Closed) -> Result<(), Error> {
+        let catalogue =
+            self.directory.catalogue(closed.revision).ok_or(Error::NoCatalogue(closed.revision))?;
+        let city = closed.city.unwrap_or_default();
+        let intents: Vec<OrderIntent> =
+            closed.found.iter().map(|found| route::intent(&catalogue, found, city)).collect();
+        let at = Moment { city, wall: (self.wall)() };
+        let applied = patiently("order store", || self.orders.apply(closed.epoch, at, &intents), outside).await?;
+        self.progress.opened.fetch_add(applied.opened, Ordering::Relaxed);
+        for intent in intents.iter().take(MAX_TOLD) {
+            let anomaly = intent.anomaly();
+            tracing::info!(anomaly = %anomaly.id, detector = %anomaly.detector, series = %anomaly.series, phase = ?anomaly.phase, "anomaly");
+        }
+        Ok(())
+    }
+
+    async fn derive(&self, closed: &Closed) -> Result<(), Error> {
+        let texts = closed.found.iter().map(|found| serde_json::to_string(&found.anomaly));
+        let anomalies = texts.collect::<Result<_, _>>().map_err(|_| Error::Unreadable("derived"))?;
+        let city_nanos = closed.city.unwrap_or_default().nanos();
+        let derived = Derived { epoch: closed.epoch, city_nanos, anomalies };
+        let record = append(topics::DERIVED, &derived);
+        patiently("log", || self.log.append(Class::Inner, vec![record.clone()]), no_room).await?;
+        Ok(())
+    }
+
+    async fn save(&mut self, state: State) -> Result<(), Error> {
+        let epoch = state.epoch;
+        let checkpoints = Arc::clone(&self.checkpoints);
+        let write = move || checkpoints.lock().unwrap_or_else(PoisonError::into_inner).write(&state);
+        let written = tokio::task::spawn_blocking(write).await.map_err(|error| Error::Worker(error.to_string()))?;
+        match written {
+            Ok(()) => {
+                self.progress.saved.store(epoch, Ordering::Release);
+                self.hold().await
+            }
+            Err(error @ Error::NoRoom { .. }) => {
+                tracing::warn!(%error, epoch, "no checkpoint: the one before still stands");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets the log go of what no checkpoint needs any more.
+    async fn hold(&self) -> Result<(), Error> {
+        let count = self.log.layout().topics[usize::from(topics::READINGS)].partitions;
+        let from_start = vec![0; usize::from(count)];
+        let needed = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner).needed().map(<[u64]>::to_vec);
+        let positions: Vec<Position> = (0..)
+            .zip(needed.unwrap_or(from_start))
+            .map(|(index, next)| Position {
+                partition: Partition { topic: TopicId(topics::READINGS), index },
+                next: Offset(next),
+            })
+            .collect();
+        patiently("log", || self.log.commit_cursor(CURSOR, CursorClass::Must, &positions), no_room).await?;
+        Ok(())
+    }
+
+    fn count(&self, counts: &Counts) {
+        self.progress.counts.lock().unwrap_or_else(PoisonError::into_inner).add(counts);
+    }
+}
+
+/// How many steps of one epoch are told one by one.
+const MAX_TOLD: usize = 20;
+
+fn outside(error: &yiwang_orders::Error) -> bool {
+    matches!(error, yiwang_orders::Error::Outside(_))
+}
+
+pub(crate) fn no_room(error: &yiwang_log::Error) -> bool {
+    matches!(error, yiwang_log::Error::NoRoom { .. })
+}
+
+/// Does it again and again while what went wrong can be mended outside; told once.
+pub(crate) async fn patiently<T, E, F>(
+    whom: &'static str,
+    mut act: impl FnMut() -> F,
+    can_wait: impl Fn(&E) -> bool,
+) -> Result<T, E>
+where
+    F: Future<Output = Result<T, E>>,
+    E: std::error::Error,
+{
+    let mut told = false;
+    loop {
+        match act().await {
+            Err(error) if can_wait(&error) => {
+                if !told {
+                    tracing::warn!(%error, cause = error.source().map(tracing::field::display), whom, "waiting, trying again");
+                    told = true;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            done => return done,
+        }
+    }
+}

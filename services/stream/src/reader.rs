@@ -1,0 +1,166 @@
+//! Reads topic `readings` on from a state and deals its records out to the workers.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use prost::Message as _;
+use tokio::sync::watch;
+use yiwang_log::{Extent, Log, Offset, Partition, Position, Stored, TopicId};
+use yiwang_proto::log::{Block, ReadingsRecord, Tick, readings_record::Kind};
+use yiwang_proto::topics;
+
+use crate::Error;
+use crate::dataflow::{Inlet, Message};
+use crate::directory::Follower;
+
+/// The most that is read from the log at once, in bytes.
+const READ_BYTES: usize = 4 << 20;
+/// After how many readings a state is saved, so that a start has at most about that many to read again.
+const SAVE_AFTER_ROWS: u64 = 1_000_000;
+/// After how long a state is saved when fewer came.
+const SAVE_AFTER: Duration = Duration::from_secs(15);
+
+/// What the rest of the city asks of the reader.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Wish {
+    /// Read on, and wait for more at the end.
+    #[default]
+    Follow,
+    /// The end is near: save at every tick.
+    SaveOften,
+    /// Read up to the end that the log has now, then stop.
+    Drain,
+}
+
+/// The reader.
+pub struct Reader {
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// Fills the directory before records go out.
+    pub follower: Follower,
+    /// The offset that comes next, by partition.
+    pub next: Vec<u64>,
+    /// The ways into the workers.
+    pub inlets: Vec<Inlet>,
+    /// What is asked of it.
+    pub wish: watch::Receiver<Wish>,
+    /// When to save.
+    pub saves: Saves,
+    /// How much is read at once, in bytes.
+    pub read_bytes: usize,
+}
+
+impl Reader {
+    /// A reader that follows a log on from these offsets.
+    #[must_use]
+    pub fn new(log: Arc<dyn Log>, follower: Follower, next: Vec<u64>, inlets: Vec<Inlet>, wish: watch::Receiver<Wish>) -> Self {
+        Self { log, follower, next, inlets, wish, saves: Saves::default(), read_bytes: READ_BYTES }
+    }
+
+    /// Reads until it is told to drain and has, or until the workers are gone.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or has a record that does not fit.
+    pub async fn run(mut self) -> Result<(), Error> {
+        loop {
+            let wish = self.wish.borrow_and_update().clone();
+            self.saves.often |= wish != Wish::Follow;
+            if wish == Wish::Drain && self.is_at_end() {
+                return Ok(());
+            }
+            let log = Arc::clone(&self.log);
+            let positions = self.positions();
+            let records = tokio::select! {
+                records = log.read(&positions, self.read_bytes) => records?,
+                changed = self.wish.changed() => match changed {
+                    Ok(()) => continue,
+                    Err(_) => return Ok(()),
+                },
+            };
+            for record in records {
+                if !self.deal(record).await? {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn deal(&mut self, stored: Stored) -> Result<bool, Error> {
+        let (partition, offset) = (stored.partition.index, stored.offset.0);
+        if let Some(next) = self.next.get_mut(usize::from(partition)) {
+            *next = offset + 1;
+        }
+        let record = ReadingsRecord::decode(stored.payload).map_err(|_| Error::Unreadable("readings"))?;
+        let message = match record.kind {
+            Some(Kind::Block(block)) => self.block(partition, offset, block).await?,
+            Some(Kind::Tick(tick)) => self.tick(partition, offset, tick).await?,
+            None => return Err(Error::Unreadable("readings")),
+        };
+        let inlet = usize::from(partition) % self.inlets.len();
+        Ok(self.inlets[inlet].send(message).await)
+    }
+
+    async fn block(&mut self, partition: u16, offset: u64, block: Block) -> Result<Message, Error> {
+        // Columns that do not fit together were never written by us.
+        block.rows().map(drop).map_err(|_| Error::Unreadable("readings"))?;
+        self.follower.want_names(&block.series).await?;
+        self.saves.rows += block.index.len() as u64;
+        Ok(Message::Block { partition, offset, block })
+    }
+
+    async fn tick(&mut self, partition: u16, offset: u64, tick: Tick) -> Result<Message, Error> {
+        self.follower.want_catalogue(tick.catalogue_revision).await?;
+        let save = self.saves.at(tick.number);
+        Ok(Message::Tick { partition, offset, tick, save })
+    }
+
+    fn positions(&self) -> Vec<Position> {
+        let position = |(index, next): (u16, &u64)| Position {
+            partition: Partition { topic: TopicId(topics::READINGS), index },
+            next: Offset(*next),
+        };
+        (0..).zip(&self.next).map(position).collect()
+    }
+
+    fn is_at_end(&self) -> bool {
+        readings(self.log.as_ref()).all(|extent| {
+            self.next.get(usize::from(extent.partition.index)).is_some_and(|next| *next >= extent.end.0)
+        })
+    }
+}
+
+/// What the partitions of topic `readings` hold.
+pub(crate) fn readings(log: &dyn Log) -> impl Iterator<Item = Extent> {
+    log.extents().into_iter().filter(|extent| extent.partition.topic == TopicId(topics::READINGS))
+}
+
+/// Decides at which epochs the state is saved: once for each number, so that all partitions say the same.
+#[derive(Debug)]
+pub struct Saves {
+    rows: u64,
+    since: Instant,
+    often: bool,
+    /// The newest number that was decided, and the newest at which to save.
+    decided: u64,
+    save: u64,
+}
+
+impl Default for Saves {
+    fn default() -> Self {
+        Self { rows: 0, since: Instant::now(), often: false, decided: 0, save: 0 }
+    }
+}
+
+impl Saves {
+    fn at(&mut self, number: u64) -> bool {
+        if number > self.decided {
+            self.decided = number;
+            if self.often || self.rows >= SAVE_AFTER_ROWS || self.since.elapsed() >= SAVE_AFTER {
+                self.save = number;
+                self.rows = 0;
+                self.since = Instant::now();
+            }
+        }
+        number == self.save
+    }
+}

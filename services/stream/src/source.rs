@@ -1,0 +1,144 @@
+//! A worker's source: records of its partitions in, readings and ticks by epoch out.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::operators::ActivateCapability;
+use timely::dataflow::operators::core::UnorderedHandle;
+use timely::dataflow::operators::probe::Handle as ProbeHandle;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
+use yiwang_proto::log::{Block, Tick};
+
+use crate::dataflow::{MAX_ROWS_AHEAD, Message};
+use crate::item::{End, Item};
+
+pub(crate) type Items = UnorderedHandle<u64, CapacityContainerBuilder<Vec<Item>>>;
+pub(crate) type Ends = UnorderedHandle<u64, CapacityContainerBuilder<Vec<End>>>;
+type Capabilities = (ActivateCapability<u64>, ActivateCapability<u64>);
+
+/// The most records that are taken between two steps of the worker.
+const RECORDS_A_STEP: usize = 16;
+
+/// A worker's source. While it holds capabilities for an epoch, no worker closes it.
+pub(crate) struct Source {
+    receiver: mpsc::Receiver<Message>,
+    items: Items,
+    ends: Ends,
+    /// For the least epoch of the partitions; gone when the inlet is closed.
+    capabilities: Option<Capabilities>,
+    /// The epoch that each partition is in.
+    epochs: BTreeMap<u16, u64>,
+    /// Readings sent, by epoch, as far as those epochs are not done.
+    sent: VecDeque<(u64, usize)>,
+}
+
+/// What came of a look at the inlet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pumped {
+    /// There was something, or the end.
+    Some,
+    /// There was nothing.
+    Nothing,
+    /// Too much is under way already.
+    Ahead,
+}
+
+impl Source {
+    /// A source for these partitions, all of them in epoch `first`.
+    pub(crate) fn new(
+        receiver: mpsc::Receiver<Message>,
+        (items, ends): (Items, Ends),
+        capabilities: Capabilities,
+        partitions: impl Iterator<Item = u16>,
+        first: u64,
+    ) -> Self {
+        let epochs: BTreeMap<_, _> = partitions.map(|partition| (partition, first)).collect();
+        let mut source =
+            Self { receiver, items, ends, capabilities: Some(capabilities), epochs, sent: VecDeque::new() };
+        source.advance();
+        source
+    }
+
+    /// Takes what waits, a few records at most.
+    pub(crate) fn pump(&mut self, probe: &ProbeHandle<u64>) -> Pumped {
+        if self.capabilities.is_none() {
+            return Pumped::Nothing;
+        }
+        if self.is_ahead(probe) {
+            return Pumped::Ahead;
+        }
+        for taken in 0..RECORDS_A_STEP {
+            match self.receiver.try_recv() {
+                Ok(message) => self.take(message),
+                Err(TryRecvError::Disconnected) => {
+                    self.capabilities = None;
+                    return Pumped::Some;
+                }
+                Err(TryRecvError::Empty) if taken == 0 => return Pumped::Nothing,
+                Err(TryRecvError::Empty) => break,
+            }
+        }
+        self.advance();
+        Pumped::Some
+    }
+
+    /// Whether too many readings lie in epochs that were closed here and are not done.
+    fn is_ahead(&mut self, probe: &ProbeHandle<u64>) -> bool {
+        while self.sent.front().is_some_and(|(epoch, _)| !probe.less_equal(epoch)) {
+            self.sent.pop_front();
+        }
+        let open = self.epochs.values().min().copied().unwrap_or(u64::MAX);
+        let closed = self.sent.iter().take_while(|(epoch, _)| *epoch < open);
+        closed.map(|(_, rows)| rows).sum::<usize>() > MAX_ROWS_AHEAD
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Block { partition, offset, block } => self.block(partition, offset, &block),
+            Message::Tick { partition, offset, tick, save } => self.tick(partition, offset, &tick, save),
+        }
+    }
+
+    fn block(&mut self, partition: u16, offset: u64, block: &Block) {
+        let (Some((capability, _)), Some(epoch)) = (&self.capabilities, self.epochs.get(&partition)) else { return };
+        let capability = capability.delayed(epoch);
+        // The reader has checked that the columns fit together.
+        let Ok(rows) = block.rows() else { return };
+        let mut output = self.items.activate();
+        let mut session = output.session(&capability);
+        (0..).zip(rows).for_each(|(at, (_, row))| session.give(Item::new(partition, offset, at, &row)));
+        match self.sent.iter_mut().find(|(sent, _)| sent == epoch) {
+            Some((_, count)) => *count += block.index.len(),
+            None => self.sent.push_back((*epoch, block.index.len())),
+        }
+    }
+
+    fn tick(&mut self, partition: u16, offset: u64, tick: &Tick, save: bool) {
+        let Some(epoch) = self.epochs.get_mut(&partition).filter(|epoch| tick.number >= **epoch) else { return };
+        let Some((_, capability)) = &self.capabilities else { return };
+        let end = End {
+            epoch: tick.number,
+            partition,
+            next: offset + 1,
+            city: tick.city_nanos,
+            revision: tick.catalogue_revision,
+            save,
+        };
+        let capability = capability.delayed(&tick.number);
+        self.ends.activate().session(&capability).give(end);
+        *epoch = tick.number + 1;
+    }
+
+    /// Lets go of epochs that all partitions have left. A source without partitions holds none.
+    fn advance(&mut self) {
+        match (self.epochs.values().min(), &mut self.capabilities) {
+            (Some(least), Some((items, ends))) => {
+                items.downgrade(least);
+                ends.downgrade(least);
+            }
+            (None, capabilities) => *capabilities = None,
+            (_, None) => {}
+        }
+    }
+}

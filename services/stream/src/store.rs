@@ -1,0 +1,171 @@
+//! The consumer that fills a series store: topics `readings`, `derived`, `events`, with a cursor of its own.
+//!
+//! The store says up to which mark it has everything on disk; from there it is filled again after a crash. What it then gets
+//! twice is there once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prost::Message as _;
+use tokio_util::sync::CancellationToken;
+use yiwang_log::{CursorClass, Log, Offset, Partition, Position, Stored};
+use yiwang_model::Anomaly;
+use yiwang_orders::OrderEvent;
+use yiwang_proto::log::{Derived, OrderEvents, ReadingsRecord, readings_record::Kind};
+use yiwang_proto::topics;
+use yiwang_series::{Batch, Mark, Record, SeriesStore};
+
+use crate::Error;
+use crate::directory::{Directory, Follower};
+use crate::finish::{no_room, patiently};
+
+const READ_BYTES: usize = 4 << 20;
+/// How often the log is told how far the store is.
+const NOTE_EVERY: Duration = Duration::from_secs(2);
+const TOPICS: [u8; 3] = [topics::READINGS, topics::DERIVED, topics::EVENTS];
+
+/// Fills a series store from the log.
+pub struct Filler {
+    log: Arc<dyn Log>,
+    store: Arc<dyn SeriesStore>,
+    follower: Follower,
+    cursor: &'static str,
+    class: CursorClass,
+    positions: Vec<Position>,
+    noted: Vec<Position>,
+}
+
+impl Filler {
+    /// Goes on where the store is. The log keeps for it what it has not got, as its class says.
+    #[must_use]
+    pub fn new(log: Arc<dyn Log>, store: Arc<dyn SeriesStore>, cursor: &'static str, class: CursorClass) -> Self {
+        let follower = Follower::new(Arc::clone(&log), Arc::new(Directory::default()));
+        let positions = marked(log.as_ref(), &store.persisted());
+        Self { log, store, follower, cursor, class, noted: Vec::new(), positions }
+    }
+
+    /// Fills until stopped; then up to the end that the log has now, and all of it to disk.
+    ///
+    /// # Errors
+    /// When the log or the store has failed.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), Error> {
+        self.note().await?;
+        let mut note = tokio::time::interval(NOTE_EVERY);
+        loop {
+            if stop.is_cancelled() && self.is_at_end() {
+                break;
+            }
+            let log = Arc::clone(&self.log);
+            let positions = self.positions.clone();
+            tokio::select! {
+                records = log.read(&positions, READ_BYTES) => self.fill(records?).await?,
+                _ = note.tick() => self.note().await?,
+                () = stop.cancelled(), if !stop.is_cancelled() => {}
+            }
+        }
+        patiently("series store", || self.store.flush(), full).await?;
+        self.note().await
+    }
+
+    async fn fill(&mut self, records: Vec<Stored>) -> Result<(), Error> {
+        let mut batch = Batch::default();
+        for stored in records {
+            self.passed(stored.partition, stored.offset);
+            self.take(stored, &mut batch).await?;
+        }
+        batch.mark = mark(self.log.as_ref(), &self.positions);
+        Ok(self.store.write(batch).await?)
+    }
+
+    async fn take(&mut self, stored: Stored, batch: &mut Batch) -> Result<(), Error> {
+        match stored.partition.topic.0 {
+            topics::READINGS => self.readings(stored, batch).await,
+            topics::DERIVED => derived(stored, batch),
+            _ => events(stored, batch),
+        }
+    }
+
+    async fn readings(&mut self, stored: Stored, batch: &mut Batch) -> Result<(), Error> {
+        let unreadable = || Error::Unreadable("readings");
+        let record = ReadingsRecord::decode(stored.payload).map_err(|_| unreadable())?;
+        let Some(Kind::Block(block)) = record.kind else { return Ok(()) };
+        let fresh = self.follower.want_names(&block.series).await?;
+        batch.names.extend(fresh.into_iter().map(|series| (series.id(), series)));
+        batch.rows.extend(block.rows().map_err(|_| unreadable())?.map(|(_, row)| row));
+        Ok(())
+    }
+
+    fn passed(&mut self, partition: Partition, offset: Offset) {
+        if let Some(position) = self.positions.iter_mut().find(|position| position.partition == partition) {
+            position.next = Offset(offset.0 + 1);
+        }
+    }
+
+    fn is_at_end(&self) -> bool {
+        let extents = self.log.extents();
+        self.positions.iter().all(|position| {
+            extents.iter().any(|extent| extent.partition == position.partition && extent.end <= position.next)
+        })
+    }
+
+    /// Tells the log how far the store is on disk.
+    async fn note(&mut self) -> Result<(), Error> {
+        let positions = marked(self.log.as_ref(), &self.store.persisted());
+        if positions != self.noted {
+            patiently("log", || self.log.commit_cursor(self.cursor, self.class, &positions), no_room).await?;
+            self.noted = positions;
+        }
+        Ok(())
+    }
+}
+
+fn full(error: &yiwang_series::Error) -> bool {
+    matches!(error, yiwang_series::Error::NoRoom { .. })
+}
+
+fn derived(stored: Stored, batch: &mut Batch) -> Result<(), Error> {
+    let unreadable = || Error::Unreadable("derived");
+    let derived = Derived::decode(stored.payload).map_err(|_| unreadable())?;
+    for body in derived.anomalies {
+        let anomaly: Anomaly = serde_json::from_str(&body).map_err(|_| unreadable())?;
+        let key = format!("{}/{:?}/{}", anomaly.id, anomaly.phase, anomaly.extreme);
+        let time = anomaly.end.unwrap_or(anomaly.begin);
+        batch.records.push(Record { measurement: "anomalies".into(), key, time, body });
+    }
+    Ok(())
+}
+
+fn events(stored: Stored, batch: &mut Batch) -> Result<(), Error> {
+    let unreadable = || Error::Unreadable("events");
+    let events = OrderEvents::decode(stored.payload).map_err(|_| unreadable())?;
+    for body in events.events {
+        let event: OrderEvent = serde_json::from_str(&body).map_err(|_| unreadable())?;
+        let key = format!("{}/{}", event.no, event.step.seq);
+        batch.records.push(Record { measurement: "order_events".into(), key, time: event.step.at, body });
+    }
+    Ok(())
+}
+
+/// The partitions of the topics that a series store is filled from, with their names in a [`Mark`].
+fn partitions(log: &dyn Log) -> impl Iterator<Item = (Partition, String)> {
+    log.extents().into_iter().map(|extent| extent.partition).filter(|partition| TOPICS.contains(&partition.topic.0)).map(
+        |partition| {
+            let (topic, _) = topics::ALL[usize::from(partition.topic.0)];
+            (partition, format!("{topic}/{}", partition.index))
+        },
+    )
+}
+
+/// The positions that a mark stands for.
+pub fn marked(log: &dyn Log, mark: &Mark) -> Vec<Position> {
+    let position = |(partition, name): (Partition, String)| Position {
+        partition,
+        next: Offset(mark.get(&name).copied().unwrap_or_default()),
+    };
+    partitions(log).map(position).collect()
+}
+
+fn mark(log: &dyn Log, positions: &[Position]) -> Mark {
+    let next = |partition| positions.iter().find(|position| position.partition == partition);
+    partitions(log).filter_map(|(partition, name)| Some((name, next(partition)?.next.0))).collect()
+}
