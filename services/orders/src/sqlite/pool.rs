@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use super::fault::judge;
 use crate::Error;
@@ -46,29 +46,21 @@ fn pool(connections: u32) -> PoolOptions<Sqlite> {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        .before_acquire(|connection, _| Box::pin(async { Ok(is_usable(connection)) }))
+}
+
+/// SQLite itself ends a transaction that met an IO error or, at times, a full disk; the driver then still counts
+/// it as open and would begin no other on that connection. Such a connection is not used again.
+fn is_usable(connection: &SqliteConnection) -> bool {
+    !connection.is_in_transaction()
 }
 
 /// Begins a transaction that writes; dropped before its commit, it has changed nothing.
 pub(super) async fn write(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, Error> {
-    begin(pool, "BEGIN IMMEDIATE").await
+    pool.begin_with("BEGIN IMMEDIATE").await.map_err(judge)
 }
 
 /// Begins a transaction that sees one moment of the store.
 pub(super) async fn read(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, Error> {
-    begin(pool, "BEGIN DEFERRED").await
-}
-
-/// SQLite itself ends a transaction that met a full disk or an IO error; the driver then still counts it as open
-/// and begins no other on that connection. Such a connection is replaced.
-pub(super) async fn begin(
-    pool: &SqlitePool,
-    how: &'static str,
-) -> Result<Transaction<'static, Sqlite>, Error> {
-    match pool.begin_with(how).await {
-        Err(sqlx::Error::InvalidSavePointStatement) => {
-            pool.acquire().await.map_err(judge)?.close().await.map_err(judge)?;
-            pool.begin_with(how).await.map_err(judge)
-        }
-        begun => begun.map_err(judge),
-    }
+    pool.begin_with("BEGIN DEFERRED").await.map_err(judge)
 }

@@ -61,7 +61,7 @@ async fn a_connection_whose_transaction_sqlite_ended_is_replaced() {
     let folder = Folder::new();
     let store = folder.open("ended").await;
     for pool in [&store.writer, &store.readers] {
-        let mut tx = pool::begin(pool, "BEGIN").await.unwrap();
+        let mut tx = pool.begin().await.unwrap();
         sqlx::raw_sql("ROLLBACK").execute(&mut *tx).await.unwrap();
         drop(tx);
     }
@@ -115,9 +115,36 @@ async fn a_call_given_up_half_way_leaves_all_or_nothing() {
     assert!(seen.iter().all(|runs| *runs > 0), "never given up before or never after the commit: {seen:?}");
 }
 
+#[tokio::test]
+async fn a_transition_given_up_half_way_is_whole_or_not_there() {
+    let folder = Folder::new();
+    let mut seen = [0, 0];
+    for polls in 1..40 {
+        let name = format!("moved-{polls}");
+        let store = folder.open(&name).await;
+        store.apply(1, moment(MORNING), &[open("a", MORNING)]).await.unwrap();
+        let no = nth(1);
+        let moved = store.transition(&no, OrderState::Accepted, "li", "", moment(MORNING));
+        poll_at_most(polls, moved).await;
+        store.close().await;
+        let store = folder.open(&name).await;
+        let order = store.get(&nth(1)).await.unwrap().unwrap();
+        let there = order.state == OrderState::Accepted;
+        let lines = if there { 2 } else { 1 };
+        assert_eq!(rows(&store).await, [1, lines, lines, 1, 1], "{polls} polls");
+        assert_eq!(order.timeline.len() as i64, lines);
+        seen[usize::from(there)] += 1;
+    }
+    assert!(seen.iter().all(|runs| *runs > 0), "never given up before or never after the commit: {seen:?}");
+}
+
 /// Applies the epoch and drops the call after it was polled so many times.
 async fn give_up(store: &SqliteOrders, intents: &[OrderIntent], polls: u32) {
-    let mut call = pin!(store.apply(1, moment(MORNING), intents));
+    poll_at_most(polls, store.apply(1, moment(MORNING), intents)).await;
+}
+
+async fn poll_at_most(polls: u32, call: impl Future) {
+    let mut call = pin!(call);
     let mut polled = 0;
     poll_fn(|context| {
         polled += 1;
