@@ -1,7 +1,7 @@
 //! The order store in one SQLite file.
 //!
 //! The file is `orders.sqlite` with, while it is open, `-wal` and `-shm` beside it. Its `application_id` is
-//! `YWOR`, its `user_version` the version of the schema ([`schema`] lists every version's statements). It runs in
+//! `YWOR`, its `user_version` the version of the schema (`sqlite/schema/` has every version's statements). It runs in
 //! WAL mode with `synchronous=FULL`: what a call has answered survives `kill -9` and power loss.
 //!
 //! One connection writes, at most four read. A write is one `BEGIN IMMEDIATE` transaction; a read of several
