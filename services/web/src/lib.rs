@@ -1,1 +1,130 @@
-//! Placeholder.
+//! The console and the HTTP API: what people and programs see of the city.
+//!
+//! The room shows and moves orders, shows readings, and judges nothing. It holds no state but the seats of live
+//! clients: kill it, start it, and every page says the same, because all it shows stands in the two stores and in
+//! the catalogue.
+//!
+//! | address | for |
+//! |---|---|
+//! | `/`, `/orders`, `/orders/{no}`, `/stations` | people, in Chinese and English |
+//! | `/api/v1/orders`, `…/{no}`, `…/{no}/transitions` | programs: orders |
+//! | `/api/v1/series`, `/api/v1/query` | programs: readings |
+//! | `/api/v1/live` | server-sent events, see [`live`] |
+//! | `/api/v1/openapi.json` | the description of the above |
+//! | `/healthz`, `/readyz`, `/metrics` | whoever watches the process |
+//!
+//! Invariants: every request passes the [`Gate`] but `/healthz` and assets; every parameter is known and bounded, a
+//! body has at most [`MAX_BODY_BYTES`]; what came from outside is escaped wherever it is shown; nothing is loaded
+//! from another host. The page of a mistake says what the API says of it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use yiwang_catalogue::Catalogue;
+use yiwang_model::Timestamp;
+use yiwang_orders::OrderStore;
+use yiwang_series::SeriesStore;
+
+mod api;
+mod assets;
+mod dress;
+mod error;
+pub mod gate;
+mod grpc;
+pub mod health;
+mod lang;
+pub mod live;
+mod origin;
+mod pages;
+mod params;
+#[cfg(test)]
+mod tests;
+mod view;
+mod words;
+
+pub use error::Error;
+pub use gate::{Denied, Gate, May, OpenGate, Presented, Who};
+pub use grpc::{Orders, order_service};
+pub use health::{Health, Readiness, Sample, SampleKind};
+pub use live::{Live, LiveEvent};
+
+/// The most bytes of a body.
+pub const MAX_BODY_BYTES: usize = 64 << 10;
+
+/// Tells city time; `None` until the log's clock has begun.
+pub type CityNow = Arc<dyn Fn() -> Option<Timestamp> + Send + Sync>;
+
+/// What the console is made of, handed in by the program.
+#[derive(Clone)]
+pub struct Parts {
+    /// Names, units, limits and plans.
+    pub catalogue: Arc<Catalogue>,
+    /// The series store.
+    pub series: Arc<dyn SeriesStore>,
+    /// The order store.
+    pub orders: Arc<dyn OrderStore>,
+    /// City time.
+    pub city_now: CityNow,
+    /// How the rooms are.
+    pub health: Arc<dyn Health>,
+    /// Who may do what.
+    pub gate: Arc<dyn Gate>,
+    /// Where live events come in.
+    pub live: Arc<Live>,
+}
+
+/// The console: its parts and the counts that its live clients share.
+#[derive(Clone)]
+pub(crate) struct Web(Arc<(Parts, live::Pulse)>);
+
+impl Web {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new((parts, live::Pulse::default())))
+    }
+
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.0.0
+    }
+
+    pub(crate) fn pulse(&self) -> &live::Pulse {
+        &self.0.1
+    }
+
+    /// City time.
+    pub(crate) fn now(&self) -> Result<Timestamp, Error> {
+        (self.parts().city_now)().ok_or(Error::NoTime)
+    }
+}
+
+/// The HTTP door, ready to be served.
+pub fn router(parts: Parts) -> Router {
+    let web = Web::new(parts);
+    let api = Router::new()
+        .route("/api/v1/orders", get(api::orders::list))
+        .route("/api/v1/orders/{no}", get(api::orders::one))
+        .route("/api/v1/orders/{no}/transitions", post(api::orders::transition))
+        .route("/api/v1/series", get(api::series::list))
+        .route("/api/v1/query", get(api::query::query))
+        .route("/api/v1/live", get(live::live))
+        .route("/api/v1/openapi.json", get(api::openapi))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics));
+    let pages = Router::new()
+        .route("/", get(pages::overview::page))
+        .route("/orders", get(pages::orders::page))
+        .route("/orders/{no}", get(pages::order::page))
+        .route("/orders/{no}/transitions", post(pages::order::transition))
+        .route("/stations", get(pages::stations::page))
+        .route("/assets/{*path}", get(assets::asset));
+    api.merge(pages)
+        .fallback(dress::not_found)
+        .method_not_allowed_fallback(dress::wrong_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(from_fn_with_state(web.clone(), gate::guard))
+        .layer(axum::middleware::from_fn(dress::dress))
+        .with_state(web)
+}
