@@ -225,11 +225,12 @@ impl Gateway {
             return;
         }
         let Some(silent) = self.silent_until(city, after) else { return };
+        for (key, held) in self.held.extract_if(.., |_, held| held.cleared.is_some()) {
+            held.surface(&key, out); // it was over before
+        }
         out.push(say.raised(subject, silent));
         self.open = Some(silent);
-        for held in self.held.values_mut().filter(|held| held.cleared.is_none()) {
-            held.stay = Stay::WhileSilent;
-        }
+        self.held.values_mut().for_each(|held| held.stay = Stay::WhileSilent);
     }
 
     /// The silence from its newest event time to `then`, where that is too long.
@@ -240,7 +241,11 @@ impl Gateway {
 
     /// How long the gateway may be silent; `None` while no series of it just fell silent.
     fn silence(&self, after: Option<Span>) -> Option<Span> {
-        let fell = |held: &&Held| matches!(held.stay, Stay::New | Stay::Waiting);
+        let fell = |held: &&Held| match held.stay {
+            Stay::New => true,
+            Stay::Waiting => held.cleared.is_none(),
+            Stay::WhileSilent | Stay::Until(_) => false,
+        };
         let half_of = |held: &Held| Span(held.may_be_silent().0 / 2);
         after.or_else(|| self.held.values().filter(fell).map(half_of).min())
     }

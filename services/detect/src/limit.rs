@@ -39,8 +39,8 @@
 //! each time. Readings inside an hour are summed exactly, in units of 2⁻⁶⁴, so that their order never shows.
 //!
 //! # Memory
-//! 96 bytes, and by window: 1 cell, 8 cells or 24 cells, of 8 bytes where a reading is an hour's value, else of
-//! 20 bytes; so at most 576 bytes a series, and 100 more while an episode is open.
+//! 48 bytes for `instant`. For windows 160 bytes, and for each cell of a window (1, 8 or 24) 8 bytes where a
+//! reading is an hour's value, else 20; so at most 640 bytes a series. 100 more while an episode is open.
 //!
 //! # Saved state
 //! Head 0x11; what is judged (option: cell in ns, cells, stride, cells by sums or not); then for `instant` the

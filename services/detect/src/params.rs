@@ -309,7 +309,7 @@ impl Distance {
     }
 
     /// The distance from `limit`, in the metric's unit.
-    pub(crate) fn from_limit(self, limit: f64) -> f64 {
+    pub(crate) fn at_limit(self, limit: f64) -> f64 {
         match self {
             Self::Absolute(distance) => distance,
             Self::Share(share) => share * limit.abs(),

@@ -264,9 +264,11 @@ proptest! {
         }
         for bytes in [&bad, &noise] {
             let mut detector = prototype.make(&series);
-            detector.restore(&good).unwrap();
+            let half = inputs[..inputs.len() / 2].iter();
+            half.for_each(|(_, input)| detector.step(input, &mut Vec::new()));
+            let before = state(&*detector);
             if detector.restore(bytes).is_err() {
-                prop_assert_eq!(state(&*detector), good.clone());
+                prop_assert_eq!(state(&*detector), before);
             } else {
                 live(detector, &inputs, prompt);
             }

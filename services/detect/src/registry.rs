@@ -32,10 +32,13 @@ pub struct Kind {
 #[derive(Clone, Copy, Debug)]
 pub enum Make {
     /// A detector of one series.
-    Series(fn(&Spec) -> Result<Box<dyn Prototype>, Vec<Error>>),
+    Series(fn(&Spec) -> Built<dyn Prototype>),
     /// A rule across series.
-    Across(fn(&Spec) -> Result<Box<dyn Rule>, Vec<Error>>),
+    Across(fn(&Spec) -> Built<dyn Rule>),
 }
+
+/// What was built, or all faults of the entry.
+pub type Built<T> = Result<Box<T>, Vec<Error>>;
 
 /// All kinds.
 pub fn kinds() -> impl Iterator<Item = Kind> {

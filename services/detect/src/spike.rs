@@ -85,7 +85,7 @@ impl Prototype for Prepared {
 fn build(spec: &Spec) -> Result<Box<dyn Prototype>, Vec<Error>> {
     let mut entry = Entry::new(spec, PARAMS);
     let readings = entry.count("readings").unwrap_or(3);
-    if readings % 2 == 0 {
+    if readings.is_multiple_of(2) {
         entry.fault(
             "readings",
             format!("is {readings}; an odd number is wanted, so that one value is the median"),

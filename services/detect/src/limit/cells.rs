@@ -100,9 +100,13 @@ impl Cells {
         }
     }
 
-    /// The value of a cell, where it is valid.
-    pub(super) fn value(&self, cell: i64) -> Option<f64> {
-        let place = self.place(cell);
+    /// The values of the valid cells of the window that begins with `first`, in time order.
+    pub(super) fn values_from(&self, first: i64) -> impl Iterator<Item = f64> {
+        let (start, width) = (self.place(first), self.width());
+        (start..width).chain(0..start).filter_map(|place| self.value(place))
+    }
+
+    fn value(&self, place: usize) -> Option<f64> {
         match self {
             Self::Values { ring, .. } => Some(ring[place]).filter(|value| !value.is_nan()),
             Self::Sums { sums, counts, need, energy, .. } => {

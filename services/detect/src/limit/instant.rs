@@ -1,5 +1,6 @@
 //! Each reading against the limit.
 
+use std::mem::size_of;
 use std::sync::Arc;
 
 use yiwang_model::Timestamp;
@@ -8,6 +9,8 @@ use super::judge::{Judge, Window};
 use super::{HEAD, NAME, Rules};
 use crate::state::{Reader, put_byte, put_option, put_time};
 use crate::{Detector, Error, Event, Input, Sample};
+
+const _: () = assert!(size_of::<Instant>() <= 48);
 
 pub(super) struct Instant {
     rules: Arc<Rules>,

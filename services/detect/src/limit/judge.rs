@@ -68,7 +68,7 @@ impl Judge {
     }
 
     fn kept(&mut self, rules: &Rules, row: &LimitRow, window: Window, value: f64, out: &mut Vec<Event>) {
-        let distance = rules.hysteresis.from_limit(row.value);
+        let distance = rules.hysteresis.at_limit(row.value);
         let far_enough = !rules.beyond(value, row.value + if rules.above { -distance } else { distance });
         match self {
             Self::Calm => {}

@@ -1,4 +1,48 @@
-//! Tests of the limit: every hour of eight Beijing stations against a naive oracle, and the edges by hand.
-#![allow(clippy::unwrap_used)]
+//! Tests of the limit: every hour of eight Beijing stations against a naive oracle; memory. The edges are cases.
 
 mod beijing;
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use yiwang_model::{Quality, Span, Timestamp};
+
+use super::cells::Cells;
+use crate::registry::build;
+use crate::{Event, Input, LimitRow, Param, Sample, SeriesContext, Spec};
+
+proptest! {
+    #[test]
+    fn a_mean_is_the_sum_in_time_order_bit_by_bit(values in prop::collection::vec(0.1..999.0, 24), first in 0_i64..24) {
+        let limit = LimitRow { value: 0.0, valid_from: Timestamp::MIN, valid_to: None, edition: "A".into() };
+        let spec = Spec {
+            name: "sum".into(),
+            kind: "limit".into(),
+            severity: yiwang_model::Severity::Notice,
+            params: [("window".to_owned(), Param::Text("24 h mean".to_owned()))].into(),
+            limits: Arc::new([limit]),
+        };
+        let series = SeriesContext { period: Span::HOUR, plan: None };
+        let mut detector = build(&spec).map_err(|faults| format!("{faults:?}")).expect("right").make(&series);
+        let mut events = Vec::new();
+        // Backwards, but for the last, which judges.
+        for hour in (0..23).rev().chain([23]) {
+            let time = Timestamp::default() + Span::HOUR.times(first + hour as i64);
+            let sample = Sample { time, value: values[hour], quality: Quality::Good };
+            detector.step(&Input::Reading(sample), &mut events);
+        }
+        let [Event::Raised(found)] = &events[..] else { panic!("{events:?}") };
+        let expected = values.iter().fold(0.0, |sum, value| sum + value) / 24.0;
+        prop_assert_eq!(found.extreme.to_bits(), expected.to_bits());
+    }
+}
+
+#[test]
+fn cells_take_the_memory_that_is_stated() {
+    let bytes = |cells: Cells| match cells {
+        Cells::Values { ring, .. } => size_of_val(&*ring),
+        Cells::Sums { sums, counts, .. } => size_of_val(&*sums) + size_of_val(&*counts),
+    };
+    assert_eq!(bytes(Cells::values(24)), 24 * 8);
+    assert_eq!(bytes(Cells::sums(24, 45, false)), 24 * 20);
+}

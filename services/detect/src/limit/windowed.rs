@@ -1,5 +1,6 @@
 //! Means of windows against the limit.
 
+use std::mem::size_of;
 use std::sync::Arc;
 
 use yiwang_model::{Span, Timestamp};
@@ -9,6 +10,8 @@ use super::judge::{Judge, Window};
 use super::{HEAD, NAME, Rules, Shape};
 use crate::state::{Reader, put_byte, put_option, put_whole};
 use crate::{Detector, Error, Event, Input, Sample};
+
+const _: () = assert!(size_of::<Windowed>() <= 160);
 
 pub(super) struct Windowed {
     rules: Arc<Rules>,
@@ -86,7 +89,7 @@ impl Windowed {
 
     /// The mean of the valid cells in time order, where there are enough.
     fn mean(&self, end: i64) -> Option<f64> {
-        let values = (end - self.shape.width..end).filter_map(|cell| self.cells.value(cell));
+        let values = self.cells.values_from(end - self.shape.width);
         let (sum, count) = values.fold((0.0, 0_u32), |(sum, count), value| (sum + value, count + 1));
         (count as usize >= self.shape.need).then(|| sum / f64::from(count)).filter(|mean| mean.is_finite())
     }
