@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use yiwang_model::Series;
+use yiwang_model::{Series, Unit};
 
 use crate::calendar::Calendar;
 use crate::deadline::{Clock, Deadline, OfficeHours, check_rivals};
@@ -12,7 +12,7 @@ use crate::detector::{self, DetectorEntry, GatewayRule};
 use crate::entry::{Document, Entry, Ids, check_tops, document, entries};
 use crate::family::Families;
 use crate::fault::{Fault, Faults};
-use crate::limit::{Limit, check_unit};
+use crate::limit::{Limit, Units, check_unit};
 use crate::metric::Metric;
 use crate::place::{District, Gateway, Named};
 use crate::route::{self, Routes};
@@ -79,6 +79,7 @@ impl<'a> Builder<'a> {
     fn build(&self) -> Option<Catalogue> {
         let mut names = Names::default();
         let metrics = self.read_map("metric", &mut names.metrics, Metric::read, |metric| &metric.name);
+        let units = self.read_units();
         let categories = self.read_map("category", &mut names.categories, Named::read, |named| &named.key);
         let districts =
             self.read_map("district", &mut names.districts, District::read, |district| &district.key);
@@ -86,9 +87,9 @@ impl<'a> Builder<'a> {
             self.read_map("department", &mut names.departments, Named::read, |named| &named.key);
         let gateways = self.read_map("gateway", &mut names.gateways, Gateway::read, |gateway| &gateway.id);
         let (mut stations, families) = self.read_stations(&mut names);
-        let plans = self.read_plans(&names, &metrics);
+        let plans = self.read_plans(&names, &units);
         take_plans(&mut stations, &plans);
-        let (limits, whole) = self.read_limits(&names, &metrics);
+        let (limits, whole) = self.read_limits(&names, &units);
         let (detectors, gateway_rule) = self.read_detectors(&names, &limits, whole);
         let (routes, calendar) = (self.read_routes(&names), self.read_calendar());
         let (deadlines, office_hours) = self.read_deadlines(&names);
@@ -118,6 +119,11 @@ impl<'a> Builder<'a> {
         })
     }
 
+    fn read_units(&self) -> Units {
+        let unit = |entry: Entry<'_>| Some((entry.peek("name")?, entry.peek::<Unit>("unit")?));
+        self.entries("metric").into_iter().filter_map(unit).collect()
+    }
+
     fn read_map<T>(
         &self,
         what: &'static str,
@@ -143,11 +149,11 @@ impl<'a> Builder<'a> {
         (stations, Families::new(families))
     }
 
-    fn read_plans(&self, names: &Names, metrics: &BTreeMap<Arc<str>, Metric>) -> Plans {
+    fn read_plans(&self, names: &Names, units: &Units) -> Plans {
         let mut plans = Plans::new();
         for entry in self.entries("plan") {
             let Some((plan, unit)) = Plan::read(&entry, &names.stations, &names.metrics) else { continue };
-            check_unit(&entry, &unit, metrics.get(&plan.metric));
+            check_unit(&entry, &unit, &plan.metric, units);
             let of_station = plans.entry(plan.station.clone()).or_default();
             if let Some(plan) = of_station.insert(plan.metric.clone(), plan) {
                 let found = format!("a second plan of {:?} for {:?}", plan.metric, plan.station);
@@ -157,9 +163,9 @@ impl<'a> Builder<'a> {
         plans
     }
 
-    fn read_limits(&self, names: &Names, metrics: &BTreeMap<Arc<str>, Metric>) -> (Vec<Limit>, bool) {
+    fn read_limits(&self, names: &Names, units: &Units) -> (Vec<Limit>, bool) {
         let (mut ids, entries) = (Ids::new(), self.entries("limit"));
-        let read = entries.iter().filter_map(|entry| Limit::read(entry, &mut ids, &names.metrics, metrics));
+        let read = entries.iter().filter_map(|entry| Limit::read(entry, &mut ids, &names.metrics, units));
         let limits: Vec<Limit> = read.collect();
         let whole = limits.len() == entries.len();
         (limits, whole)
@@ -200,8 +206,9 @@ impl<'a> Builder<'a> {
             departments: &names.departments,
         };
         let mut routes = Routes::default();
-        self.entries("route").iter().for_each(|entry| routes.read(entry, &known));
-        if !routes.has_default() {
+        let entries = self.entries("route");
+        entries.iter().for_each(|entry| routes.read(entry, &known));
+        if entries.iter().all(|entry| has_any(entry, &["category", "district"])) {
             self.missing("route", "a [[route]] with a department and without category and district");
         }
         routes
@@ -218,8 +225,9 @@ impl<'a> Builder<'a> {
         let mut hours = OfficeHours::default();
         self.entries("office_hours").iter().for_each(|entry| hours.read(entry));
         let mut ids = Ids::new();
-        let mut read = Vec::new();
+        let (mut read, mut has_default) = (Vec::new(), false);
         for entry in self.entries("deadline") {
+            has_default |= !has_any(&entry, &["category", "priority", "valid_from", "valid_to"]);
             let deadline = Deadline::read(&entry, &mut ids, &names.categories);
             if deadline.as_ref().is_some_and(|deadline| needs_hours(deadline) && hours.is_empty()) {
                 entry.wrong(
@@ -231,7 +239,7 @@ impl<'a> Builder<'a> {
             read.extend(deadline.map(|deadline| (deadline, entry)));
         }
         check_rivals(&read);
-        if !read.iter().any(|(deadline, _)| deadline.is_default()) {
+        if !has_default {
             self.missing("deadline", "a [[deadline]] without category, priority and validity");
         }
         (read.into_iter().map(|(deadline, _)| deadline).collect(), hours)
@@ -243,6 +251,10 @@ impl<'a> Builder<'a> {
         let found = "no entry for all else".to_owned();
         self.faults.add(Fault { file, line: 0, key: key.to_owned(), found, wanted: wanted.to_owned() });
     }
+}
+
+fn has_any(entry: &Entry<'_>, keys: &[&str]) -> bool {
+    keys.iter().any(|key| entry.has(key))
 }
 
 fn needs_hours(deadline: &Deadline) -> bool {

@@ -40,15 +40,18 @@ impl Validity {
         Self { from: first.map_or(Timestamp::MIN, midnight), to: last.map(end_of) }
     }
 
-    /// The keys `valid_from` and `valid_to` of an entry; a last day before the first is refused.
-    pub(crate) fn read(entry: &Entry<'_>) -> Self {
-        let (first, last): (Option<Date>, Option<Date>) = (entry.get("valid_from"), entry.get("valid_to"));
-        if let (Some(first), Some(last)) = (first, last)
-            && last < first
-        {
-            entry.wrong("valid_to", last.to_string(), format!("{first} or a later day"));
+    /// The keys `valid_from`, which may be `needed`, and `valid_to`; a last day before the first is refused.
+    pub(crate) fn read(entry: &Entry<'_>, needed: bool) -> Option<Self> {
+        let first: Option<Date> = if needed { entry.want("valid_from") } else { entry.get("valid_from") };
+        let last: Option<Date> = entry.get("valid_to");
+        if entry.has("valid_from") != first.is_some() || entry.has("valid_to") != last.is_some() {
+            return None;
         }
-        Self::of(first, last)
+        if let Some(end) = last.filter(|last| first.is_some_and(|first| *last < first)) {
+            entry.wrong("valid_to", end.to_string(), "the day of valid_from or a later one".into());
+            return None;
+        }
+        Some(Self::of(first, last))
     }
 
     /// Whether it holds at this moment.

@@ -90,14 +90,17 @@ impl Deadline {
         let id = entry.want_id("id", ids);
         let (category, priority) = (entry.get_ref("category", categories), entry.get("priority"));
         let (clock, start) = (read_clock(entry), entry.want("start"));
-        let (validity, source) = (Validity::read(entry), entry.want_text("source"));
+        let (validity, source) = (Validity::read(entry, false), entry.want_text("source"));
         entry.finish();
-        Some(Self { id: id?, category, priority, clock: clock?, start: start?, source: source?, validity })
-    }
-
-    /// Whether it is for every order at every time.
-    pub(crate) fn is_default(&self) -> bool {
-        self.category.is_none() && self.priority.is_none() && self.validity == Validity::of(None, None)
+        Some(Self {
+            id: id?,
+            category,
+            priority,
+            clock: clock?,
+            start: start?,
+            source: source?,
+            validity: validity?,
+        })
     }
 
     /// Whether both could be meant for the same order.
@@ -145,6 +148,7 @@ impl Deadline {
 }
 
 fn read_clock(entry: &Entry<'_>) -> Option<Clock> {
+    entry.know("amount"); // also where the clock, on which its form depends, is wrong
     match entry.want::<ClockWord>("clock")? {
         ClockWord::Calendar => crate::metric::want_period(entry, "amount", true).map(Clock::Calendar),
         ClockWord::WorkingDay => want_amount(entry).map(Clock::WorkingDay),

@@ -59,6 +59,8 @@ impl DetectorEntry {
         self.watched.get(metric).map_or(&[], |watched| &watched.limits)
     }
 
+    /// Reads an entry as far as it goes, so that its parameters are checked even if a name is missing: with a fault
+    /// told there will be no catalogue.
     pub(crate) fn read(entry: &Entry<'_>, ids: &mut Ids, known: &Known<'_>) -> Option<Self> {
         let (name, title) = (entry.want_id("name", ids), entry.want_title());
         let kind = want_kind(entry, |make| matches!(make, Make::Series(_)));
@@ -69,14 +71,14 @@ impl DetectorEntry {
         let params = read_params(entry, kind, source.as_ref());
         let kind = kind?;
         let mut detector = Self {
-            name: name?,
-            title: title?,
+            name: name.unwrap_or_default(),
+            title: title.unwrap_or_default(),
             kind: kind.name.into(),
-            metrics: metrics?,
-            category: category?,
-            severity: severity?,
-            params: params?,
-            source: source?,
+            metrics: metrics.unwrap_or_default(),
+            category: category.unwrap_or_default(),
+            severity: severity.unwrap_or(Severity::Notice),
+            params,
+            source: source.unwrap_or_default(),
             watched: BTreeMap::new(),
         };
         detector.watch(entry, kind, grade.as_deref(), known);
@@ -204,22 +206,25 @@ fn want_kind(entry: &Entry<'_>, fits: fn(Make) -> bool) -> Option<Kind> {
     kind
 }
 
-/// The keys that are not the catalogue's own; and `source`, where the kind wants to quote it.
-fn read_params(entry: &Entry<'_>, kind: Option<Kind>, source: Option<&Arc<str>>) -> Option<Params> {
+/// The keys that are not the catalogue's own; and `source`, where the kind wants to quote it. What is no parameter
+/// is refused and left out.
+fn read_params(entry: &Entry<'_>, kind: Option<Kind>, source: Option<&Arc<str>>) -> Params {
     let mut params = Params::new();
-    let mut good = true;
-    for (key, value) in entry.rest() {
-        if let Some(param) = read_param(value) {
+    let Some(kind) = kind else { return params };
+    let rest: Vec<_> = entry.rest().collect();
+    for (key, value) in rest {
+        if !knows(kind, key) {
+            entry.refuse(key, kind.params.iter().map(|parameter| parameter.key));
+        } else if let Some(param) = read_param(value) {
             params.insert(key.to_owned(), param);
         } else {
             entry.wrong(key, shown(value), "a finite number, a text, true or false".into());
-            good = false;
         }
     }
-    if let Some(source) = source.filter(|_| kind.is_some_and(|kind| knows(kind, "source"))) {
+    if let Some(source) = source.filter(|_| knows(kind, "source")) {
         params.insert("source".to_owned(), Param::Text(source.to_string()));
     }
-    good.then_some(params)
+    params
 }
 
 fn knows(kind: Kind, key: &str) -> bool {
@@ -270,7 +275,7 @@ pub struct GatewayRule {
 impl GatewayRule {
     /// Whether an entry is of a kind that looks across series.
     pub(crate) fn is(entry: &Entry<'_>) -> bool {
-        let kind = entry.peek("kind").and_then(registry::kind);
+        let kind = entry.peek::<Arc<str>>("kind").and_then(|name| registry::kind(&name));
         kind.is_some_and(|kind| matches!(kind.make, Make::Across(_)))
     }
 
@@ -288,13 +293,13 @@ impl GatewayRule {
         let category = entry.want_ref("category", categories);
         let (severity, source) = (entry.want("severity"), entry.want_text("source"));
         let params = read_params(entry, kind, source.as_ref());
-        let after = match params.as_ref()?.get("after") {
+        let after = match params.get("after") {
             Some(Param::Text(text)) => text.parse().ok(),
             _ => None,
         };
         let (name, severity) = (name?, severity?);
         let kind = kind?.name.to_owned();
-        let spec = Spec { name: name.clone(), kind, severity, params: params?, limits: Arc::default() };
+        let spec = Spec { name: name.clone(), kind, severity, params, limits: Arc::default() };
         let errors = registry::build_rule(&spec).err().unwrap_or_default();
         errors.iter().for_each(|error| tell(entry, error));
         Some(Self { name, title: title?, after, category: category?, severity, source: source?, spec })

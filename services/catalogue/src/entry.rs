@@ -12,7 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use yiwang_model::order::Text;
 
-use crate::fault::{Fault, Faults, quoted};
+use crate::fault::{Fault, Faults, TOML, quoted};
 use crate::nearest::nearest;
 use crate::source::Source;
 use crate::value::FromToml;
@@ -35,6 +35,9 @@ pub(crate) struct Entry<'a> {
     table: &'a DeTable<'a>,
     span: Range<usize>,
     asked: RefCell<BTreeSet<&'static str>>,
+    /// Keys that are not there and must be, with what would be right. They are told last: a key that is not
+    /// known may be one of them, mistyped.
+    missing: RefCell<BTreeMap<&'static str, String>>,
     faults: &'a Faults,
 }
 
@@ -45,13 +48,9 @@ pub(crate) type Ids = BTreeMap<Arc<str>, String>;
 /// Parses a file; what is no TOML is told.
 pub(crate) fn document<'a>(source: &'a Source, faults: &Faults) -> Document<'a> {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
-    let mut told = 0;
     for error in errors {
         let line = source.line(error.span().map_or(0, |span| span.start));
-        if line == std::mem::replace(&mut told, line) {
-            continue; // what follows from the first slip of a line
-        }
-        let key = "toml".to_owned();
+        let key = TOML.to_owned();
         let found = error.message().lines().collect::<Vec<_>>().join(", ");
         faults.add(Fault { file: source.name.clone(), line, key, found, wanted: "TOML 1.0".into() });
     }
@@ -80,6 +79,7 @@ pub(crate) fn entries<'a>(
                     table,
                     span: value.span(),
                     asked: RefCell::default(),
+                    missing: RefCell::default(),
                     faults,
                 }),
                 None => faults.add(misplaced(source, what, value)),
@@ -135,7 +135,7 @@ impl<'a> Entry<'a> {
 
     /// The value of a key that may be missing.
     pub(crate) fn get<T: FromToml>(&self, key: &'static str) -> Option<T> {
-        self.asked.borrow_mut().insert(key);
+        self.know(key);
         let value = self.table.get(key)?.get_ref();
         match T::from_toml(value) {
             Ok(value) => Some(value),
@@ -149,10 +149,15 @@ impl<'a> Entry<'a> {
     /// The value of a key that must be there.
     pub(crate) fn want<T: FromToml>(&self, key: &'static str) -> Option<T> {
         if !self.has(key) {
-            self.asked.borrow_mut().insert(key);
-            self.wrong(key, "nothing".into(), T::wanted().into_owned());
+            self.know(key);
+            self.missing.borrow_mut().insert(key, T::wanted().into_owned());
         }
         self.get(key)
+    }
+
+    /// Counts a key as known.
+    pub(crate) fn know(&self, key: &'static str) {
+        self.asked.borrow_mut().insert(key);
     }
 
     /// Whether the key stands in the entry.
@@ -160,9 +165,9 @@ impl<'a> Entry<'a> {
         self.table.contains_key(key)
     }
 
-    /// A text as it stands, without a word about what is wrong with it.
-    pub(crate) fn peek(&self, key: &str) -> Option<&str> {
-        self.table.get(key)?.get_ref().as_str()
+    /// A value, if it is right, without a word about what is wrong with it.
+    pub(crate) fn peek<T: FromToml>(&self, key: &str) -> Option<T> {
+        T::read(self.table.get(key)?.get_ref())
     }
 
     /// A text that must be there and say something.
@@ -184,8 +189,8 @@ impl<'a> Entry<'a> {
     /// The name of the entry, under which others refer to it: no other of its kind may have it.
     pub(crate) fn want_id(&self, key: &'static str, ids: &mut Ids) -> Option<Arc<str>> {
         let id: Arc<str> = self.want(key)?;
-        if let Err(error) = yiwang_model::series::check_name(key, &id) {
-            self.wrong(key, quoted(&id), format!("another name ({error})"));
+        if yiwang_model::series::check_name(key, &id).is_err() {
+            self.wrong(key, quoted(&id), "a name of 1 to 128 bytes, of letters, digits and _ - . / :".into());
             return None;
         }
         if let Some(first) = ids.get(&id) {
@@ -209,9 +214,9 @@ impl<'a> Entry<'a> {
         self.check_ref(key, &id, ids).then_some(id)
     }
 
-    /// A list of references, each once, at least one.
+    /// A list of references, each once, at least one; those that are there.
     pub(crate) fn want_refs(&self, key: &'static str, ids: &Ids) -> Option<Vec<Arc<str>>> {
-        let list: Vec<Arc<str>> = self.want(key)?;
+        let mut list: Vec<Arc<str>> = self.want(key)?;
         if list.is_empty() {
             self.wrong(key, "an empty list".into(), "at least one name".into());
         }
@@ -221,8 +226,8 @@ impl<'a> Entry<'a> {
                 self.wrong(key, format!("{} twice", quoted(id)), "each name once".into());
             }
         }
-        let good = list.iter().filter(|id| self.check_ref(key, id, ids)).count();
-        (good == list.len() && seen.len() == list.len() && good > 0).then_some(list)
+        list.retain(|id| self.check_ref(key, id, ids));
+        Some(list)
     }
 
     fn check_ref(&self, key: &'static str, id: &str, ids: &Ids) -> bool {
@@ -232,9 +237,10 @@ impl<'a> Entry<'a> {
         if self.faults.is_full() {
             return false;
         }
+        let what = key.trim_end_matches('s');
         let wanted = match nearest(id, ids.keys().map(AsRef::as_ref)) {
-            Some(near) => format!("{near:?} or another {key} of this catalogue"),
-            None => format!("a {key} of this catalogue"),
+            Some(near) => format!("{near:?} or another {what} of this catalogue"),
+            None => format!("a {what} of this catalogue"),
         };
         self.wrong(key, format!("{}, which is not there", quoted(id)), wanted);
         false
@@ -252,14 +258,20 @@ impl<'a> Entry<'a> {
 
     /// Refuses every key that nobody asked for.
     pub(crate) fn finish(&self) {
-        let asked = self.asked.borrow().clone();
-        for (key, _) in self.rest().take_while(|_| !self.faults.is_full()) {
-            let wanted = match nearest(key, asked.iter().copied()) {
-                Some(near) => format!("{near:?}"),
-                None => format!("one of {}", asked.iter().copied().collect::<Vec<_>>().join(", ")),
-            };
-            self.wrong(key, "a key that is not known".into(), wanted);
-        }
+        let strange: Vec<&str> = self.rest().map(|(key, _)| key).collect();
+        strange.into_iter().take_while(|_| !self.faults.is_full()).for_each(|key| self.refuse(key, []));
+    }
+
+    /// Refuses a key; known are those that were asked for and `others`.
+    pub(crate) fn refuse(&self, key: &str, others: impl IntoIterator<Item = &'static str>) {
+        let known: BTreeSet<&str> = self.asked.borrow().iter().copied().chain(others).collect();
+        let near = nearest(key, known.iter().copied());
+        let wanted = match near {
+            Some(near) => format!("{near:?}"),
+            None => format!("one of {}", known.into_iter().collect::<Vec<_>>().join(", ")),
+        };
+        self.missing.borrow_mut().retain(|missing, _| Some(*missing) != near);
+        self.wrong(key, "a key that is not known".into(), wanted);
     }
 
     /// Tells a fault at the line of `key`, or of the entry when the key is not there.
@@ -272,6 +284,14 @@ impl<'a> Entry<'a> {
             found,
             wanted,
         });
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        for (key, wanted) in self.missing.take() {
+            self.wrong(key, "nothing".into(), wanted);
+        }
     }
 }
 

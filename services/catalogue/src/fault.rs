@@ -6,6 +6,9 @@ use std::fmt;
 /// The most faults that are kept of one catalogue. A text that has more is not a catalogue.
 pub const MAX_FAULTS: usize = 1_000;
 
+/// The key of faults of the TOML itself.
+pub(crate) const TOML: &str = "toml";
+
 /// One thing that is wrong with a catalogue.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub struct Fault {
@@ -38,9 +41,13 @@ pub(crate) struct Faults(RefCell<Vec<Fault>>);
 
 impl Faults {
     /// Takes a fault down, up to [`MAX_FAULTS`].
+    ///
+    /// Of a line that is no TOML nothing more is said.
     pub(crate) fn add(&self, fault: Fault) {
         let mut faults = self.0.borrow_mut();
-        if faults.len() < MAX_FAULTS {
+        let echo =
+            |other: &Fault| other.key == TOML && (&other.file, other.line) == (&fault.file, fault.line);
+        if faults.len() < MAX_FAULTS && !faults.iter().any(echo) {
             faults.push(fault);
         }
     }

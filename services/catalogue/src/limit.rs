@@ -8,7 +8,6 @@ use yiwang_model::{Timestamp, Unit};
 
 use crate::city::Validity;
 use crate::entry::{Entry, Ids};
-use crate::metric::Metric;
 use crate::value::{readable, word, words};
 
 /// On which side of a limit the rule is broken.
@@ -57,24 +56,17 @@ pub struct Limit {
 }
 
 impl Limit {
-    pub(crate) fn read(
-        entry: &Entry<'_>,
-        ids: &mut Ids,
-        metrics: &Ids,
-        units: &BTreeMap<Arc<str>, Metric>,
-    ) -> Option<Self> {
+    pub(crate) fn read(entry: &Entry<'_>, ids: &mut Ids, metrics: &Ids, units: &Units) -> Option<Self> {
         let (id, metric) = (entry.want_id("id", ids), entry.want_ref("metric", metrics));
         let (value, unit) = (entry.want("value"), entry.want::<Unit>("unit"));
         let (window, direction) = (entry.want_text("window"), entry.get("direction").unwrap_or_default());
         let (standard, edition) = (entry.want_text("standard"), entry.want_text("edition"));
         let (grade, source) = (entry.get("grade"), entry.want_text("source"));
-        if !entry.has("valid_from") {
-            entry.wrong("valid_from", "nothing".into(), "the first day on which it holds".into());
-        }
-        let validity = Validity::read(entry);
+        let validity = Validity::read(entry, true);
         entry.finish();
         let (metric, unit) = (metric?, unit?);
-        check_unit(entry, &unit, units.get(&metric));
+        check_unit(entry, &unit, &metric, units);
+        let validity = validity?;
         Some(Self {
             id: id?,
             metric,
@@ -111,11 +103,12 @@ impl Limit {
     }
 }
 
-/// Refuses a unit that is not the metric's; of a metric that is faulty itself nothing more is said.
-pub(crate) fn check_unit(entry: &Entry<'_>, unit: &Unit, metric: Option<&Metric>) {
-    let Some(metric) = metric else { return };
-    if *unit != metric.unit {
-        let wanted = format!("{:?}, the unit of metric {:?},", metric.unit, metric.name);
-        entry.wrong("unit", format!("{unit:?}"), wanted);
+/// The unit of each metric, also of one that is faulty otherwise.
+pub(crate) type Units = BTreeMap<Arc<str>, Unit>;
+
+/// Refuses a unit that is not the metric's.
+pub(crate) fn check_unit(entry: &Entry<'_>, unit: &Unit, metric: &str, units: &Units) {
+    if let Some(own) = units.get(metric).filter(|own| *own != unit) {
+        entry.wrong("unit", format!("{unit:?}"), format!("{own:?}, the unit of metric {metric:?},"));
     }
 }

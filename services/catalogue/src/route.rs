@@ -68,11 +68,6 @@ impl Routes {
         }
     }
 
-    /// Whether every order finds a department.
-    pub(crate) fn has_default(&self) -> bool {
-        self.default.is_some()
-    }
-
     /// The most specific route: category and district, category, default.
     pub(crate) fn find(&self, category: &str, district: &str) -> Option<&Route> {
         let choice = self.by_category.get(category);
