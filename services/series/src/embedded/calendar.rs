@@ -49,8 +49,11 @@ impl CalendarSpan {
             (Some(_), None) => first.checked_add(jiff::Span::new().months(1)),
             (None, _) => first.checked_add(jiff::Span::new().years(1)),
         };
-        let last = next.map_or(i64::MAX, |next| nanos_of(next).saturating_sub(1));
-        (Timestamp(nanos_of(first)), Timestamp(if last < nanos_of(first) { i64::MAX } else { last }))
+        let last = match next.map_or(i64::MAX, nanos_of) {
+            i64::MAX => i64::MAX,
+            next => next - 1,
+        };
+        (Timestamp(nanos_of(first)), Timestamp(last))
     }
 
     /// Whether it is a day, which is never parted further.

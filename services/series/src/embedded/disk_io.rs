@@ -1,7 +1,8 @@
 //! What failures of the disk mean for the store, and how a file is written.
 
 use std::io::{self, ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use parquet::errors::ParquetError;
 use yiwang_disk::{Disk, DiskFile};
@@ -37,14 +38,6 @@ pub(super) fn synced(file: &Path, result: io::Result<()>) -> Result<(), Error> {
     result.map_err(|error| failed(file, &error))
 }
 
-/// What the Parquet writer met.
-pub(super) fn parquet_write_failed(file: &Path, error: &ParquetError) -> Error {
-    match io_cause(error) {
-        Some(cause) => write_failed(file, cause),
-        None => Error::Failed { file: file.display().to_string(), why: error.to_string() },
-    }
-}
-
 /// What the Parquet reader met: what it cannot make sense of is damage.
 pub(super) fn parquet_read_failed(file: &Path, error: &ParquetError) -> Error {
     match io_cause(error) {
@@ -77,9 +70,27 @@ pub(super) fn replace(disk: &dyn Disk, folder: &Path, name: &str, bytes: &[u8]) 
     synced(&path, disk.sync_dir(folder))
 }
 
+/// The first failed write of a file. The Parquet library gives some failures on as text only.
+#[derive(Clone, Default)]
+pub(super) struct Trouble(Arc<OnceLock<Error>>);
+
+impl Trouble {
+    fn note(&self, file: &Path, error: &io::Error) {
+        self.0.get_or_init(|| write_failed(file, error));
+    }
+
+    /// What the Parquet writer met.
+    pub(super) fn explain(&self, file: &Path, error: &ParquetError) -> Error {
+        let other = || Error::Failed { file: file.display().to_string(), why: error.to_string() };
+        self.0.get().cloned().unwrap_or_else(other)
+    }
+}
+
 /// Writes a file from its beginning on and sums it up.
 pub(super) struct SumWriter {
     file: Box<dyn DiskFile>,
+    path: PathBuf,
+    trouble: Trouble,
     pub(super) bytes: u64,
     pub(super) crc32c: u32,
 }
@@ -90,18 +101,23 @@ impl SumWriter {
         let wrong = |error: io::Error| write_failed(path, &error);
         let file = disk.open(path, true).map_err(wrong)?;
         file.set_len(0).map_err(wrong)?;
-        Ok(Self { file, bytes: 0, crc32c: 0 })
+        Ok(Self { file, path: path.to_owned(), trouble: Trouble::default(), bytes: 0, crc32c: 0 })
+    }
+
+    /// Where the first failed write will stand.
+    pub(super) fn trouble(&self) -> Trouble {
+        self.trouble.clone()
     }
 
     /// Makes the bytes durable.
-    pub(super) fn sync(&self, path: &Path) -> Result<(), Error> {
-        synced(path, self.file.sync_data())
+    pub(super) fn sync(&self) -> Result<(), Error> {
+        synced(&self.path, self.file.sync_data())
     }
 }
 
 impl Write for SumWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write_at(bytes, self.bytes)?;
+        self.file.write_at(bytes, self.bytes).inspect_err(|error| self.trouble.note(&self.path, error))?;
         self.bytes += bytes.len() as u64;
         self.crc32c = crc32c::crc32c_append(self.crc32c, bytes);
         Ok(bytes.len())

@@ -166,7 +166,7 @@ mod tests {
         fn a_flipped_bit_or_a_cut_is_found(at in 0_usize..1000, bit in 0..8, cut: bool) {
             let mut bytes = manifest().text().into_bytes();
             let at = at % bytes.len();
-            if cut { bytes.truncate(at) } else { bytes[at] ^= 1 << bit }
+            if cut { bytes.truncate(at) } else { bytes[at] ^= 1_u8 << bit }
             prop_assert!(Manifest::parse(Path::new("M"), &bytes).is_err());
         }
 

@@ -14,6 +14,7 @@ use parquet::column::writer::ColumnCloseResult;
 use parquet::data_type::ByteArray;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats};
+use parquet::file::page_index::offset_index::{OffsetIndexMetaData, PageLocation};
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
@@ -69,13 +70,16 @@ fn chunk(
 ) -> Result<(Bytes, ColumnCloseResult)> {
     let mut sink = TrackedWrite::new(Vec::new());
     let mut writer = SerializedPageWriter::new(&mut sink);
-    let [mut offset, mut bytes] = [0_i64; 2];
+    let (mut bytes, mut last) = (0, None);
     for page in pages {
         let length = page.buffer().len();
         let written = writer.write_page(CompressedPage::new(page, length))?;
-        offset = signed(written.offset)?;
         bytes += signed(written.bytes_written)?;
+        let compressed_page_size = i32::try_from(written.bytes_written).map_err(general)?;
+        last =
+            Some(PageLocation { offset: signed(written.offset)?, compressed_page_size, first_row_index: 0 });
     }
+    let page = last.expect("there are two pages");
     writer.close()?;
     let stats = |page_type, encoding| PageEncodingStats { page_type, encoding, count: 1 };
     let metadata = ColumnChunkMetaData::builder(column)
@@ -85,7 +89,7 @@ fn chunk(
         .set_total_compressed_size(bytes)
         .set_total_uncompressed_size(bytes)
         .set_dictionary_page_offset(Some(0))
-        .set_data_page_offset(offset)
+        .set_data_page_offset(page.offset)
         .set_page_encoding_stats(vec![
             stats(PageType::DICTIONARY_PAGE, Encoding::PLAIN),
             stats(PageType::DATA_PAGE, Encoding::RLE_DICTIONARY),
@@ -98,13 +102,20 @@ fn chunk(
         metadata,
         bloom_filter: None,
         column_index: None,
-        offset_index: None,
+        offset_index: Some(OffsetIndexMetaData {
+            page_locations: vec![page],
+            unencoded_byte_array_data_bytes: None,
+        }),
     };
     Ok((sink.into_inner()?.into(), close))
 }
 
 fn signed(number: u64) -> Result<i64> {
-    i64::try_from(number).map_err(|error| ParquetError::General(error.to_string()))
+    i64::try_from(number).map_err(general)
+}
+
+fn general(error: impl ToString) -> ParquetError {
+    ParquetError::General(error.to_string())
 }
 
 /// The width of an index in bits, then RLE runs: twice the length as a varint, the index in whole bytes.

@@ -17,7 +17,7 @@ use super::names_column::{self, NameRun};
 use super::{READINGS, column};
 use crate::Error;
 use crate::embedded::columns::Run;
-use crate::embedded::disk_io::{SumWriter, parquet_write_failed};
+use crate::embedded::disk_io::{SumWriter, Trouble};
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +83,7 @@ impl Written {
 /// Takes rows by series and key upwards and writes them to a new file.
 pub(in crate::embedded) struct ReadingsWriter {
     path: PathBuf,
+    trouble: Trouble,
     parquet: SerializedFileWriter<SumWriter>,
     group_rows: usize,
     group: Group,
@@ -111,10 +112,12 @@ struct Nullable {
 impl ReadingsWriter {
     pub(in crate::embedded) fn create(disk: &dyn Disk, path: PathBuf, tuning: Tuning) -> Result<Self, Error> {
         let file = SumWriter::create(disk, &path)?;
+        let trouble = file.trouble();
         let parquet = SerializedFileWriter::new(file, Arc::clone(&READINGS), tuning.properties())
-            .map_err(|error| parquet_write_failed(&path, &error))?;
+            .map_err(|error| trouble.explain(&path, &error))?;
         Ok(Self {
             path,
+            trouble,
             parquet,
             group_rows: tuning.group_rows.max(1),
             group: Group::default(),
@@ -150,8 +153,8 @@ impl ReadingsWriter {
     pub(in crate::embedded) fn finish(mut self) -> Result<Written, Error> {
         self.write_group()?;
         let path = self.path;
-        let file = self.parquet.into_inner().map_err(|error| parquet_write_failed(&path, &error))?;
-        file.sync(&path)?;
+        let file = self.parquet.into_inner().map_err(|error| self.trouble.explain(&path, &error))?;
+        file.sync()?;
         Ok(Written { bytes: file.bytes, crc32c: file.crc32c, ..self.written })
     }
 
@@ -172,7 +175,7 @@ impl ReadingsWriter {
             return Ok(());
         }
         write_group(&mut self.parquet, &self.group)
-            .map_err(|error| parquet_write_failed(&self.path, &error))?;
+            .map_err(|error| self.trouble.explain(&self.path, &error))?;
         self.group.clear();
         Ok(())
     }

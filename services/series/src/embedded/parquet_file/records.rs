@@ -13,7 +13,7 @@ use yiwang_disk::Disk;
 use super::readings_write::Written;
 use super::{Opened, RECORDS, Tuning};
 use crate::Error;
-use crate::embedded::disk_io::{SumWriter, parquet_read_failed, parquet_write_failed};
+use crate::embedded::disk_io::{SumWriter, Trouble, parquet_read_failed};
 
 /// A row group has about so many bytes at most.
 const GROUP_BYTES: usize = 4 << 20;
@@ -29,6 +29,7 @@ pub(in crate::embedded) struct RecordRow {
 /// Takes records by time and key upwards and writes them to a new file.
 pub(in crate::embedded) struct RecordsWriter {
     path: PathBuf,
+    trouble: Trouble,
     parquet: SerializedFileWriter<SumWriter>,
     time: Vec<i64>,
     key: Vec<ByteArray>,
@@ -41,11 +42,13 @@ pub(in crate::embedded) struct RecordsWriter {
 impl RecordsWriter {
     pub(in crate::embedded) fn create(disk: &dyn Disk, path: PathBuf, tuning: Tuning) -> Result<Self, Error> {
         let file = SumWriter::create(disk, &path)?;
+        let trouble = file.trouble();
         let parquet = SerializedFileWriter::new(file, Arc::clone(&RECORDS), tuning.properties())
-            .map_err(|error| parquet_write_failed(&path, &error))?;
+            .map_err(|error| trouble.explain(&path, &error))?;
         let (time, key, body) = (Vec::new(), Vec::new(), Vec::new());
         Ok(Self {
             path,
+            trouble,
             parquet,
             time,
             key,
@@ -75,8 +78,8 @@ impl RecordsWriter {
     pub(in crate::embedded) fn finish(mut self) -> Result<Written, Error> {
         self.write_group()?;
         let path = self.path;
-        let file = self.parquet.into_inner().map_err(|error| parquet_write_failed(&path, &error))?;
-        file.sync(&path)?;
+        let file = self.parquet.into_inner().map_err(|error| self.trouble.explain(&path, &error))?;
+        file.sync()?;
         Ok(Written { bytes: file.bytes, crc32c: file.crc32c, ..self.written })
     }
 
@@ -84,7 +87,7 @@ impl RecordsWriter {
         if self.time.is_empty() {
             return Ok(());
         }
-        self.write_columns().map_err(|error| parquet_write_failed(&self.path, &error))?;
+        self.write_columns().map_err(|error| self.trouble.explain(&self.path, &error))?;
         self.time.clear();
         self.key.clear();
         self.body.clear();

@@ -1,0 +1,108 @@
+//! A full disk and a failing one.
+
+use std::sync::Arc;
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use yiwang_disk::sim::{Operation, SimDisk, Trouble};
+
+use super::city::*;
+use crate::embedded::{EmbeddedSeries, Options};
+use crate::{Error, SeriesStore};
+
+#[test]
+fn a_full_disk_makes_writers_wait_and_loses_nothing() {
+    let mut refused = 0;
+    for seed in 0..40 {
+        let (disk, city) = (SimDisk::new(seed), City::seeded(seed, 30));
+        let store = open_simple(&disk).unwrap();
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        for (place, batch) in city.batches.iter().enumerate() {
+            if random.random_bool(0.3) {
+                disk.set_capacity(Some(disk.used() + random.random_range(0..6000)));
+            }
+            while let Err(error) =
+                run(store.write(batch.clone())).and_then(|()| run(store.flush())).and_then(|()| store.tidy())
+            {
+                assert!(matches!(error, Error::NoRoom { .. }), "seed {seed}: {error}");
+                refused += 1;
+                disk.set_capacity(None);
+            }
+            check(&store, &city.model(place + 1));
+        }
+        disk.set_capacity(None);
+        run(store.flush()).unwrap();
+        assert_eq!(scanned(&disk).rows, city.model(30).rows, "seed {seed}");
+    }
+    assert!(refused > 40, "the disk was full {refused} times only");
+}
+
+#[test]
+fn writers_go_on_when_there_is_room_again() {
+    let (disk, city) = (SimDisk::new(9), City::seeded(9, 200));
+    let store = open(&disk, Options { background: true, ..options(&Arc::default()) }).unwrap();
+    disk.set_capacity(Some(disk.used() + 100));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let writer = runtime.spawn({
+        let (store, batches) = (Arc::clone(&store), city.batches.clone());
+        async move {
+            for batch in batches {
+                store.write(batch).await.unwrap();
+            }
+        }
+    });
+    while !matches!(run(store.flush()), Err(Error::NoRoom { .. })) {
+        std::thread::yield_now();
+    }
+    assert!(!writer.is_finished(), "memory is bounded");
+    disk.set_capacity(None);
+    runtime.block_on(writer).unwrap();
+    run(store.flush()).unwrap();
+    check(&store, &city.model(200));
+}
+
+#[test]
+fn after_a_failed_write_or_sync_nothing_is_written_any_more() {
+    let mut stopped = 0;
+    for seed in 0..100 {
+        let (disk, city) = (SimDisk::new(seed), City::seeded(seed, 30));
+        let store = open_simple(&disk).unwrap();
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let operations = [Operation::Write, Operation::SyncData, Operation::SyncDir, Operation::Rename];
+        disk.fail(operations[random.random_range(0..4)], random.random_range(1..60), Trouble::Io);
+        if let Err(error) = write_all(&store, &city) {
+            assert!(matches!(error, Error::Failed { .. }), "seed {seed}: {error}");
+            stopped += 1;
+            let before = disk.operations();
+            assert!(run(store.flush()).is_err() && run(store.write(city.batches[0].clone())).is_err());
+            assert!(store.tidy().is_err());
+            assert_eq!(disk.operations(), before, "seed {seed}: nothing is tried again");
+        }
+        let promised = mark_of(&store.persisted());
+        drop(store);
+        let disk = disk.power_cut();
+        let store = open_simple(&disk).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        let found = mark_of(&store.persisted());
+        assert!(found >= promised, "seed {seed}");
+        check(&store, &city.model(found));
+    }
+    assert!(stopped > 60, "{stopped}");
+}
+
+#[test]
+fn a_sync_that_finds_no_room_is_a_failure_too() {
+    let (disk, city) = (SimDisk::new(1), City::seeded(1, 30));
+    let store = open_simple(&disk).unwrap();
+    disk.fail(Operation::SyncData, 2, Trouble::NoSpace);
+    assert!(matches!(write_all(&store, &city), Err(Error::Failed { .. })));
+}
+
+fn write_all(store: &EmbeddedSeries, city: &City) -> Result<(), Error> {
+    for batch in &city.batches {
+        run(store.write(batch.clone()))?;
+        run(store.flush())?;
+        store.tidy()?;
+    }
+    Ok(())
+}
