@@ -64,7 +64,10 @@ pub trait Disk: Send + Sync + 'static {
 }
 
 /// An open file.
-#[allow(clippy::len_without_is_empty, reason = "asking a file system whether a file is empty is asking its length")]
+#[allow(
+    clippy::len_without_is_empty,
+    reason = "asking a file system whether a file is empty is asking its length"
+)]
 pub trait DiskFile: Send + Sync {
     /// Reads into the whole of `into` or up to the end of the file; says how many bytes.
     ///

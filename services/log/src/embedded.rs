@@ -18,7 +18,8 @@
 //! larger than [`Options::retention_bytes`]. A segment stays while a cursor of class "must" has something to read in
 //! it, in any partition that the cursor ever named; a name in [`Options::must`] that was never committed holds
 //! everything. A cursor that may lag holds what it has not read up to its limit; beyond, it is moved to the oldest
-//! record that is left and what it missed is counted, both durable before anything is dropped. Retention is looked
+//! record that is left and what it missed is counted. This and the new beginning of the log are durable before
+//! anything is dropped. Retention is looked
 //! after at each commit, so appends move it.
 //!
 //! # The folder
@@ -143,7 +144,7 @@ impl EmbeddedLog {
         let core = Arc::new(Core {
             shared: Shared::new(opened.segments, slots.count(), options.tail_cache_bytes),
             queue: Queue::new(options.queue_bytes),
-            cursors: Cursors::open(Arc::clone(&disk), folder, opened.id)?,
+            cursors: opened.cursors,
             hints: read::Hints::default(),
             grown: watch::Sender::new(0),
             reads: Semaphore::new(MOST_READS),
@@ -219,11 +220,11 @@ impl Log for EmbeddedLog {
     }
 
     fn cursor(&self, name: &str) -> Vec<Position> {
-        self.core.cursors.table().get(name).map(cursors::Cursor::positions).unwrap_or_default()
+        self.core.cursors.table().cursors.get(name).map(cursors::Cursor::positions).unwrap_or_default()
     }
 
     fn gap(&self, name: &str) -> u64 {
-        self.core.cursors.table().get(name).map_or(0, |cursor| cursor.gap)
+        self.core.cursors.table().cursors.get(name).map_or(0, |cursor| cursor.gap)
     }
 }
 

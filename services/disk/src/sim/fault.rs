@@ -58,12 +58,13 @@ impl Faults {
         self.0.push((operation, nth.max(1), trouble));
     }
 
-    /// Counts one operation down; the failure that falls due is taken out.
+    /// Counts one operation down; failures that fall due together are one.
     pub(super) fn due(&mut self, operation: Operation) -> Option<Trouble> {
         for (_, left, _) in self.0.iter_mut().filter(|fault| fault.0 == operation) {
             *left -= 1;
         }
-        let at = self.0.iter().position(|fault| fault.1 == 0)?;
-        Some(self.0.swap_remove(at).2)
+        let due = self.0.iter().find(|fault| fault.1 == 0)?.2;
+        self.0.retain(|fault| fault.1 > 0);
+        Some(due)
     }
 }

@@ -1,6 +1,7 @@
-//! Named cursors, in one small file that is replaced as a whole.
+//! Named cursors, and from where on the main stream is there, in one small file that is replaced as a whole.
 //!
-//! The file `cursors` (magic `YWLOGCUR`, version 1) has the body: log id, `u32` cursors, and for each `u8` length
+//! The file `cursors` (magic `YWLOGCUR`, version 1) has the body: log id, `u64` first_seq of the oldest segment that
+//! retention has left in `main/` (older ones are removed when they are found), `u32` cursors, and for each `u8` length
 //! of the name, the name, `u8` class (0 must, 1 may lag), `u64` most bytes of lag, `u64` gap in records, `u32`
 //! partitions, each `u8` topic, `u16` partition, `u64` next offset.
 
@@ -30,7 +31,13 @@ pub(super) struct Cursor {
     pub(super) next: BTreeMap<Partition, u64>,
 }
 
-pub(super) type Table = BTreeMap<String, Cursor>;
+/// All that the file holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Table {
+    /// The first record of the main stream that retention has left.
+    pub(super) oldest_seq: u64,
+    pub(super) cursors: BTreeMap<String, Cursor>,
+}
 
 /// The cursors, in memory as on disk.
 pub(super) struct Cursors {
@@ -48,7 +55,7 @@ impl Cursors {
         let bytes = yiwang_disk::read_whole(&*disk, &path, MOST_FILE_BYTES);
         let table = match bytes.map_err(|error| io_failed(&path, &error))? {
             Some(bytes) => decode(&path, log, &bytes)?,
-            None => Table::new(),
+            None => Table::default(),
         };
         Ok(Self { disk, path, log, durable: Mutex::new(table), file: Mutex::new(()) })
     }
@@ -67,7 +74,7 @@ impl Cursors {
     ) -> Result<(), CursorFailure> {
         self.change(|table| {
             let new = Cursor { class, gap: 0, next: BTreeMap::new() };
-            let cursor = table.entry(name.to_owned()).or_insert(new);
+            let cursor = table.cursors.entry(name.to_owned()).or_insert(new);
             cursor.class = class;
             cursor.next.extend(to.iter().map(|position| (position.partition, position.next.0)));
             true
@@ -113,8 +120,9 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
 
 fn encode(into: &mut Vec<u8>, log: LogId, table: &Table) {
     into.put_slice(&log.0);
-    into.put_u32_le(u32::try_from(table.len()).expect("cursors are few"));
-    for (name, cursor) in table {
+    into.put_u64_le(table.oldest_seq);
+    into.put_u32_le(u32::try_from(table.cursors.len()).expect("cursors are few"));
+    for (name, cursor) in &table.cursors {
         put_name(into, name);
         let (class, max_lag_bytes) = match cursor.class {
             CursorClass::Must => (0, 0),
@@ -142,11 +150,11 @@ fn decode(path: &Path, log: LogId, bytes: &[u8]) -> Result<Table, Error> {
 fn decode_body(mut from: &[u8]) -> Result<(LogId, Table), TryGetError> {
     let mut log = LogId([0; 16]);
     from.try_copy_to_slice(&mut log.0)?;
+    let mut table = Table { oldest_seq: from.try_get_u64_le()?, cursors: BTreeMap::new() };
     let count = from.try_get_u32_le()?;
-    let mut table = Table::new();
     for _ in 0..count {
         let name = get_name(&mut from)?;
-        table.insert(name, decode_cursor(&mut from)?);
+        table.cursors.insert(name, decode_cursor(&mut from)?);
     }
     Ok((log, table))
 }

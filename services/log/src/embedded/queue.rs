@@ -38,6 +38,21 @@ pub(super) struct Queue {
 struct Waiting {
     requests: VecDeque<Request>,
     closed: bool,
+    /// Nobody takes requests any more.
+    ended: bool,
+}
+
+/// Ends the queue when the writer goes, however it goes: nobody waits for an answer that will not come.
+pub(super) struct EndOnDrop<'a>(pub(super) &'a Queue);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.0.waiting();
+        waiting.ended = true;
+        let unanswered = std::mem::take(&mut waiting.requests);
+        drop(waiting);
+        drop(unanswered);
+    }
 }
 
 impl Queue {
@@ -61,8 +76,12 @@ impl Queue {
         let room =
             Arc::clone(&self.room).acquire_many_owned(cost).await.expect("the semaphore is never closed");
         let (answer, answered) = oneshot::channel();
-        self.waiting().requests.push_back(Request { class, records, bytes, answer, _room: room });
-        self.filled.notify_one();
+        let request = Request { class, records, bytes, answer, _room: room };
+        let mut waiting = self.waiting();
+        if !waiting.ended {
+            waiting.requests.push_back(request);
+            self.filled.notify_one();
+        }
         answered
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use yiwang_disk::{Disk, DiskFile};
 
+use super::cursors::Cursors;
 use super::index::{self, SegmentIndex};
 use super::scan::{Found, Scan, Stop};
 use super::sealed::corrupt;
@@ -33,6 +34,7 @@ pub struct Repair {
 /// A log as it was found and mended.
 pub(super) struct Opened {
     pub(super) id: LogId,
+    pub(super) cursors: Cursors,
     pub(super) segments: [Vec<SegmentIndex>; 2],
     pub(super) writers: [StreamWriter; 2],
     pub(super) repairs: Vec<Repair>,
@@ -44,13 +46,16 @@ pub(super) fn open(disk: &Arc<dyn Disk>, folder: &Path, slots: &Slots) -> Result
         disk.create_dir(&folder).map_err(|error| io_failed(&folder, &error))?;
     }
     let id = identify(&**disk, folder, slots)?;
+    let cursors = Cursors::open(Arc::clone(disk), folder, id)?;
+    let oldest_seq = cursors.table().oldest_seq;
     let mut repairs = Vec::new();
-    let mut stream = |stream: StreamId| {
+    let mut stream = |stream: StreamId, oldest_seq| {
         let folder = folder.join(stream.folder());
-        StreamRecovery { disk, folder, id, stream, slots, repairs: &mut repairs }.run()
+        StreamRecovery { disk, folder, id, stream, oldest_seq, slots, repairs: &mut repairs }.run()
     };
-    let ((kept, kept_writer), (main, main_writer)) = (stream(StreamId::Kept)?, stream(StreamId::Main)?);
-    Ok(Opened { id, segments: [kept, main], writers: [kept_writer, main_writer], repairs })
+    let (kept, kept_writer) = stream(StreamId::Kept, 0)?;
+    let (main, main_writer) = stream(StreamId::Main, oldest_seq)?;
+    Ok(Opened { id, cursors, segments: [kept, main], writers: [kept_writer, main_writer], repairs })
 }
 
 /// Writes the index of a closed segment beside it. Without room it is left out: it is a hint.
@@ -102,6 +107,8 @@ struct StreamRecovery<'a> {
     folder: PathBuf,
     id: LogId,
     stream: StreamId,
+    /// The first record that retention has left.
+    oldest_seq: u64,
     slots: &'a Slots,
     repairs: &'a mut Vec<Repair>,
 }
@@ -125,25 +132,32 @@ impl StreamRecovery<'_> {
             segments.push(segment);
         }
         self.remove_empty_tail(&mut segments)?;
+        if segments.is_empty() && self.oldest_seq > 0 {
+            return Err(corrupt(&shown(&self.path(self.oldest_seq)), 0, "the file is missing"));
+        }
         self.disk.sync_dir(&self.folder).map_err(|error| io_failed(&self.folder, &error))?;
         let tail = segments.last().map(|last| self.tail(last)).transpose()?;
         let writer = StreamWriter::new(self.stream, Arc::clone(self.disk), self.folder, self.id, tail);
         Ok((segments, writer))
     }
 
-    /// Lists the segments and removes what a crash left beside them.
+    /// Lists the segments and removes what a crash left beside and before them.
     fn tidy_up(&self) -> Result<Vec<u64>, Error> {
         let names = self.disk.list(&self.folder).map_err(|error| io_failed(&self.folder, &error))?;
-        let first_seqs: BTreeSet<u64> = names.iter().filter_map(|name| segment::parse_name(name)).collect();
+        let all: BTreeSet<u64> = names.iter().filter_map(|name| segment::parse_name(name)).collect();
+        let (dropped, first_seqs): (Vec<_>, Vec<_>) = all.into_iter().partition(|seq| *seq < self.oldest_seq);
+        for first_seq in dropped {
+            self.remove(&self.path(first_seq))?;
+        }
         for name in &names {
             let indexed =
                 name.strip_suffix(".idx").and_then(|stem| segment::parse_name(&format!("{stem}.seg")));
-            let orphan = indexed.is_some_and(|first_seq| !first_seqs.contains(&first_seq));
+            let orphan = indexed.is_some_and(|first_seq| first_seqs.binary_search(&first_seq).is_err());
             if orphan || name.ends_with(".idx.new") {
                 self.remove(&self.folder.join(name))?;
             }
         }
-        Ok(first_seqs.into_iter().collect())
+        Ok(first_seqs)
     }
 
     /// Removes the last segment if its creation was cut short: a header that is not whole, and nothing behind it.
@@ -198,7 +212,7 @@ impl StreamRecovery<'_> {
     ) -> Result<(), Error> {
         let continues = match before {
             Some(before) => before.next_seq() == header.first_seq && before.next() == header.next,
-            None => header.first_seq == 0 || self.stream == StreamId::Main,
+            None => header.first_seq == self.oldest_seq,
         };
         if continues {
             Ok(())

@@ -41,8 +41,8 @@ impl Core {
 
     /// Whether a cursor still has a right to something in this segment.
     fn is_held(&self, table: &Table, oldest: &SegmentIndex) -> bool {
-        let never_committed = self.options.must.iter().any(|name| !table.contains_key(name));
-        never_committed || table.values().any(|cursor| self.holds(cursor, oldest))
+        let never_committed = self.options.must.iter().any(|name| !table.cursors.contains_key(name));
+        never_committed || table.cursors.values().any(|cursor| self.holds(cursor, oldest))
     }
 
     fn holds(&self, cursor: &Cursor, oldest: &SegmentIndex) -> bool {
@@ -54,15 +54,16 @@ impl Core {
             }
     }
 
-    /// Moves on the cursors that lag too far, durably; says whether the segment may be dropped.
+    /// Moves the beginning of the log and the cursors that lag too far, durably; says whether the segment may go.
     fn cut_off(&self, oldest: &SegmentIndex) -> Result<bool, Error> {
         let mut held = false;
         let changed = self.cursors.change(|table| {
             held = self.is_held(table, oldest);
+            if !held {
+                table.oldest_seq = oldest.next_seq();
+                table.cursors.iter_mut().for_each(|(name, cursor)| self.move_on(name, cursor, oldest));
+            }
             !held
-                && table
-                    .iter_mut()
-                    .fold(false, |moved, (name, cursor)| self.move_on(name, cursor, oldest) | moved)
         });
         match changed {
             Ok(()) => Ok(!held),
@@ -71,7 +72,7 @@ impl Core {
         }
     }
 
-    fn move_on(&self, name: &str, cursor: &mut Cursor, oldest: &SegmentIndex) -> bool {
+    fn move_on(&self, name: &str, cursor: &mut Cursor, oldest: &SegmentIndex) {
         let mut missed = 0;
         for (partition, next) in &mut cursor.next {
             missed += self.missed(oldest, *partition, *next);
@@ -83,7 +84,6 @@ impl Core {
             tracing::warn!(cursor = name, missed, "cursor lagged too far and was moved on");
             cursor.gap += missed;
         }
-        missed > 0
     }
 
     /// How many records from `next` on would go with this segment.
@@ -108,15 +108,15 @@ impl Core {
         cursor.next.iter().filter_map(lag).sum()
     }
 
-    /// One at a time, each durable: a power cut must not leave a later one gone and an earlier one there.
+    /// What a power cut brings back is before the beginning of the log, and is removed when it is opened.
     fn drop_oldest(&self, first_seq: u64) -> Result<(), Error> {
         let folder = self.folder.join(StreamId::Main.folder());
         let path = segment::path(&folder, first_seq);
         self.shared.lock().drop_oldest();
         self.remove(&path)?;
-        self.disk.sync_dir(&folder).map_err(|error| io_failed(&folder, &error))?;
+        self.remove(&recover::index_path(&folder, first_seq))?;
         tracing::debug!(file = %path.display(), "segment dropped by retention");
-        self.remove(&recover::index_path(&folder, first_seq))
+        Ok(())
     }
 
     fn remove(&self, path: &Path) -> Result<(), Error> {

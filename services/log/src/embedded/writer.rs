@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Core;
 use super::frame::FrameHead;
-use super::queue::Request;
+use super::queue::{EndOnDrop, Request};
 use super::slots::{Slot, StreamId};
 use super::state::Written;
 use super::stream::{Refusal, StreamWriter};
@@ -50,6 +50,7 @@ impl Writer {
     /// Serves the queue until it is closed and empty.
     pub(super) fn run(mut self) {
         let core = Arc::clone(&self.core);
+        let _end = EndOnDrop(&core.queue);
         while let Some(requests) = core.queue.take(MOST_COMMIT_BYTES) {
             self.serve(requests);
         }
@@ -67,14 +68,15 @@ impl Writer {
         match self.commit(&requests, now_ms) {
             Ok(offsets) => {
                 self.tell_room(false);
-                answer(requests, offsets);
                 self.retain(now_ms);
+                answer(requests, offsets);
             }
             Err(Refusal::NoRoom) => {
                 self.room.asked_ms = None;
                 self.free(now_ms);
                 self.tell_room(true);
                 refuse(requests, &self.no_room());
+                self.retain(now_ms);
             }
             Err(Refusal::Failed(error)) => {
                 self.core.shared.fail(&error);

@@ -16,7 +16,7 @@ fn written() -> (SimDisk, Vec<Bytes>, Vec<Bytes>) {
             log.put(readings(0), payload(number)).await.unwrap();
             sent.push(payload(number));
         }
-        for number in 0..20 {
+        for number in 0..40 {
             log.put(NAMES, payload(number)).await.unwrap();
             names.push(payload(number));
         }

@@ -194,9 +194,8 @@ impl Run {
         let max_bytes = self.random.random_range(0..3000);
         match self.log().read(&from, max_bytes).await {
             Ok(records) => self.check_read(&from, &records),
-            Err(Error::Failed { .. }) => {
-                assert!(self.disk.is_cut() || self.log().core.shared.failed().is_err())
-            }
+            // A disk that does not answer a reader stops nobody else.
+            Err(Error::Failed { .. }) => {}
             Err(other) => panic!("{other}"),
         }
     }

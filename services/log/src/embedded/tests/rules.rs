@@ -90,10 +90,10 @@ fn a_cut_back_that_fails_stops_the_log() {
 fn the_reserve_refuses_intake_alone() {
     let disk = SimDisk::new(4);
     disk.set_capacity(Some(100_000));
-    let log = open_with(&disk, Options { reserve_bytes: Some(99_900), ..options() }).unwrap();
+    let log = open_with(&disk, Options { reserve_bytes: Some(99_950), ..options() }).unwrap();
     run(async {
         let refused = log.append(Class::Intake, vec![record(readings(0), "in")]).await.unwrap_err();
-        assert!(matches!(refused, Error::NoRoom { reserve: 99_900, .. }), "{refused}");
+        assert!(matches!(refused, Error::NoRoom { reserve: 99_950, .. }), "{refused}");
         log.append(Class::Inner, vec![record(readings(0), "inner")]).await.unwrap();
         assert_eq!(log.all(readings(0)).await.unwrap(), ["inner"]);
     });
