@@ -1,6 +1,6 @@
 //! The doors: readings come in, and are acknowledged when, and only when, they are durable.
 //!
-//! [`grpc`] and the MQTT listener decode what comes, [`admit`] decides, [`commit`] makes it durable. Hand-off 1 of a
+//! [`grpc`] and [`mqtt`] decode what comes, [`admit`] decides, [`commit`] makes it durable. Hand-off 1 of a
 //! reading's journey lies in [`commit::Receipt`]: no door answers before it resolves. [`tick`] cuts the log into epochs.
 
 use std::sync::Arc;
@@ -15,11 +15,18 @@ pub mod clock;
 pub mod columns;
 pub mod commit;
 pub mod counters;
+pub mod gate;
 pub mod grpc;
+pub mod mqtt;
 pub mod names;
 pub mod refuse;
 pub mod start;
 pub mod tick;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests_kit;
 
 use admit::Plausible;
 use clock::{CityClock, ClockKind, wall_now};
@@ -58,14 +65,22 @@ pub struct Ingest {
     pub counters: Arc<Counters>,
     /// Cancelled when the doors are to close.
     pub stop: CancellationToken,
+    /// The number of the last tick before the first of this process.
+    pub ticks_before: u64,
 }
 
-/// The tasks behind the doors; each ends with an error only when the log has failed.
-pub type Tasks = JoinSet<Result<(), yiwang_log::Error>>;
+/// The tasks behind the doors. Each ends with an error only when the log has failed.
+pub struct Tasks {
+    /// Committer and ticker.
+    pub running: JoinSet<Result<(), yiwang_log::Error>>,
+    /// Cancelled when the city is to tick a last time: after the doors are closed, so that no reading comes behind that tick.
+    pub last_tick: CancellationToken,
+}
 
 impl Ingest {
     /// Reads what the log knows, appends the catalogue if it is new and the first tick with it, and starts committer and
-    /// ticker. The doors may open when this returns. `stop` closes the doors; the committer ends when they are closed.
+    /// ticker. The doors may open when this returns. `stop` closes the doors; the committer ends when
+    /// they have let go of what this returns.
     ///
     /// # Errors
     /// When the log cannot be read or appended to, or has another clock than `options` asks for.
@@ -81,6 +96,7 @@ impl Ingest {
         beginning.names.into_iter().for_each(|series| names.restore(series));
         let clock = Arc::new(CityClock::new(beginning.clock, beginning.last_tick.city));
         let counters = Arc::new(Counters::default());
+        let ticks_before = beginning.last_tick.number;
         let mut ticker = Ticker {
             log: Arc::clone(&log),
             clock: Arc::clone(&clock),
@@ -97,10 +113,10 @@ impl Ingest {
             max_rejected_bytes: options.max_rejected_bytes,
         };
         let (committer, committing) = committer(parts, stop.clone());
-        let mut tasks = Tasks::new();
-        tasks.spawn(committing);
-        tasks.spawn(ticker.run(stop.clone()));
-        Ok((Arc::new(Self { committer, names, clock, counters, stop }), tasks))
+        let mut tasks = Tasks { running: JoinSet::new(), last_tick: CancellationToken::new() };
+        tasks.running.spawn(committing);
+        tasks.running.spawn(ticker.run(tasks.last_tick.clone()));
+        Ok((Arc::new(Self { committer, names, clock, counters, stop, ticks_before }), tasks))
     }
 
     /// The event times that are plausible now.

@@ -1,1 +1,27 @@
-fn main() {}
+//! `yiwang`: the whole city in one process, or one role of it.
+//!
+//! Nothing clever is here: configuration, the parts put together, start and drain. Bad configuration exits 64, failure 1.
+
+mod city;
+mod cli;
+mod config;
+mod gate;
+mod health;
+mod reconcile;
+mod replay;
+mod simulate;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("YIWANG_LOG")
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
+        )
+        .init();
+    cli::run(cli::Cli::parse())
+}

@@ -1,0 +1,269 @@
+//! The city: its rooms put together, opened in order, closed in order.
+//!
+//! Open: lock the folder, log, stores, judgement, doors. Close: doors first, then what is under way is made durable and the
+//! city ticks a last time, the judgement drains and saves, the stores are filled and flushed. A room that fails ends the
+//! process: better no answer than a wrong one.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+use yiwang_catalogue::Catalogue;
+use yiwang_ingest::Ingest;
+use yiwang_ingest::clock::{CityClock, ClockKind, wall_now};
+use yiwang_stream::Stream;
+use yiwang_web::{Live, LiveEvent};
+
+use crate::config::{Clock, Config};
+use crate::gate::Gate;
+use crate::health::CityHealth;
+use crate::simulate::Simulation;
+
+mod rooms;
+mod servers;
+
+pub(crate) use rooms::{Rooms, folders};
+use servers::Doors;
+
+/// Where the doors are.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Addresses {
+    /// gRPC.
+    pub grpc: SocketAddr,
+    /// MQTT.
+    pub mqtt: SocketAddr,
+    /// HTTP.
+    pub http: SocketAddr,
+}
+
+/// A running city.
+pub struct City {
+    addresses: Addresses,
+    rooms: Rooms,
+    stream: Stream,
+    ingest: Arc<Ingest>,
+    clock: Arc<CityClock>,
+    tasks: yiwang_ingest::Tasks,
+    doors: Doors,
+    /// The consumers behind the judgement: store and outbox.
+    consumers: JoinSet<Result<(), yiwang_stream::Error>>,
+    stop_consumers: CancellationToken,
+    live: Arc<Live>,
+    told: JoinHandle<()>,
+}
+
+impl City {
+    /// Opens the city: when this returns, all doors are open.
+    ///
+    /// # Errors
+    /// What could not be opened, and what to do about it.
+    pub async fn start(config: &Config, catalogue: Arc<Catalogue>) -> anyhow::Result<Self> {
+        let listeners = Listeners::bind(config).await?;
+        let rooms = Rooms::open(config).await?;
+        let stop = CancellationToken::new();
+        let options = yiwang_ingest::Options {
+            clock: clock_wanted(config),
+            max_rejected_bytes: config.rejected_bytes,
+            ..yiwang_ingest::Options::default()
+        };
+        let (ingest, tasks) =
+            Ingest::start(Arc::clone(&rooms.log), Arc::clone(&catalogue), &options, stop.clone()).await?;
+        rooms.clock.set(Arc::clone(&ingest.clock));
+        let stream = Stream::start(rooms.stream_parts(), &folders(config).checkpoints, config.workers).await?;
+        let stop_consumers = CancellationToken::new();
+        let consumers = rooms.consumers(&stop_consumers);
+        let live = Arc::new(Live::default());
+        let told = tokio::spawn(tell(stream.live.subscribe(), Arc::clone(&live)));
+        let health = CityHealth::new(&rooms, &ingest, &stream);
+        let clock = Arc::clone(&ingest.clock);
+        let now = Arc::clone(&clock);
+        let gate = Arc::new(Gate::new(config.credentials.clone()));
+        let parts = yiwang_web::Parts {
+            catalogue,
+            series: rooms.series.clone(),
+            orders: rooms.orders.clone(),
+            city_now: Arc::new(move || now.now()),
+            health: Arc::new(health),
+            gate: gate.clone(),
+            live: Arc::clone(&live),
+        };
+        let addresses = listeners.addresses()?;
+        let doors = Doors::open(listeners, &ingest, parts, gate, stop);
+        Ok(Self { addresses, rooms, stream, ingest, clock, tasks, doors, consumers, stop_consumers, live, told })
+    }
+
+    /// Where the doors are.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// The clock that a simulation in this process goes by.
+    pub fn simulated_clock(&self) -> sensors_sim::city::CityClock {
+        let speed = match self.clock.kind() {
+            ClockKind::Speed { speed, .. } => speed,
+            ClockKind::Wall | ClockKind::Feed => 1.0,
+        };
+        sensors_sim::city::CityClock::new(self.clock.now().unwrap_or_else(wall_now), speed)
+    }
+
+    /// What is printed once the city is open.
+    pub fn greeting(&self, config: &Config) -> String {
+        let Addresses { grpc, mqtt, http } = self.addresses;
+        format!(
+            "Yiwang 一网 is open.\n  console  http://{http}/\n  gRPC     {grpc}\n  MQTT     {mqtt}\n  HTTP     {http}\n  \
+             data     {}\nCtrl-C stops it.",
+            config.data_dir.display()
+        )
+    }
+
+    /// Writes the addresses beside the file and renames it, so that whoever sees the file sees all of it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn write_ready(&self, file: &Path) -> anyhow::Result<()> {
+        let mut beside = file.as_os_str().to_owned();
+        beside.push(".new");
+        let text = serde_json::to_string(&self.addresses)?;
+        std::fs::write(&beside, text + "\n").and_then(|()| std::fs::rename(&beside, file)).with_context(|| {
+            format!("cannot write the ready file {}", file.display())
+        })
+    }
+
+    /// Runs until it is told to stop, then closes in order.
+    ///
+    /// # Errors
+    /// The room that failed; the process is then to end at once.
+    pub async fn run(mut self, mut simulation: Option<Simulation>) -> anyhow::Result<()> {
+        tokio::select! {
+            () = told_to_stop() => tracing::info!("stopping"),
+            error = self.stream.failed() => return Err(error.into()),
+            ended = self.tasks.running.join_next() => return Err(ended_early("ingest", ended)),
+            ended = self.consumers.join_next() => return Err(ended_early("a consumer of the log", ended)),
+            ended = self.doors.failed() => return Err(ended),
+            error = failed(&mut simulation) => return Err(error),
+        }
+        if let Some(simulation) = simulation {
+            simulation.stop.cancel();
+            // Its readings are in the log or will be sent again; its own end is of no account.
+            let _ = tokio::time::timeout(Duration::from_secs(1), simulation.task).await;
+        }
+        self.close().await
+    }
+
+    /// Closes in order.
+    ///
+    /// # Errors
+    /// The room that failed.
+    pub async fn close(self) -> anyhow::Result<()> {
+        let Self { rooms, stream, ingest, mut tasks, doors, mut consumers, stop_consumers, live, told, .. } = self;
+        stream.save_often();
+        live.close();
+        doors.close().await;
+        drop(ingest);
+        tasks.last_tick.cancel();
+        while let Some(ended) = tasks.running.join_next().await {
+            ended??;
+        }
+        stream.drain().await?;
+        told.abort();
+        stop_consumers.cancel();
+        while let Some(ended) = consumers.join_next().await {
+            ended??;
+        }
+        rooms.close().await;
+        tracing::info!("stopped; everything is on disk");
+        Ok(())
+    }
+}
+
+/// Listeners that are bound, before anything is opened: a port in use costs nothing then.
+pub struct Listeners {
+    grpc: TcpListener,
+    mqtt: TcpListener,
+    http: TcpListener,
+}
+
+impl Listeners {
+    async fn bind(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            grpc: bind("grpc_listen", config.grpc_listen).await?,
+            mqtt: bind("mqtt_listen", config.mqtt_listen).await?,
+            http: bind("http_listen", config.http_listen).await?,
+        })
+    }
+
+    fn addresses(&self) -> anyhow::Result<Addresses> {
+        Ok(Addresses {
+            grpc: self.grpc.local_addr()?,
+            mqtt: self.mqtt.local_addr()?,
+            http: self.http.local_addr()?,
+        })
+    }
+}
+
+async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        anyhow!("cannot listen on {address}: {error}; set {key} to another address, or to port 0 for a free one")
+    })
+}
+
+fn clock_wanted(config: &Config) -> Option<ClockKind> {
+    let wall_begin = wall_now();
+    match config.clock {
+        Some(Clock::Feed) => Some(ClockKind::Feed),
+        _ if config.speed != 1.0 => {
+            Some(ClockKind::Speed { speed: config.speed, city_begin: wall_begin, wall_begin })
+        }
+        Some(Clock::Wall) => Some(ClockKind::Wall),
+        None => None,
+    }
+}
+
+/// Hands anomalies on to the console's live clients.
+async fn tell(mut found: tokio::sync::broadcast::Receiver<yiwang_model::Anomaly>, live: Arc<Live>) {
+    use tokio::sync::broadcast::error::RecvError;
+    loop {
+        match found.recv().await {
+            Ok(anomaly) => live.publish(LiveEvent::Anomaly(anomaly)),
+            Err(RecvError::Lagged(missed)) => tracing::debug!(missed, "live anomalies not shown"),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// The error of a simulation that ended with one; waits for ever on one that did not.
+async fn failed(simulation: &mut Option<Simulation>) -> anyhow::Error {
+    if let Some(simulation) = simulation {
+        match (&mut simulation.task).await {
+            Ok(Err(error)) => return error.context("the simulated city failed"),
+            Err(panic) => return anyhow!("the simulated city failed: {panic}"),
+            Ok(Ok(())) => {}
+        }
+    }
+    std::future::pending().await
+}
+
+type Ended<E> = Option<Result<Result<(), E>, tokio::task::JoinError>>;
+
+fn ended_early<E: std::error::Error + Send + Sync + 'static>(what: &str, ended: Ended<E>) -> anyhow::Error {
+    match ended {
+        Some(Ok(Err(error))) => anyhow::Error::new(error).context(format!("{what} failed")),
+        Some(Err(panic)) => anyhow!("{what} failed: {panic}"),
+        Some(Ok(Ok(()))) | None => anyhow!("{what} ended early"),
+    }
+}

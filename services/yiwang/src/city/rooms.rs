@@ -1,0 +1,167 @@
+//! Log and stores of a data folder, opened under its lock.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use anyhow::Context;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use yiwang_disk::real::{FolderLock, lock};
+use yiwang_disk::{Disk, RealDisk};
+use yiwang_ingest::clock::{CityClock, wall_now};
+use yiwang_log::embedded::EmbeddedLog;
+use yiwang_log::{CursorClass, Layout, Log, TopicSpec};
+use yiwang_model::Timestamp;
+use yiwang_orders::OrderStore;
+use yiwang_orders::sqlite::SqliteOrders;
+use yiwang_proto::topics;
+use yiwang_series::SeriesStore;
+use yiwang_series::embedded::EmbeddedSeries;
+use yiwang_stream::store::Filler;
+
+use crate::config::Config;
+
+/// The city's time zone.
+const ZONE: &str = "Asia/Shanghai";
+
+/// The cursor of the embedded series store.
+const SERIES_CURSOR: &str = "series";
+
+/// Where what is kept.
+pub struct Folders {
+    /// The log.
+    pub log: PathBuf,
+    /// The series store.
+    pub series: PathBuf,
+    /// The order store's file.
+    pub orders: PathBuf,
+    /// Checkpoints.
+    pub checkpoints: PathBuf,
+}
+
+/// Where what is kept in a data folder.
+pub fn folders(config: &Config) -> Folders {
+    let at = |name: &str| config.data_dir.join(name);
+    Folders { log: at("log"), series: at("series"), orders: at("orders.sqlite"), checkpoints: at("checkpoints") }
+}
+
+/// The city's clock, once there is one.
+#[derive(Clone, Default)]
+pub struct LateClock(Arc<OnceLock<Arc<CityClock>>>);
+
+impl LateClock {
+    /// From now on this is the clock.
+    pub fn set(&self, clock: Arc<CityClock>) {
+        // It is set once, when the doors open.
+        let _ = self.0.set(clock);
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.get().and_then(|clock| clock.now()).unwrap_or(Timestamp::MIN)
+    }
+}
+
+/// Log and stores.
+pub struct Rooms {
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// The series store.
+    pub series: Arc<dyn SeriesStore>,
+    /// The order store.
+    pub orders: Arc<dyn OrderStore>,
+    /// The series store, for those who audit it.
+    pub embedded_series: Arc<EmbeddedSeries>,
+    /// Tells the stores city time.
+    pub clock: LateClock,
+    disk: Arc<dyn Disk>,
+    sqlite: Arc<SqliteOrders>,
+    _lock: FolderLock,
+}
+
+impl Rooms {
+    /// Opens them, or makes them.
+    ///
+    /// # Errors
+    /// When another process holds the folder, when something in it is damaged or of a newer release, when the disk fails.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        let Folders { log, series, orders, .. } = folders(config);
+        let lock = hold(&config.data_dir)?;
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let log = EmbeddedLog::open(Arc::clone(&disk), &log, log_options(config)).context("cannot open the log")?;
+        let clock = LateClock::default();
+        let late = clock.clone();
+        let mut options = yiwang_series::embedded::Options::new(Arc::new(move || late.now()));
+        options.retention.readings = config.readings_kept;
+        let embedded =
+            EmbeddedSeries::open(Arc::clone(&disk), &series, options).context("cannot open the series store")?;
+        let sqlite = SqliteOrders::open(&orders, ZONE).await.context("cannot open the order store")?;
+        let sqlite = Arc::new(sqlite);
+        Ok(Self {
+            log,
+            series: embedded.clone(),
+            orders: sqlite.clone(),
+            embedded_series: embedded,
+            clock,
+            disk,
+            sqlite,
+            _lock: lock,
+        })
+    }
+
+    /// What the judgement works with.
+    pub fn stream_parts(&self) -> yiwang_stream::Parts {
+        yiwang_stream::Parts {
+            log: Arc::clone(&self.log),
+            orders: Arc::clone(&self.orders),
+            disk: Arc::clone(&self.disk),
+            wall: wall_now,
+        }
+    }
+
+    /// Starts those who carry from log to store and from orders to log.
+    pub fn consumers(&self, stop: &CancellationToken) -> JoinSet<Result<(), yiwang_stream::Error>> {
+        let carried = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let filler =
+            Filler::new(Arc::clone(&self.log), Arc::clone(&self.series), SERIES_CURSOR, CursorClass::Must);
+        tasks.spawn(filler.run(carried.clone()));
+        let carry = yiwang_stream::outbox::carry(Arc::clone(&self.log), Arc::clone(&self.orders), stop.clone());
+        // The store is filled to the end only when nothing more is carried into the log.
+        tasks.spawn(async move {
+            let ended = carry.await;
+            carried.cancel();
+            ended
+        });
+        tasks
+    }
+
+    /// Lets go of them.
+    pub async fn close(self) {
+        self.sqlite.close().await;
+    }
+}
+
+/// Takes a data folder for this process, making it if need be.
+pub fn hold(folder: &Path) -> anyhow::Result<FolderLock> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the data folder {}", folder.display()))?;
+    lock(folder).context("cannot take the data folder; stop the other process, or choose another folder")
+}
+
+fn log_options(config: &Config) -> yiwang_log::embedded::Options {
+    let mut options = yiwang_log::embedded::Options::new(layout(config.partitions));
+    options.segment_bytes = config.segment_bytes;
+    options.retention_bytes = config.log_max_bytes;
+    options.retention_age = config.log_max_age;
+    options.reserve_bytes = config.reserve_bytes;
+    options.must = vec![yiwang_stream::finish::CURSOR.to_owned(), SERIES_CURSOR.to_owned()];
+    options
+}
+
+fn layout(partitions: u16) -> Layout {
+    let topic = |(at, (name, kept)): (u8, &(&str, bool))| TopicSpec {
+        name: (*name).to_owned(),
+        partitions: if at == topics::READINGS { partitions } else { 1 },
+        kept: *kept,
+    };
+    Layout { topics: (0..).zip(&topics::ALL).map(topic).collect() }
+}

@@ -1,0 +1,107 @@
+//! The doors, each on its listener.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use yiwang_ingest::Ingest;
+use yiwang_ingest::grpc::GrpcDoor;
+
+use super::Listeners;
+use crate::gate::Gate;
+
+/// How long a door that closes waits for those inside.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// The open doors.
+pub struct Doors {
+    running: JoinSet<anyhow::Result<()>>,
+    stop: CancellationToken,
+}
+
+impl Doors {
+    /// Opens all three.
+    pub fn open(
+        listeners: Listeners,
+        ingest: &Arc<Ingest>,
+        parts: yiwang_web::Parts,
+        gate: Arc<Gate>,
+        stop: CancellationToken,
+    ) -> Self {
+        let Listeners { grpc, mqtt, http } = listeners;
+        let mut running = JoinSet::new();
+        running.spawn(serve_grpc(grpc, Arc::clone(ingest), parts.clone(), gate.clone(), stop.clone()));
+        let door = yiwang_ingest::mqtt::serve(
+            mqtt,
+            Arc::clone(ingest),
+            gate,
+            yiwang_ingest::mqtt::Options::default(),
+            stop.clone(),
+        );
+        running.spawn(async move {
+            door.await;
+            Ok(())
+        });
+        running.spawn(serve_http(http, parts, stop.clone()));
+        Self { running, stop }
+    }
+
+    /// Resolves when a door has closed by itself, which it must not.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        match self.running.join_next().await {
+            Some(Ok(Err(error))) => error,
+            Some(Err(panic)) => anyhow!("a door failed: {panic}"),
+            _ => anyhow!("a door closed by itself"),
+        }
+    }
+
+    /// Closes all; those inside get their answers, but not for ever.
+    pub async fn close(mut self) {
+        self.stop.cancel();
+        let closed = async { while self.running.join_next().await.is_some() {} };
+        if tokio::time::timeout(CLOSING, closed).await.is_err() {
+            tracing::warn!("some peers did not leave; their connections are cut");
+        }
+        self.running.shutdown().await;
+    }
+}
+
+async fn serve_grpc(
+    listener: tokio::net::TcpListener,
+    ingest: Arc<Ingest>,
+    parts: yiwang_web::Parts,
+    gate: Arc<Gate>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_service_status("yiwang.v1.IngestService", tonic_health::ServingStatus::Serving).await;
+    reporter.set_service_status("yiwang.v1.OrderService", tonic_health::ServingStatus::Serving).await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(yiwang_proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()?;
+    tonic::transport::Server::builder()
+        .initial_stream_window_size(4 << 20)
+        .initial_connection_window_size(8 << 20)
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .add_service(health)
+        .add_service(reflection)
+        .add_service(GrpcDoor::service(ingest))
+        .add_service(yiwang_web::order_service(parts))
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned())
+        .await?;
+    Ok(())
+}
+
+async fn serve_http(
+    listener: tokio::net::TcpListener,
+    parts: yiwang_web::Parts,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let router = yiwang_web::router(parts);
+    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?;
+    Ok(())
+}

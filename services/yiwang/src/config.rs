@@ -1,0 +1,226 @@
+//! Configuration: defaults, then one TOML file, then `YIWANG_…` variables, then flags. The later wins.
+//!
+//! [`KEYS`] is the one table of what can be set: name, default, meaning, and how a text becomes a value. File, environment,
+//! flags, `yiwang config` and the errors all go by it. Every fault is told, not only the first.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::de::{DeTable, DeValue};
+use yiwang_catalogue::Fault;
+use yiwang_model::Span;
+
+mod credential;
+mod keys;
+
+pub use credential::Credential;
+use credential::read_credentials;
+use keys::KEYS;
+
+/// What moves the city's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// The wall clock.
+    Wall,
+    /// The largest event time admitted.
+    Feed,
+}
+
+/// What holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// The catalogue's file or folder; none for the demo city.
+    pub catalogue: Option<PathBuf>,
+    /// Threads of the judgement.
+    pub workers: usize,
+    /// Partitions of topic `readings` of a log that is made.
+    pub partitions: u16,
+    /// Where gRPC listens.
+    pub grpc_listen: SocketAddr,
+    /// Where MQTT listens.
+    pub mqtt_listen: SocketAddr,
+    /// Where HTTP listens.
+    pub http_listen: SocketAddr,
+    /// The clock of a log that is made; none for what the log has, or the wall.
+    pub clock: Option<Clock>,
+    /// City seconds a wall second.
+    pub speed: f64,
+    /// Bytes of a segment of the log.
+    pub segment_bytes: u64,
+    /// Above so many bytes old segments of the log may go.
+    pub log_max_bytes: Option<u64>,
+    /// Segments of the log older than this may go.
+    pub log_max_age: Option<Duration>,
+    /// Free bytes below which nothing is acknowledged; none for 1 GiB or 5 %.
+    pub reserve_bytes: Option<u64>,
+    /// The most bytes that topic `rejected` may hold.
+    pub rejected_bytes: u64,
+    /// How long the series store keeps readings.
+    pub readings_kept: Option<Span>,
+    /// Who may do what; when empty, the doors listen on loopback only.
+    pub credentials: Vec<Credential>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("yiwang-data"),
+            catalogue: None,
+            workers: 1,
+            partitions: 4,
+            grpc_listen: SocketAddr::from(([127, 0, 0, 1], 50051)),
+            mqtt_listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
+            http_listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            clock: None,
+            speed: 1.0,
+            segment_bytes: 64 << 20,
+            log_max_bytes: Some(32 << 30),
+            log_max_age: Some(Duration::from_secs(7 * 86_400)),
+            reserve_bytes: None,
+            rejected_bytes: 64 << 20,
+            readings_kept: None,
+            credentials: Vec::new(),
+        }
+    }
+}
+
+/// The largest configuration file, in bytes.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Gathers the layers.
+#[derive(Debug, Default)]
+pub struct Layers {
+    config: Config,
+    faults: Vec<Fault>,
+}
+
+impl Layers {
+    /// Lays a TOML file over what holds so far.
+    pub fn file(&mut self, path: &Path) {
+        let name = path.display().to_string();
+        match read(path) {
+            Ok(text) => self.text(&name, &text),
+            Err(why) => self.fault(&name, 0, "file", &why, "a readable TOML file of at most 1 MiB"),
+        }
+    }
+
+    fn text(&mut self, file: &str, text: &str) {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        for error in errors {
+            let line = error.span().map_or(0, |span| line_of(text, span.start));
+            self.fault(file, line, "syntax", error.message().trim(), "TOML");
+        }
+        for (key, value) in table.get_ref() {
+            let line = line_of(text, key.span().start);
+            if key.get_ref() == "credential" {
+                let base = Path::new(file).parent().unwrap_or(Path::new("."));
+                let found = read_credentials(file, text, base, value.get_ref(), &mut self.faults);
+                self.config.credentials.extend(found);
+            } else {
+                self.set(file, line, key.get_ref(), &plain(value.get_ref()));
+            }
+        }
+    }
+
+    /// Lays the variables whose names begin with `YIWANG_` over what holds so far.
+    pub fn environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
+        for (name, value) in variables {
+            if let Some(key) = name.strip_prefix("YIWANG_") {
+                self.set(&name, 0, &key.to_lowercase(), &value);
+            }
+        }
+    }
+
+    /// Lays a flag over what holds so far, if it was given.
+    pub fn flag(&mut self, key: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.set(&format!("--{}", key.replace('_', "-")), 0, key, value);
+        }
+    }
+
+    fn set(&mut self, file: &str, line: usize, key: &str, value: &str) {
+        let Some(known) = KEYS.iter().find(|known| known.name == key) else {
+            let names: Vec<_> = KEYS.iter().map(|known| known.name).chain(["[[credential]]"]).collect();
+            return self.fault(file, line, key, "an unknown key", &format!("one of {}", names.join(", ")));
+        };
+        if (known.set)(&mut self.config, value).is_err() {
+            self.fault(file, line, key, &format!("{value:.100?}"), known.wanted);
+        }
+    }
+
+    fn fault(&mut self, file: &str, line: usize, key: &str, found: &str, wanted: &str) {
+        let (file, key) = (file.to_owned(), key.chars().take(64).collect());
+        self.faults.push(Fault { file, line, key, found: found.to_owned(), wanted: wanted.to_owned() });
+    }
+
+    /// What holds.
+    ///
+    /// # Errors
+    /// All faults.
+    pub fn finish(mut self) -> Result<Config, Vec<Fault>> {
+        self.check_listen();
+        if self.faults.is_empty() { Ok(self.config) } else { Err(self.faults) }
+    }
+
+    /// Without credentials nobody but this machine may come in.
+    fn check_listen(&mut self) {
+        if !self.config.credentials.is_empty() {
+            return;
+        }
+        let Config { grpc_listen, mqtt_listen, http_listen, .. } = self.config;
+        let doors = [("grpc_listen", grpc_listen), ("mqtt_listen", mqtt_listen), ("http_listen", http_listen)];
+        for (key, address) in doors.into_iter().filter(|(_, address)| !address.ip().is_loopback()) {
+            let wanted = "a loopback address, as 127.0.0.1; or, for any other, at least one entry \
+                          [[credential]] with name, secret_file and may in the configuration file";
+            self.fault("configuration", 0, key, &format!("{address} and no credential"), wanted);
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if length > MAX_FILE_BYTES {
+        return Err(format!("{length} bytes"));
+    }
+    std::fs::read_to_string(path).map_err(|error| error.to_string())
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// A value as it would be typed on a command line; what is no single value is shown as what it is.
+fn plain(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(number) => number.as_str().to_owned(),
+        DeValue::Float(number) => number.as_str().to_owned(),
+        DeValue::Boolean(flag) => flag.to_string(),
+        DeValue::Datetime(at) => at.to_string(),
+        DeValue::Array(_) => "[…]".into(),
+        DeValue::Table(_) => "{…}".into(),
+    }
+}
+
+impl Config {
+    /// What holds, as a configuration file that would say it, each key with its meaning. Secrets are starred.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        for key in KEYS {
+            text.push_str(&format!("# {}\n", key.meaning));
+            match (key.get)(self) {
+                Some(value) => text.push_str(&format!("{} = {value}\n\n", key.name)),
+                None => text.push_str(&format!("# {} = \n\n", key.name)),
+            }
+        }
+        self.credentials.iter().for_each(|credential| text.push_str(&credential.to_toml()));
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests;

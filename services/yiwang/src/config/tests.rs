@@ -1,0 +1,67 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+fn of(text: &str) -> Result<Config, Vec<Fault>> {
+    let mut layers = Layers::default();
+    layers.text("yiwang.toml", text);
+    layers.finish()
+}
+
+#[test]
+fn later_layers_win() {
+    let mut layers = Layers::default();
+    layers.text("yiwang.toml", "workers = 2\npartitions = 8\nspeed = 60");
+    layers.environment([("YIWANG_WORKERS".to_owned(), "3".to_owned()), ("HOME".to_owned(), "x".to_owned())].into_iter());
+    layers.flag("workers", Some("4"));
+    layers.flag("data_dir", None);
+    let config = layers.finish().unwrap();
+    assert_eq!((config.workers, config.partitions, config.speed), (4, 8, 60.0));
+    assert_eq!(config.data_dir, PathBuf::from("yiwang-data"));
+}
+
+#[test]
+fn all_faults_are_told_with_their_lines() {
+    let faults = of("workers = 0\nworker = 1\n\nspeed = \"fast\"\nclock = \"moon\"\ngrpc_listen = \"here\"\n").unwrap_err();
+    let mut told: Vec<_> = faults.iter().map(|fault| (fault.line, fault.key.as_str())).collect();
+    told.sort_unstable();
+    assert_eq!(told, [(1, "workers"), (2, "worker"), (4, "speed"), (5, "clock"), (6, "grpc_listen")]);
+    assert!(faults.iter().any(|fault| fault.wanted.contains("data_dir")), "an unknown key names the known ones");
+}
+
+#[test]
+fn without_credentials_nobody_else_may_come_in() {
+    let faults = of("http_listen = \"0.0.0.0:8080\"").unwrap_err();
+    assert_eq!(faults.len(), 1);
+    assert!(faults[0].wanted.contains("[[credential]]"), "{}", faults[0]);
+}
+
+#[test]
+fn credentials_are_read_and_their_faults_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("good"), "correct horse battery\n").unwrap();
+    std::fs::write(folder.path().join("short"), "12345").unwrap();
+    let path = folder.path().join("yiwang.toml");
+    let entry = |name: &str, file: &str, may: &str| {
+        format!("[[credential]]\nname = \"{name}\"\nsecret_file = \"{file}\"\nmay = [{may}]\n")
+    };
+    std::fs::write(&path, entry("gate", "good", "\"write\"")).unwrap();
+    let mut layers = Layers::default();
+    layers.file(&path);
+    let config = layers.finish().unwrap();
+    assert!(config.credentials[0].is(b"correct horse battery") && !config.credentials[0].is(b"correct"));
+    assert!(config.credentials[0].write && !config.credentials[0].read);
+    assert!(!config.to_toml().contains("horse") && config.to_toml().contains("***"));
+
+    let bad = [entry("a b", "good", ""), entry("x", "short", ""), entry("y", "none", "\"fly\"")].concat();
+    std::fs::write(&path, bad).unwrap();
+    let mut layers = Layers::default();
+    layers.file(&path);
+    assert_eq!(layers.finish().unwrap_err().len(), 4);
+}
+
+#[test]
+fn what_is_shown_is_read_as_the_same() {
+    let config = of("workers = 5\nlog_max_age = \"2d\"\nlog_max_bytes = \"none\"\nclock = \"feed\"").unwrap();
+    assert_eq!(of(&config.to_toml()).unwrap(), config);
+}

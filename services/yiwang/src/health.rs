@@ -1,0 +1,109 @@
+//! How the rooms are: for probes and for Prometheus.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use yiwang_ingest::clock::CityClock;
+use yiwang_ingest::counters::Counters;
+use yiwang_ingest::names::Names;
+use yiwang_log::Log;
+use yiwang_series::SeriesStore;
+use yiwang_stream::Stream;
+use yiwang_stream::finish::{CURSOR, Progress};
+use yiwang_web::{Health, Readiness, Sample};
+
+use crate::city::Rooms;
+
+/// How many ticks the judgement may be behind before the city is not ready.
+const MAX_LAG_TICKS: u64 = 50;
+
+/// What is asked for health.
+pub struct CityHealth {
+    log: Arc<dyn Log>,
+    series: Arc<dyn SeriesStore>,
+    counters: Arc<Counters>,
+    names: Arc<Names>,
+    clock: Arc<CityClock>,
+    progress: Arc<Progress>,
+    /// The number of the tick before the first of this process.
+    ticks_before: u64,
+}
+
+impl CityHealth {
+    /// The health of these rooms.
+    pub fn new(rooms: &Rooms, ingest: &yiwang_ingest::Ingest, stream: &Stream) -> Self {
+        Self {
+            log: Arc::clone(&rooms.log),
+            series: Arc::clone(&rooms.series),
+            counters: Arc::clone(&ingest.counters),
+            names: Arc::clone(&ingest.names),
+            clock: Arc::clone(&ingest.clock),
+            progress: Arc::clone(&stream.progress),
+            ticks_before: ingest.ticks_before,
+        }
+    }
+
+    /// Epochs that were cut and are not finished.
+    fn lag_ticks(&self) -> u64 {
+        let cut = self.ticks_before + self.counters.ticks.get();
+        cut.saturating_sub(self.progress.epoch.load(Ordering::Acquire).max(self.ticks_before))
+    }
+}
+
+impl Health for CityHealth {
+    fn readiness(&self) -> Vec<Readiness> {
+        let lag = self.lag_ticks();
+        let clock = self.clock.now();
+        let city = clock.map_or_else(|| "waits for the first reading".to_owned(), |city| city.to_string());
+        vec![
+            Readiness { name: "clock".into(), ok: true, detail: city },
+            Readiness {
+                name: "judgement".into(),
+                ok: lag <= MAX_LAG_TICKS,
+                detail: format!("{lag} ticks behind; up to {MAX_LAG_TICKS} are well"),
+            },
+        ]
+    }
+
+    #[allow(clippy::cast_precision_loss)] // counts far below 2^53
+    fn samples(&self) -> Vec<Sample> {
+        let counters = &self.counters;
+        let judged = self.progress.counted();
+        let store = self.series.stats();
+        let counter = |name, help, value: u64| Sample::counter(name, help, value as f64);
+        let gauge = |name, help, value: u64| Sample::gauge(name, help, value as f64);
+        let mut samples = vec![
+            counter("yiwang_readings_admitted_total", "Readings made durable.", counters.admitted.get()),
+            counter("yiwang_rejected_not_kept_total", "Refused readings that topic rejected had no room for.", counters.rejected_not_kept.get()),
+            counter("yiwang_no_room_total", "Commits that found the disk full and were tried again.", counters.no_room.get()),
+            counter("yiwang_grpc_streams_total", "gRPC streams opened.", counters.grpc_streams.get()),
+            counter("yiwang_mqtt_connections_total", "MQTT connections opened.", counters.mqtt_connections.get()),
+            counter("yiwang_ticks_total", "Ticks appended.", counters.ticks.get()),
+            gauge("yiwang_series", "Series known.", self.names.len() as u64),
+            counter("yiwang_judged_total", "Readings taken into the judgement.", judged.judged),
+            counter("yiwang_repeats_total", "Repeats, which changed nothing.", judged.repeats),
+            counter("yiwang_corrections_total", "Corrections: another value under the same key.", judged.corrections),
+            counter("yiwang_forgotten_total", "Readings older than what is remembered of their series: stored, not judged.", judged.forgotten),
+            counter("yiwang_unknown_total", "Readings of series that the catalogue in force does not have.", judged.unknown),
+            counter("yiwang_orders_opened_total", "Orders opened by anomalies.", self.progress.opened.load(Ordering::Relaxed)),
+            gauge("yiwang_epoch", "The last epoch whose orders are durable.", self.progress.epoch.load(Ordering::Relaxed)),
+            gauge("yiwang_checkpoint_epoch", "The last epoch in a checkpoint.", self.progress.saved.load(Ordering::Relaxed)),
+            gauge("yiwang_lag_ticks", "Epochs that were cut and are not finished.", self.lag_ticks()),
+            gauge("yiwang_store_series", "Series in the series store.", store.series),
+            gauge("yiwang_store_buffered_rows", "Rows of the series store that no file holds yet.", store.buffered_rows),
+            gauge("yiwang_store_files", "Files of the series store.", store.files),
+            gauge("yiwang_store_file_bytes", "Bytes of the files of the series store.", store.file_bytes),
+            counter("yiwang_log_gap_total", "Records that a cursor missed because it lagged too far.", self.log.gap(CURSOR)),
+        ];
+        for (reason, count) in counters.refusals().filter(|(_, count)| *count > 0) {
+            let sample = counter("yiwang_readings_refused_total", "Readings refused, by reason.", count);
+            samples.push(sample.with("reason", reason));
+        }
+        for extent in self.log.extents() {
+            let (topic, _) = yiwang_proto::topics::ALL[usize::from(extent.partition.topic.0)];
+            let sample = gauge("yiwang_log_bytes", "Bytes of payload in the log.", extent.bytes);
+            samples.push(sample.with("topic", topic).with("partition", extent.partition.index.to_string()));
+        }
+        samples
+    }
+}

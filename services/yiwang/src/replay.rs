@@ -1,0 +1,253 @@
+//! `yiwang replay`: judges a file of readings without a city, through the very dataflow that a city has.
+//!
+//! The readings are sorted by event time; among equal times they keep the order of the file. The clock follows them: it ticks
+//! whenever event time has gone on by a minute, and once at the end. Out come the episodes as of their last step, one JSON
+//! a line, sorted by begin, detector, series; `end` is null for one that goes on.
+
+use std::collections::BTreeMap;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use clap::Args;
+use serde::Serialize;
+use tokio::sync::mpsc;
+use yiwang_catalogue::Catalogue;
+use yiwang_ingest::admit::{Plausible, check_row};
+use yiwang_ingest::names::{Limits, Names};
+use yiwang_model::{Anomaly, AnomalyId, Row, Severity, Span, Timestamp};
+use yiwang_proto::block::Builder;
+use yiwang_proto::log::Tick;
+use yiwang_stream::closer::{Closed, State};
+use yiwang_stream::dataflow::{self, Beginning, Inlet, Message, Running};
+use yiwang_stream::directory::Directory;
+
+use crate::cli::{Failed, catalogue, runtime};
+
+mod input;
+
+use input::{Line, read};
+
+/// What to judge.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// A .csv or .jsonl file with `source`, `metric`, `time` (RFC 3339 with an offset), `value` and, if need be,
+    /// `quality` and `vintage`, in any order.
+    #[arg(long)]
+    input: PathBuf,
+    /// The catalogue to judge by, if not the demo city.
+    #[arg(long)]
+    catalogue: Option<PathBuf>,
+    /// Threads of the judgement; the result is the same with any number.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: u16,
+}
+
+/// As many partitions as a city has that nobody configured.
+const PARTITIONS: u16 = 4;
+/// The revision that the catalogue has here.
+const REVISION: u32 = 1;
+/// How far event time goes between two ticks, at least.
+const TICK: Span = Span::MINUTE;
+/// The most readings of a block.
+const BLOCK_ROWS: usize = 50_000;
+/// How many refused readings are told one by one.
+const TOLD: u64 = 10;
+
+/// Judges the file.
+///
+/// # Errors
+/// What cannot be read; a refused reading is told on the standard error and is no failure.
+pub fn run(options: &Options) -> Result<ExitCode, Failed> {
+    let catalogue = Arc::new(catalogue(options.catalogue.as_deref())?);
+    let lines = read(&options.input)?;
+    let (rows, directory) = admit(&catalogue, lines);
+    let running = start(usize::from(options.workers), &directory)?;
+    let episodes = runtime()?.block_on(judge(running, rows))?;
+    show(episodes)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A reading in its partition, with the dense number of its series.
+struct Admitted {
+    partition: u16,
+    dense: u32,
+    row: Row,
+}
+
+/// The readings that a city would admit, sorted by event time.
+fn admit(catalogue: &Arc<Catalogue>, lines: Vec<Line>) -> (Vec<Admitted>, Arc<Directory>) {
+    let names = Names::new(Arc::clone(catalogue), PARTITIONS, Limits::default());
+    let mut refused = 0;
+    let mut rows = Vec::with_capacity(lines.len());
+    for line in lines {
+        match admit_one(&names, &line) {
+            Ok(admitted) => rows.push(admitted),
+            Err(why) => {
+                refused += 1;
+                if refused <= TOLD {
+                    eprintln!("line {}: refused: {why}", line.number);
+                }
+            }
+        }
+    }
+    if refused > 0 {
+        eprintln!("{refused} readings refused, {} judged", rows.len());
+    }
+    rows.sort_by_key(|admitted| admitted.row.time);
+    let directory = Directory::default();
+    directory.revise(REVISION, Arc::clone(catalogue));
+    (0..).map_while(|dense| names.series(dense)).for_each(|series| directory.name(series));
+    (rows, Arc::new(directory))
+}
+
+fn admit_one(names: &Names, line: &Line) -> Result<Admitted, String> {
+    let Line { source, metric, time, value, quality, vintage, .. } = line;
+    let known = names.resolve("replay", source, metric).map_err(|(_, why)| why)?;
+    let row = Row {
+        series: known.id,
+        time: *time,
+        value: *value,
+        quality: *quality,
+        period_end: None,
+        vintage: *vintage,
+    };
+    check_row(&known, Plausible::around(None, true), &row).map_err(|(_, why)| why)?;
+    Ok(Admitted { partition: known.partition, dense: known.dense, row })
+}
+
+fn start(workers: usize, directory: &Arc<Directory>) -> anyhow::Result<Running> {
+    let state = State { revision: REVISION, next: vec![0; usize::from(PARTITIONS)], ..State::default() };
+    let beginning = Beginning { directory: Arc::clone(directory), partitions: PARTITIONS, state: Arc::new(state) };
+    dataflow::start(workers, beginning).map_err(|why| anyhow!(why))
+}
+
+async fn judge(running: Running, rows: Vec<Admitted>) -> anyhow::Result<BTreeMap<AnomalyId, Anomaly>> {
+    let Running { inlets, closed, workers } = running;
+    let gathered = tokio::spawn(gather(closed));
+    Feed::new(inlets).run(rows).await;
+    let episodes = gathered.await?;
+    let joined = tokio::task::spawn_blocking(move || workers.join()).await?;
+    joined.map_err(|_| anyhow!("the judgement panicked"))?.map_err(|why| anyhow!(why))?;
+    Ok(episodes)
+}
+
+/// The episodes as of their last step.
+async fn gather(mut closed: mpsc::Receiver<Closed>) -> BTreeMap<AnomalyId, Anomaly> {
+    let mut episodes = BTreeMap::new();
+    while let Some(closed) = closed.recv().await {
+        episodes.extend(closed.found.into_iter().map(|found| (found.anomaly.id, found.anomaly)));
+    }
+    episodes
+}
+
+/// Stands in for the log: blocks and ticks, with offsets that rise.
+struct Feed {
+    inlets: Vec<Inlet>,
+    builders: Vec<Builder>,
+    offsets: Vec<u64>,
+    ticks: u64,
+}
+
+impl Feed {
+    fn new(inlets: Vec<Inlet>) -> Self {
+        let count = usize::from(PARTITIONS);
+        let builders = (0..count).map(|_| Builder::default()).collect();
+        Self { inlets, builders, offsets: vec![0; count], ticks: 0 }
+    }
+
+    async fn run(mut self, rows: Vec<Admitted>) {
+        let mut ticked = rows.first().map_or(Timestamp::MIN, |first| first.row.time);
+        let mut city = ticked;
+        for Admitted { partition, dense, row } in rows {
+            if row.time - ticked >= TICK {
+                self.tick(city).await;
+                ticked = row.time;
+            }
+            city = row.time;
+            let builder = &mut self.builders[usize::from(partition)];
+            builder.push(dense, &row);
+            if builder.len() >= BLOCK_ROWS {
+                self.block(partition).await;
+            }
+        }
+        self.tick(city).await;
+    }
+
+    async fn tick(&mut self, city: Timestamp) {
+        self.ticks += 1;
+        let tick = Tick {
+            number: self.ticks,
+            city_nanos: Some(city.nanos()),
+            catalogue_revision: REVISION,
+            wall_nanos: 0,
+        };
+        for partition in 0..PARTITIONS {
+            self.block(partition).await;
+            let offset = self.next(partition);
+            self.send(Message::Tick { partition, offset, tick, save: false }).await;
+        }
+    }
+
+    async fn block(&mut self, partition: u16) {
+        let builder = &mut self.builders[usize::from(partition)];
+        if !builder.is_empty() {
+            let block = builder.take();
+            let offset = self.next(partition);
+            self.send(Message::Block { partition, offset, block }).await;
+        }
+    }
+
+    fn next(&mut self, partition: u16) -> u64 {
+        let offset = &mut self.offsets[usize::from(partition)];
+        *offset += 1;
+        *offset - 1
+    }
+
+    /// A worker that is gone is told when it is joined.
+    async fn send(&self, message: Message) {
+        let inlet = usize::from(message.partition()) % self.inlets.len();
+        self.inlets[inlet].send(message).await;
+    }
+}
+
+/// An episode as it is shown.
+#[derive(Serialize)]
+struct Shown<'a> {
+    id: AnomalyId,
+    detector: &'a str,
+    source: &'a str,
+    metric: &'a str,
+    begin: Timestamp,
+    end: Option<Timestamp>,
+    extreme: f64,
+    limit: Option<f64>,
+    edition: &'a str,
+    severity: Severity,
+}
+
+fn show(episodes: BTreeMap<AnomalyId, Anomaly>) -> anyhow::Result<()> {
+    let mut episodes: Vec<Anomaly> = episodes.into_values().collect();
+    episodes.sort_by(|a, b| (a.begin, &a.detector, &a.series).cmp(&(b.begin, &b.detector, &b.series)));
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    for anomaly in &episodes {
+        let shown = Shown {
+            id: anomaly.id,
+            detector: &anomaly.detector,
+            source: anomaly.series.source(),
+            metric: anomaly.series.metric(),
+            begin: anomaly.begin,
+            end: anomaly.end,
+            extreme: anomaly.extreme,
+            limit: anomaly.limit,
+            edition: &anomaly.edition,
+            severity: anomaly.severity,
+        };
+        serde_json::to_writer(&mut out, &shown)?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()?;
+    Ok(())
+}
