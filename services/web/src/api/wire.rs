@@ -1,0 +1,179 @@
+//! Orders as JSON. The fields are those of [`yiwang_model::WorkOrder`], so that a program in Rust reads one from
+//! the answer, and two more: what may follow, and whether it is overdue.
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use yiwang_model::{Timestamp, WorkOrder};
+
+use crate::view;
+
+/// A work order, with what may follow.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Order {
+    #[serde(flatten)]
+    order: WorkOrder,
+    allowed: Vec<&'static str>,
+    overdue: bool,
+}
+
+impl Order {
+    /// An order as it is at `now` in city time; without a clock nothing is overdue.
+    pub(crate) fn at(order: WorkOrder, now: Option<Timestamp>) -> Self {
+        let allowed = order.state.allowed().iter().map(|state| state.word()).collect();
+        let overdue = now.is_some_and(|now| view::is_overdue(&order, now));
+        Self { order, allowed, overdue }
+    }
+}
+
+/// A page of orders.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OrdersPage {
+    /// Newest received first.
+    #[schema(value_type = Vec<WorkOrderSchema>)]
+    pub(crate) orders: Vec<Order>,
+    /// What to hand in as `after` for the next page; null at the end.
+    pub(crate) next: Option<String>,
+}
+
+/// A mistake: what is wrong, and what helps to do better.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Mistake {
+    /// What is wrong, in English.
+    error: String,
+    /// The parameter that is wrong.
+    parameter: Option<String>,
+    /// The field of the body that is wrong.
+    field: Option<String>,
+    /// The parameters that are known.
+    known: Option<Vec<String>>,
+    /// The states that may follow.
+    allowed: Option<Vec<String>>,
+}
+
+/// What an order looks like; a test holds it to what is sent.
+#[derive(ToSchema)]
+#[schema(as = WorkOrder)]
+#[allow(dead_code)] // described, never built
+pub(crate) struct WorkOrderSchema {
+    /// Number, as YW20260302-000017.
+    no: String,
+    /// sensor or hotline.
+    channel: String,
+    /// The episode that opened it, 32 hexadecimal digits.
+    anomaly: Option<String>,
+    /// Key of the subject.
+    category: String,
+    title: TextSchema,
+    text: TextSchema,
+    place: PlaceSchema,
+    /// ordinary, urgent, emergency.
+    priority: String,
+    /// Key of the department that must act.
+    department: String,
+    department_name: TextSchema,
+    /// City time, RFC 3339.
+    received: String,
+    due: DueSchema,
+    evidence: EvidenceSchema,
+    /// opened, accepted, dispatched, handling, replied, closed, returned, reopened.
+    state: String,
+    /// What happened to it, oldest first.
+    timeline: Vec<StepSchema>,
+    /// The states that may follow.
+    allowed: Vec<String>,
+    /// Open and past due.
+    overdue: bool,
+}
+
+/// A text in both languages.
+#[derive(ToSchema)]
+#[schema(as = Text)]
+#[allow(dead_code)] // described, never built
+pub(crate) struct TextSchema {
+    zh: String,
+    en: String,
+}
+
+/// Where it is.
+#[derive(ToSchema)]
+#[schema(as = Place)]
+#[allow(dead_code)] // described, never built
+pub(crate) struct PlaceSchema {
+    /// Key of the district.
+    district: String,
+    district_name: TextSchema,
+    /// Id of the station.
+    station: String,
+    station_name: TextSchema,
+    /// Longitude and latitude in degrees, WGS-84.
+    point: Option<Vec<f64>>,
+}
+
+/// By when.
+#[derive(ToSchema)]
+#[schema(as = Due)]
+#[allow(dead_code)] // described, never built
+pub(crate) struct DueSchema {
+    /// City time, RFC 3339.
+    at: String,
+    /// The catalogue's deadline that says so.
+    policy: String,
+    /// Whether it reaches into a year whose calendar is not published.
+    provisional: bool,
+}
+
+/// Why it was opened.
+#[derive(ToSchema)]
+#[schema(as = Evidence)]
+#[allow(dead_code)] // described, never built
+pub(crate) struct EvidenceSchema {
+    /// The episode: id, detector, series, phase, begin, end, extreme, limit, edition, severity.
+    anomaly: Value,
+    /// The series to look at.
+    series: Vec<SeriesSchema>,
+    /// The unit of extreme and limit.
+    unit: String,
+    /// How long before the beginning to look, in nanoseconds.
+    lead: i64,
+    /// The last judged values at the time of opening, in `unit`.
+    points: Vec<JudgedSchema>,
+}
+
+/// A series by source and metric.
+#[derive(ToSchema)]
+#[schema(as = SeriesName)]
+#[allow(dead_code)] // described, never built
+pub(crate) struct SeriesSchema {
+    source: String,
+    metric: String,
+}
+
+/// A judged value.
+#[derive(ToSchema)]
+#[schema(as = JudgedValue)]
+#[allow(dead_code)] // described, never built
+pub(crate) struct JudgedSchema {
+    /// Event time, RFC 3339.
+    time: String,
+    value: f64,
+}
+
+/// A line of the timeline.
+#[derive(ToSchema)]
+#[schema(as = Step)]
+#[allow(dead_code)] // described, never built
+pub(crate) struct StepSchema {
+    /// Its place in the history, from 1.
+    seq: u32,
+    /// opened, moved, worsened, cleared.
+    kind: String,
+    /// The state after it.
+    state: String,
+    who: String,
+    note: String,
+    /// City time, RFC 3339.
+    at: String,
+    /// Wall time, RFC 3339.
+    wall: String,
+}

@@ -1,0 +1,230 @@
+//! One order: its evidence as a chart with the limit drawn in, what happened to it, and what may be done.
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Form, FromRequest, Path, Request, State};
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use yiwang_model::order::{StepKind, WorkOrder};
+use yiwang_model::{Span, Timestamp, Unit};
+
+use super::chart::{Chart, LimitLine, Line};
+use super::{Frame, OrderLine, render};
+use crate::api::orders::{Transition, apply, find};
+use crate::error::{self, Error};
+use crate::lang::Lang;
+use crate::params::Params;
+use crate::view::{self, Names};
+use crate::words::{self, Words};
+use crate::{Web, Who};
+
+/// How many series of a rule across series are drawn.
+const LINES: usize = 6;
+
+/// A line of the timeline.
+struct StepLine {
+    kind: &'static str,
+    word: &'static str,
+    state_word: &'static str,
+    who: String,
+    note: String,
+    at: String,
+    wall: String,
+}
+
+/// Something that may be done.
+struct Action {
+    to: &'static str,
+    word: &'static str,
+}
+
+/// What was asked for and not done, so that nothing has to be typed twice.
+#[derive(Default)]
+struct Refused {
+    why: String,
+    allowed: String,
+    note: String,
+}
+
+#[derive(Template)]
+#[template(path = "order.html")]
+struct OrderPage {
+    f: Frame,
+    line: OrderLine,
+    text: String,
+    channel: &'static str,
+    provisional: bool,
+    point: Option<String>,
+    detector: String,
+    metric: String,
+    edition: String,
+    ended: Option<String>,
+    anomaly_id: Option<String>,
+    chart: String,
+    steps: Vec<StepLine>,
+    actions: Vec<Action>,
+    refused: Option<Refused>,
+}
+
+/// `/orders/{no}`
+pub(crate) async fn page(
+    State(web): State<Web>,
+    lang: Lang,
+    Path(no): Path<String>,
+    uri: Uri,
+) -> Result<Html<String>, Error> {
+    Params::read(&uri, &["lang"])?.word::<Lang>("lang")?;
+    let order = find(&web, &no).await?;
+    shown(&web, lang, &uri, &order, None).await
+}
+
+/// The form of the page: done, it leads back; not done, the page says why.
+pub(crate) async fn transition(
+    State(web): State<Web>,
+    Extension(who): Extension<Who>,
+    lang: Lang,
+    Path(no): Path<String>,
+    request: Request,
+) -> Result<Response, Error> {
+    Params::read(request.uri(), &[])?;
+    let wanted = read_form(request).await?;
+    let error = match apply(&web, &who, &no, &wanted).await {
+        Ok(order) => return Ok(Redirect::to(&format!("/orders/{}", order.no)).into_response()),
+        Err(error) if error.status().is_client_error() && error.status() != StatusCode::NOT_FOUND => error,
+        Err(error) => return Err(error),
+    };
+    let order = find(&web, &no).await?;
+    let allowed = error::allowed(&error).unwrap_or_default().iter().map(|state| words::state(lang, *state));
+    let allowed = allowed.collect::<Vec<_>>().join(lang.pick("、", ", "));
+    let refused = Refused { why: error.to_string(), allowed, note: wanted.note };
+    let uri = Uri::try_from(format!("/orders/{no}")).unwrap_or_default();
+    Ok((error.status(), shown(&web, lang, &uri, &order, Some(refused)).await?).into_response())
+}
+
+async fn read_form(request: Request) -> Result<Transition, Error> {
+    let kind =
+        request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if kind.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
+        return Err(Error::MediaType { wanted: "a form, as application/x-www-form-urlencoded" });
+    }
+    let (parts, body) = request.into_parts();
+    let body = crate::api::orders::body(Request::from_parts(parts.clone(), body)).await?;
+    let whole = Request::from_parts(parts, body.into());
+    let Form(wanted) = Form::<Transition>::from_request(whole, &()).await.map_err(|rejection| {
+        Error::Field { field: "body", why: format!("cannot be read: {}", rejection.body_text()) }
+    })?;
+    Ok(wanted)
+}
+
+async fn shown(
+    web: &Web,
+    lang: Lang,
+    uri: &Uri,
+    order: &WorkOrder,
+    refused: Option<Refused>,
+) -> Result<Html<String>, Error> {
+    let now = (web.parts().city_now)();
+    let (draft, anomaly) = (&order.draft, &order.draft.evidence.anomaly);
+    let names = Names(&web.parts().catalogue);
+    render(&OrderPage {
+        line: OrderLine::new(web, lang, order, now),
+        text: lang.of(&draft.text).to_owned(),
+        channel: words::channel(lang, order.channel),
+        provisional: draft.due.provisional,
+        point: draft.place.point.map(|(longitude, latitude)| format!("{longitude:.4}°E, {latitude:.4}°N")),
+        detector: lang.of(&names.detector(&anomaly.detector)).to_owned(),
+        metric: lang.of(&names.metric(anomaly.series.metric())).to_owned(),
+        edition: anomaly.edition.to_string(),
+        ended: anomaly.end.map(view::minute),
+        anomaly_id: order.anomaly.map(|id| id.to_string()),
+        chart: chart(web, lang, order, now).await?.json(),
+        steps: order.timeline.iter().rev().map(|step| step_line(step, lang)).collect(),
+        actions: order
+            .state
+            .allowed()
+            .iter()
+            .map(|to| Action { to: to.word(), word: words::action(lang, *to) })
+            .collect(),
+        refused,
+        f: Frame::new(web, lang, "orders", uri),
+    })
+}
+
+fn step_line(step: &yiwang_model::order::Step, lang: Lang) -> StepLine {
+    StepLine {
+        kind: match step.kind {
+            StepKind::Opened => "opened",
+            StepKind::Moved => "moved",
+            StepKind::Worsened => "worsened",
+            StepKind::Cleared => "cleared",
+        },
+        word: words::step(lang, step.kind),
+        state_word: words::state(lang, step.state),
+        who: step.who.clone(),
+        note: step.note.clone(),
+        at: view::second(step.at),
+        wall: view::second(step.wall),
+    }
+}
+
+/// The evidence: the readings around the episode, the plan, the judged values and the limit.
+async fn chart(web: &Web, lang: Lang, order: &WorkOrder, now: Option<Timestamp>) -> Result<Chart, Error> {
+    let (evidence, w) = (&order.draft.evidence, Words::of(lang));
+    let anomaly = &evidence.anomaly;
+    let (from, to) = window(order, now);
+    let mut chart = Chart::of_metric(web, anomaly.series.metric(), (from, to));
+    chart.episode = Some((anomaly.begin.millis(), anomaly.end.map(Timestamp::millis)));
+    for series in evidence.series.iter().take(LINES) {
+        let label = match evidence.series.len() {
+            1 => w.readings.to_owned(),
+            _ => lang.of(&Names(&web.parts().catalogue).station(series.source())).to_owned(),
+        };
+        let (period, _) = view::pace(&web.parts().catalogue, series);
+        chart.gap_ms = chart.gap_ms.max(period.times(4).0 / 1_000_000);
+        chart.add(web, series, label).await?;
+    }
+    judge(&mut chart, web, order, w);
+    let goes_on = anomaly.end.is_none() && now.is_some_and(|now| to == now);
+    Ok(if goes_on { chart.follow(None) } else { chart })
+}
+
+/// What was judged, against what. Against a plan the limit runs beside the plan; what was judged in another unit
+/// than the readings, as the length of a silence, has no place on their axis.
+fn judge(chart: &mut Chart, web: &Web, order: &WorkOrder, w: &Words) {
+    let evidence = &order.draft.evidence;
+    let anomaly = &evidence.anomaly;
+    if chart.add_plan(web, &anomaly.series, w.plan) {
+        if let (Some(behind), Some(plan)) = (anomaly.limit, chart.lines.last()) {
+            let points = plan.points.iter().map(|(at, value)| (*at, (value - behind).max(0.0))).collect();
+            chart.lines.push(Line::standing(format!("{} {}", w.limit, anomaly.edition), "limit", points));
+        }
+        return;
+    }
+    if Unit::new(&evidence.unit).as_str() != chart.unit {
+        return;
+    }
+    if !evidence.points.is_empty() {
+        let points = evidence.points.iter().map(|point| (point.time.millis(), point.value)).collect();
+        chart.lines.push(Line::standing(w.judged.to_owned(), "dots", points));
+    }
+    if let Some(value) = anomaly.limit {
+        chart.limits.push(LimitLine { value, label: format!("{} {}", w.limit, anomaly.edition) });
+    }
+}
+
+/// From the lead before the episode, or its first judged value, to a quarter of that after its end; to now while
+/// it goes on.
+fn window(order: &WorkOrder, now: Option<Timestamp>) -> (Timestamp, Timestamp) {
+    let evidence = &order.draft.evidence;
+    let anomaly = &evidence.anomaly;
+    let lead = Span(evidence.lead.0.max(Span::MINUTE.times(10).0));
+    let first = evidence.points.first().map_or(anomaly.begin, |point| point.time);
+    let from = (anomaly.begin - lead).min(first);
+    let last = evidence.points.last().map_or(anomaly.begin, |point| point.time).max(anomaly.begin);
+    let to = match (anomaly.end, now) {
+        (Some(end), _) => end.max(last) + Span(lead.0 / 4),
+        (None, Some(now)) => now.max(last),
+        (None, None) => last + Span(lead.0 / 4),
+    };
+    (from, to)
+}
