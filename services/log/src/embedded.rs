@@ -6,7 +6,8 @@
 //!   of what was refused with [`Error::NoRoom`] nothing.
 //! - A write that finds no room is cut back, and the log goes on when there is room. After any other failure of a
 //!   write or sync it has stopped: no sync is tried again, since a second one may succeed without having brought
-//!   anything to the disk. For the same reason opening writes the last commit once more before it is synced.
+//!   anything to the disk. For the same reason opening writes the last commit and the small files once more before
+//!   it rests on them; so it needs a little room.
 //! - A damaged record is never given out. At the end of the last segment it is cut off, and [`EmbeddedLog::repairs`]
 //!   says so; anywhere else it is [`Error::Corrupt`].
 //! - Memory: at most [`Options::queue_bytes`] wait, about [`Options::tail_cache_bytes`] are cached, marks take some
@@ -23,10 +24,10 @@
 //! after at each commit, so appends move it.
 //!
 //! # The folder
-//! `layout` ([`slots`]), `cursors` ([`cursors`]), and two streams, `main/` and, of topics that are kept, `kept/`. A
+//! `layout` (see `embedded/slots.rs`), `cursors` (see `embedded/cursors.rs`), and two streams, `main/` and, of topics that are kept, `kept/`. A
 //! commit that touches both writes and syncs `kept/` first. A stream is a row of segments
 //! `{first_seq:020}.seg`, where `first_seq` counts the records of the stream before; each may have an index
-//! beside it ([`index`]). Small files have a common envelope ([`sealed`]). Numbers are little-endian.
+//! beside it (see `embedded/index.rs`). Small files have a common envelope (see `embedded/sealed.rs`). Numbers are little-endian.
 //!
 //! A segment begins with a header of 43 + 8·n bytes:
 //!
@@ -261,6 +262,12 @@ impl Core {
         let why = "the thread that writes is gone".to_owned();
         self.shared.failed().err().unwrap_or_else(|| Error::Failed { file: shown(&self.folder), why })
     }
+}
+
+/// Writes a small file that was found once more, before anything rests on it: if the run before ended in a failed
+/// sync, it may be there for readers alone.
+fn believe(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    yiwang_disk::replace(disk, path, bytes).map_err(|error| io_failed(path, &error))
 }
 
 fn shown(path: &Path) -> String {

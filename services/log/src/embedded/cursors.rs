@@ -14,7 +14,7 @@ use bytes::{Buf, BufMut, TryGetError};
 use yiwang_disk::Disk;
 
 use super::sealed::{Kind, corrupt, get_name, put_name};
-use super::{LogId, io_failed, shown};
+use super::{LogId, believe, io_failed, shown};
 use crate::{CursorClass, Error, Offset, Partition, Position, TopicId};
 
 const KIND: Kind = Kind { magic: b"YWLOGCUR", version: 1 };
@@ -54,7 +54,11 @@ impl Cursors {
         let path = folder.join("cursors");
         let bytes = yiwang_disk::read_whole(&*disk, &path, MOST_FILE_BYTES);
         let table = match bytes.map_err(|error| io_failed(&path, &error))? {
-            Some(bytes) => decode(&path, log, &bytes)?,
+            Some(bytes) => {
+                let table = decode(&path, log, &bytes)?;
+                believe(&*disk, &path, &bytes)?;
+                table
+            }
             None => Table::default(),
         };
         Ok(Self { disk, path, log, durable: Mutex::new(table), file: Mutex::new(()) })

@@ -10,7 +10,7 @@ use bytes::{Buf, BufMut, TryGetError};
 use yiwang_disk::Disk;
 
 use super::sealed::{Kind, corrupt, get_name, put_name};
-use super::{LogId, io_failed, shown};
+use super::{LogId, believe, io_failed, shown};
 use crate::{Error, Layout, Partition, TopicId, TopicSpec};
 
 const KIND: Kind = Kind { magic: b"YWLOGLAY", version: 1 };
@@ -105,6 +105,7 @@ pub(super) fn load(disk: &dyn Disk, folder: &Path, wanted: &Layout) -> Result<Op
     let (id, found) =
         decode(KIND.unseal(&file, &bytes)?).map_err(|_| corrupt(&file, 0, "the file is too short"))?;
     if found == *wanted {
+        believe(disk, &path, &bytes)?;
         Ok(Some(id))
     } else {
         Err(Error::OtherLayout { found: text(&found), wanted: text(wanted) })
