@@ -60,10 +60,10 @@ const METRICS: [&str; 10] = ["pm2_5", "pm10", "so2", "no2", "co", "o3", "noise",
 
 #[tokio::main]
 async fn main() {
+    many_series().await;
     write_and_flush(false).await;
     write_and_flush(true).await;
     a_day().await;
-    many_series().await;
 }
 
 /// 10,000 series, 20 M readings; with and without merges.

@@ -111,6 +111,9 @@ impl Manifest {
         if version > VERSION {
             return Err(Error::Newer { file: path.display().to_string(), found: version, known: VERSION });
         }
+        if version != VERSION {
+            return Err(corrupt(path, format!("has format version {version}, which never was")));
+        }
         if sum != format!("{:08x}", crc32c::crc32c(body.as_bytes())) {
             return Err(corrupt(path, "has another content than its checksum says"));
         }
