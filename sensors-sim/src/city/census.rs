@@ -101,6 +101,9 @@ impl Member {
     }
 }
 
+/// A station and its longitude and latitude in degrees.
+pub(super) type Place = (Arc<str>, Option<(f64, f64)>);
+
 /// All series of the city, sorted by source, then as the catalogue lists the metrics.
 #[derive(Clone, Debug)]
 pub(super) struct Census {
@@ -127,7 +130,7 @@ impl Census {
     }
 
     /// The stations of a kind with their points, sorted by name.
-    pub(super) fn stations(&self, kind: StationKind) -> Vec<(Arc<str>, Option<(f64, f64)>)> {
+    pub(super) fn stations(&self, kind: StationKind) -> Vec<Place> {
         let of = self.members.iter().filter(|member| member.kind == kind);
         let stations: BTreeMap<_, _> =
             of.map(|member| (member.series.source().clone(), member.point)).collect();

@@ -196,7 +196,7 @@ async fn refused_readings_are_not_written() {
     let address = fake::grpc(&seen, |_| Manner { refuses: Some(1), ..Manner::default() }).await;
     let trial = Trial::new(options(Address::Grpc(address)));
     trial.send(2).await;
-    assert_eq!(trial.finish().await, [line(0, 0), line(0, 2), line(1, 0), line(1, 2)]);
+    assert_eq!(trial.finish().await, [line(0, 0), line(1, 0), line(1, 2), line(0, 2)]);
 }
 
 #[tokio::test]

@@ -53,25 +53,21 @@ impl Plan {
             let what = format!("{} bytes; a plan has at most {MAX_BYTES}", text.len());
             return Err(vec![Wrong { line: 1, what }]);
         }
-        let mut reader = csv::ReaderBuilder::new()
-            .comment(Some(b'#'))
-            .flexible(true)
-            .trim(csv::Trim::All)
-            .from_reader(text.as_bytes());
-        let header =
-            reader.headers().map_err(|error| vec![Wrong { line: 1, what: error.to_string() }])?.clone();
-        let mut wrong = check_header(&header);
-        let mut plan = Self::default();
+        let mut lines = lines(text);
+        let header = lines.next().unwrap_or((1, Ok(csv::StringRecord::new())));
+        let header = header.1.map_err(|error| vec![Wrong { line: header.0, what: error.to_string() }])?;
+        let (mut wrong, mut plan) = (check_header(&header), Self::default());
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        for record in reader.records() {
-            match record.map_err(|error| vec![broken(&error)]).and_then(|record| read(&header, &record)) {
+        for (line, record) in lines {
+            let record = record.map_err(|error| vec![Wrong { line, what: error.to_string() }]);
+            match record.and_then(|record| read(line, &header, &record)) {
                 Ok(line) => plan.lines.push(line),
                 Err(mut faults) => wrong.append(&mut faults),
             }
             if plan.lines.len() + wrong.len() > MAX_LINES {
-                wrong.push(Wrong { line: 1, what: format!("more than {MAX_LINES} faults") });
+                wrong.push(Wrong { line, what: format!("more than {MAX_LINES} faults") });
                 break;
             }
         }
@@ -92,13 +88,18 @@ fn check_header(header: &csv::StringRecord) -> Vec<Wrong> {
         .collect()
 }
 
-fn broken(error: &csv::Error) -> Wrong {
-    Wrong { line: error.position().map_or(0, csv::Position::line), what: error.to_string() }
+/// The records with their lines, from 1, without comments and empty lines. A record is a line.
+fn lines(text: &str) -> impl Iterator<Item = (u64, Result<csv::StringRecord, csv::Error>)> {
+    let written = |(_, line): &(u64, &str)| !line.trim().is_empty() && !line.starts_with('#');
+    (1..).zip(text.lines()).filter(written).map(|(number, line)| {
+        let mut reader =
+            csv::ReaderBuilder::new().has_headers(false).trim(csv::Trim::All).from_reader(line.as_bytes());
+        (number, reader.records().next().unwrap_or_else(|| Ok(csv::StringRecord::new())))
+    })
 }
 
 /// Reads a record; all of its fields are looked at before it is refused.
-fn read(header: &csv::StringRecord, record: &csv::StringRecord) -> Result<Line, Vec<Wrong>> {
-    let line = record.position().map_or(0, csv::Position::line);
+fn read(line: u64, header: &csv::StringRecord, record: &csv::StringRecord) -> Result<Line, Vec<Wrong>> {
     let field =
         |name: &str| header.iter().position(|own| own == name).and_then(|at| record.get(at)).unwrap_or("");
     let mut wrong = Vec::new();
