@@ -52,7 +52,12 @@ impl Plausible {
 ///
 /// # Errors
 /// The reason and the sentence with which to refuse it.
-pub fn admit(names: &Names, plausible: Plausible, gateway: &str, reading: &Reading) -> Result<Admitted, Refused> {
+pub fn admit(
+    names: &Names,
+    plausible: Plausible,
+    gateway: &str,
+    reading: &Reading,
+) -> Result<Admitted, Refused> {
     let known = names.resolve(gateway, reading.series.source(), reading.series.metric())?;
     check_unit(&known.metric, &reading.unit)?;
     let row = Row {
@@ -75,8 +80,8 @@ pub fn check_unit(metric: &Metric, unit: &Unit) -> Result<(), Refused> {
     if *unit == metric.unit {
         return Ok(());
     }
-    let (name, wanted) = (&metric.name, &metric.unit);
-    Err((Reason::WrongUnit, format!("metric \"{name}\" is in \"{wanted}\", not in \"{unit}\"")))
+    let (name, wanted, found) = (&metric.name, &metric.unit, unit.as_str());
+    Err((Reason::WrongUnit, format!("metric \"{name}\" is in \"{wanted}\", not in \"{found:.64}\"")))
 }
 
 /// Refuses a row whose value, time or period cannot be.
@@ -131,3 +136,6 @@ pub fn quality(number: u8) -> Result<Quality, Refused> {
     Quality::from_number(number)
         .ok_or_else(|| (Reason::BadQuality, format!("quality {number} is not known; known are 0 to 7")))
 }
+
+#[cfg(test)]
+mod tests;

@@ -84,3 +84,6 @@ fn resolve(names: &Names, gateway: &str, key: &SeriesKey) -> Result<Known, Refus
     check_unit(&known.metric, &Unit::new(&key.unit))?;
     Ok(known)
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,15 +107,17 @@ pub fn committer(
 ) -> (Committer, impl Future<Output = Result<(), yiwang_log::Error>>) {
     let (queue, waiting) = mpsc::channel(QUEUE);
     let rows = Arc::new(Semaphore::new(MAX_WAITING_ROWS));
-    (Committer { queue, rows }, run(parts, waiting, stop))
+    // Now, not when the task is first polled: a door may make a series known in between, and its name is still to come.
+    let blocks = Blocks::new(&parts);
+    (Committer { queue, rows }, run(parts, blocks, waiting, stop))
 }
 
 async fn run(
     parts: Parts,
+    mut blocks: Blocks,
     mut waiting: mpsc::Receiver<Waiting>,
     stop: CancellationToken,
 ) -> Result<(), yiwang_log::Error> {
-    let mut blocks = Blocks::new(&parts);
     let mut group = Vec::new();
     while let Some(first) = waiting.recv().await {
         gather(first, &mut waiting, &mut group);
@@ -145,7 +147,11 @@ fn gather(first: Waiting, waiting: &mut mpsc::Receiver<Waiting>, group: &mut Vec
 
 /// Appends; while the disk is full, again and again, because the senders wait for the answer. False when the city stops
 /// meanwhile.
-async fn append(parts: &Parts, records: Vec<Append>, stop: &CancellationToken) -> Result<bool, yiwang_log::Error> {
+async fn append(
+    parts: &Parts,
+    records: Vec<Append>,
+    stop: &CancellationToken,
+) -> Result<bool, yiwang_log::Error> {
     let mut full = false;
     loop {
         match parts.log.append(Class::Intake, records.clone()).await {
@@ -198,7 +204,8 @@ impl Blocks {
                 records.push(block(admitted.partition, builder));
             }
         }
-        for (partition, builder) in (0..).zip(&mut self.partitions).filter(|(_, builder)| !builder.is_empty()) {
+        for (partition, builder) in (0..).zip(&mut self.partitions).filter(|(_, builder)| !builder.is_empty())
+        {
             records.push(block(partition, builder));
         }
         if newest > Timestamp::MIN {
@@ -270,3 +277,6 @@ fn rejected_bytes(parts: &Parts) -> u64 {
 pub(crate) fn to(topic: u8, index: u16, message: &impl Message) -> Append {
     Append { to: Partition { topic: TopicId(topic), index }, payload: message.encode_to_vec().into() }
 }
+
+#[cfg(test)]
+mod tests;

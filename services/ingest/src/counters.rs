@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use yiwang_proto::v1::Reason;
 
+use crate::mqtt::closed::Closed;
+
 /// A count that only rises.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -36,6 +38,10 @@ pub struct Counters {
     pub grpc_streams: Counter,
     /// MQTT connections ever.
     pub mqtt_connections: Counter,
+    /// MQTT connections that ended, by [`Closed`].
+    pub mqtt_closed: [Counter; Closed::ALL.len()],
+    /// MQTT messages taken, good and refused.
+    pub mqtt_messages: Counter,
     /// Ticks appended.
     pub ticks: Counter,
 }
@@ -57,5 +63,10 @@ impl Counters {
             let reason = Reason::try_from(number).unwrap_or(Reason::Unspecified);
             (reason.as_str_name(), counter.get())
         })
+    }
+
+    /// MQTT connections that ended, as (why, count).
+    pub fn mqtt_closings(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        Closed::ALL.iter().zip(&self.mqtt_closed).map(|(closed, counter)| (closed.word(), counter.get()))
     }
 }

@@ -11,6 +11,7 @@ use prost::Message;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 use yiwang_model::series::check_name;
 use yiwang_proto::v1::ingest_service_server::{IngestService, IngestServiceServer};
@@ -21,6 +22,7 @@ use crate::Ingest;
 use crate::admit::{Admitted, admit};
 use crate::columns::{Dictionary, MAX_DICTIONARY};
 use crate::commit::{Receipt, Submission};
+use crate::gate::{Credentials, Denied, Gate, Open};
 use crate::refuse::Refusals;
 
 /// The most requests of one stream that wait for the disk.
@@ -34,13 +36,33 @@ const MAX_LISTED: usize = 1000;
 
 /// The door.
 #[derive(Clone)]
-pub struct GrpcDoor(Arc<Ingest>);
+pub struct GrpcDoor {
+    ingest: Arc<Ingest>,
+    gate: Arc<dyn Gate>,
+}
 
 impl GrpcDoor {
-    /// The service, ready to be added to a server.
+    /// The service, open to everybody, ready to be added to a server.
     #[must_use]
     pub fn service(ingest: Arc<Ingest>) -> IngestServiceServer<Self> {
-        IngestServiceServer::new(Self(ingest)).max_decoding_message_size(MAX_REQUEST_BYTES)
+        Self::guarded(ingest, Arc::new(Open))
+    }
+
+    /// The service behind a gate, which is shown the metadata `authorization` of each stream.
+    #[must_use]
+    pub fn guarded(ingest: Arc<Ingest>, gate: Arc<dyn Gate>) -> IngestServiceServer<Self> {
+        IngestServiceServer::new(Self { ingest, gate }).max_decoding_message_size(MAX_REQUEST_BYTES)
+    }
+
+    fn check(&self, metadata: &MetadataMap) -> Result<(), Status> {
+        let header = metadata.get("authorization").and_then(|value| value.to_str().ok());
+        let found = header.and_then(Credentials::from_header);
+        let name = found.as_ref().and_then(|found| found.name.as_deref());
+        let secret = found.as_ref().map(|found| found.secret.as_slice());
+        self.gate.write(name, secret).map_err(|denied| match denied {
+            Denied::Unknown => Status::unauthenticated(denied.to_string()),
+            Denied::NotAllowed => Status::permission_denied(denied.to_string()),
+        })
     }
 }
 
@@ -51,10 +73,11 @@ impl IngestService for GrpcDoor {
     type PushStream = Replies;
 
     async fn push(&self, request: Request<Streaming<PushRequest>>) -> Result<Response<Replies>, Status> {
-        self.0.counters.grpc_streams.add(1);
+        self.check(request.metadata())?;
+        self.ingest.counters.grpc_streams.add(1);
         let (pending, waiting) = mpsc::channel(IN_FLIGHT);
         let (replies, answer) = mpsc::channel(IN_FLIGHT);
-        tokio::spawn(Reader::new(Arc::clone(&self.0)).run(request.into_inner(), pending));
+        tokio::spawn(Reader::new(Arc::clone(&self.ingest)).run(request.into_inner(), pending));
         tokio::spawn(write(waiting, replies));
         Ok(Response::new(Box::pin(ReceiverStream::new(answer))))
     }
@@ -124,7 +147,9 @@ impl Reader {
             return Ok(());
         }
         let own = &self.gateway;
-        Err(Status::invalid_argument(format!("this stream is of gateway \"{own}\", the request is of \"{gateway:.128}\"")))
+        Err(Status::invalid_argument(format!(
+            "this stream is of gateway \"{own}\", the request is of \"{gateway:.128}\""
+        )))
     }
 
     fn check_sequence(&mut self, sequence: u64) -> Result<(), Status> {
@@ -163,7 +188,9 @@ impl Reader {
         check_count(columns.index.len())?;
         if columns.series.len() > MAX_DICTIONARY {
             let found = columns.series.len();
-            return Err(Status::resource_exhausted(format!("{found} series in a dictionary; at most {MAX_DICTIONARY}")));
+            return Err(Status::resource_exhausted(format!(
+                "{found} series in a dictionary; at most {MAX_DICTIONARY}"
+            )));
         }
         if !columns.series.is_empty() {
             self.dictionary = Dictionary::resolve(&self.ingest.names, &self.gateway, &columns.series);
@@ -187,7 +214,9 @@ async fn write(mut waiting: mpsc::Receiver<Pending>, replies: mpsc::Sender<Resul
             Pending::End(status) => Err(status),
             Pending::Submitted { sequence, refusals, receipt } => match receipt.await {
                 Ok(()) => Ok(reply(sequence, refusals)),
-                Err(_) => Err(Status::unavailable("the city is stopping; send again what was not acknowledged")),
+                Err(_) => {
+                    Err(Status::unavailable("the city is stopping; send again what was not acknowledged"))
+                }
             },
         };
         let end = reply.is_err();
@@ -207,3 +236,6 @@ fn reply(sequence: u64, refusals: Refusals) -> PushReply {
     });
     PushReply { durable_sequence: sequence, refused: listed.collect(), refused_total }
 }
+
+#[cfg(test)]
+mod tests;

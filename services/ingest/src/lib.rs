@@ -127,7 +127,12 @@ impl Ingest {
 
     /// The records for what a door refused; `sender` is the gateway or client.
     #[must_use]
-    pub fn rejected(&self, door: &str, sender: &str, refusals: &Refusals) -> Vec<yiwang_proto::log::Rejected> {
+    pub fn rejected(
+        &self,
+        door: &str,
+        sender: &str,
+        refusals: &Refusals,
+    ) -> Vec<yiwang_proto::log::Rejected> {
         if refusals.is_empty() {
             return Vec::new();
         }
@@ -143,7 +148,9 @@ pub enum Error {
     #[error(transparent)]
     Log(#[from] yiwang_log::Error),
     /// The log's clock is another than the one asked for.
-    #[error("this log's clock is \"{found}\", and \"{wanted}\" is asked for: a log keeps its clock; choose another data folder")]
+    #[error(
+        "this log's clock is \"{found}\", and \"{wanted}\" is asked for: a log keeps its clock; choose another data folder"
+    )]
     OtherClock {
         /// What the log has.
         found: String,

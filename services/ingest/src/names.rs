@@ -114,16 +114,23 @@ impl Names {
     fn look_up(&self, series: &Series) -> Result<Arc<Metric>, Refused> {
         let (source, metric) = (series.source(), series.metric());
         let station = self.catalogue.station(source).ok_or_else(|| {
-            (Reason::UnknownSource, format!("source \"{source}\" is not in the catalogue: add a station of this id"))
+            (
+                Reason::UnknownSource,
+                format!("source \"{source}\" is not in the catalogue: add a station of this id"),
+            )
         })?;
-        let known = self.metrics.get(metric).ok_or_else(|| {
-            (Reason::UnknownMetric, format!("metric \"{metric}\" is not in the catalogue"))
-        })?;
+        let known = self
+            .metrics
+            .get(metric)
+            .ok_or_else(|| (Reason::UnknownMetric, format!("metric \"{metric}\" is not in the catalogue")))?;
         if station.metrics.iter().any(|own| own == metric) {
             Ok(Arc::clone(known))
         } else {
             let own = station.metrics.join(", ");
-            Err((Reason::UnknownMetric, format!("source \"{source}\" has no metric \"{metric}\"; it has {own}")))
+            Err((
+                Reason::UnknownMetric,
+                format!("source \"{source}\" has no metric \"{metric}\"; it has {own}"),
+            ))
         }
     }
 
@@ -135,7 +142,8 @@ impl Names {
             return Ok(known.clone());
         }
         if inner.by_id.contains_key(&id) {
-            let message = format!("series {series} has the number {id:?} of another series: give it another name");
+            let message =
+                format!("series {series} has the number {id:?} of another series: give it another name");
             return Err((Reason::BadName, message));
         }
         inner.count(gateway, self.limits)?;
@@ -171,10 +179,14 @@ impl Inner {
             Some(brought) if *brought < limits.series_per_gateway => *brought += 1,
             _ => {
                 let most = limits.series_per_gateway;
-                let message = format!("gateway \"{gateway}\" has brought {most} series, the most that one may");
+                let message =
+                    format!("gateway \"{gateway}\" has brought {most} series, the most that one may");
                 return Err((Reason::TooManySeries, message));
             }
         }
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,7 +64,13 @@ impl Refusals {
 
     /// The records for the log's topic `rejected`: one for each reason, with the first message of its kind.
     #[must_use]
-    pub fn records(&self, door: &str, sender: &str, city: Option<Timestamp>, wall: Timestamp) -> Vec<Rejected> {
+    pub fn records(
+        &self,
+        door: &str,
+        sender: &str,
+        city: Option<Timestamp>,
+        wall: Timestamp,
+    ) -> Vec<Rejected> {
         let record = |(reason, count): &(Reason, u64)| Rejected {
             door: door.to_owned(),
             sender: sender.to_owned(),
@@ -83,3 +89,6 @@ impl Refusals {
         first.map(|refusal| refusal.message.clone()).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,9 +7,7 @@ use prost::Message;
 use yiwang_catalogue::Catalogue;
 use yiwang_log::{Class, Log, Offset, Partition, Position, Stored, TopicId};
 use yiwang_model::{Series, Timestamp};
-use yiwang_proto::log::{
-    CatalogueRevision, Clock, ReadingsRecord, SeriesName, readings_record::Kind,
-};
+use yiwang_proto::log::{CatalogueRevision, Clock, ReadingsRecord, SeriesName, readings_record::Kind};
 use yiwang_proto::topics;
 
 use crate::Error;
@@ -114,7 +112,8 @@ pub async fn last_tick(log: &dyn Log) -> Result<LastTick, Error> {
 
 impl LastTick {
     fn see(&mut self, stored: &Stored) -> Result<(), Error> {
-        let record = ReadingsRecord::decode(stored.payload.clone()).map_err(|_| Error::Unreadable("readings"))?;
+        let record =
+            ReadingsRecord::decode(stored.payload.clone()).map_err(|_| Error::Unreadable("readings"))?;
         if let Some(Kind::Tick(tick)) = record.kind {
             self.number = self.number.max(tick.number);
             self.city = self.city.max(tick.city_nanos.map(Timestamp));

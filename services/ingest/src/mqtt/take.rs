@@ -1,0 +1,151 @@
+//! A message becomes admitted readings, and the verdict with which it is answered once they are durable.
+//!
+//! The topic is `yw/v1/{source}`, the payload as [`super::payload`] says. Of an array the good readings are kept. The
+//! verdict of a message with at least one refused reading is a refusal:
+//!
+//! | what was refused | reason code of MQTT 5.0 |
+//! |---|---|
+//! | the topic | 0x90 topic name invalid |
+//! | only: the source is not in the catalogue, or the sender may not write | 0x87 not authorized |
+//! | only: the gateway has too many series | 0x97 quota exceeded |
+//! | anything else, also of several kinds | 0x99 payload format invalid |
+
+use mqtt_protocol_core::mqtt::result_code::PubackReasonCode;
+use yiwang_model::series::check_name;
+use yiwang_model::{Row, Unit};
+use yiwang_proto::v1::Reason;
+
+use super::payload::{self, Said};
+use crate::Ingest;
+use crate::admit::{Admitted, Plausible, check_row, check_unit};
+use crate::commit::Submission;
+use crate::names::Refused;
+use crate::refuse::Refusals;
+
+/// What every topic begins with.
+pub(crate) const PREFIX: &str = "yw/v1/";
+/// The longest reason string, in bytes.
+const MAX_REASON_BYTES: usize = 240;
+
+/// Why a message was not, or not wholly, taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub(crate) code: PubackReasonCode,
+    pub(crate) reason: String,
+}
+
+/// Admits the readings of a message into a submission; `None` when all were taken.
+pub(crate) fn take(
+    ingest: &Ingest,
+    plausible: Plausible,
+    client: &str,
+    (topic, payload): (&str, &[u8]),
+    into: &mut Submission,
+) -> Option<Box<Verdict>> {
+    let mut refusals = Refusals::default();
+    let (code, readings) = match source(topic) {
+        Ok(source) => {
+            let readings =
+                readings(ingest, plausible, client, (source, payload), &mut into.rows, &mut refusals);
+            (None, readings)
+        }
+        Err((reason, message)) => {
+            refusals.add(0, reason, || message);
+            (Some(PubackReasonCode::TopicNameInvalid), 0)
+        }
+    };
+    if refusals.is_empty() {
+        return None;
+    }
+    refusals.set_excerpt(payload);
+    into.rejected.extend(ingest.rejected("mqtt", client, &refusals));
+    let code = code.unwrap_or_else(|| code_of(&refusals));
+    Some(Box::new(Verdict { code, reason: reason(&refusals, readings) }))
+}
+
+fn source(topic: &str) -> Result<&str, Refused> {
+    let source = topic.strip_prefix(PREFIX).ok_or_else(|| {
+        (
+            Reason::BadName,
+            format!("topic \"{topic:.64}\" is none of this city's: publish to yw/v1/ and the source"),
+        )
+    })?;
+    check_name("source", source).map_err(|error| (Reason::BadName, error.to_string()))?;
+    Ok(source)
+}
+
+/// Admits what can be; answers with the number of readings that the message holds, 0 if it cannot be read.
+fn readings(
+    ingest: &Ingest,
+    plausible: Plausible,
+    client: &str,
+    (source, payload): (&str, &[u8]),
+    rows: &mut Vec<Admitted>,
+    refusals: &mut Refusals,
+) -> usize {
+    let before = rows.len();
+    let mut at = 0;
+    let read = payload::read(payload, |said| {
+        match said.and_then(|said| admit(ingest, plausible, client, source, &said)) {
+            Ok(row) => rows.push(row),
+            Err((reason, message)) => refusals.add(at, reason, || message),
+        }
+        at += 1;
+    });
+    if let Err(message) = read {
+        rows.truncate(before);
+        *refusals = Refusals::default();
+        refusals.add(0, Reason::Malformed, || message);
+        return 0;
+    }
+    at
+}
+
+fn admit(
+    ingest: &Ingest,
+    plausible: Plausible,
+    client: &str,
+    source: &str,
+    said: &Said<'_>,
+) -> Result<Admitted, Refused> {
+    let known = ingest.names.resolve(client, source, &said.metric)?;
+    if said.unit != known.metric.unit.as_str() {
+        check_unit(&known.metric, &Unit::new(&said.unit))?;
+    }
+    let row = Row {
+        series: known.id,
+        time: said.time,
+        value: said.value,
+        quality: said.quality,
+        period_end: said.period_end,
+        vintage: said.vintage,
+    };
+    check_row(&known, plausible, &row)?;
+    Ok(Admitted { dense: known.dense, partition: known.partition, row })
+}
+
+fn code_of(refusals: &Refusals) -> PubackReasonCode {
+    match refusals.by_reason.as_slice() {
+        [(Reason::UnknownSource | Reason::Forbidden, _)] => PubackReasonCode::NotAuthorized,
+        [(Reason::TooManySeries, _)] => PubackReasonCode::QuotaExceeded,
+        _ => PubackReasonCode::PayloadFormatInvalid,
+    }
+}
+
+fn reason(refusals: &Refusals, readings: usize) -> String {
+    let Some(first) = refusals.kept.first() else { return String::new() };
+    let mut reason = if readings < 2 {
+        first.message.clone()
+    } else {
+        let (refused, index) = (refusals.total(), first.index);
+        format!(
+            "{refused} of {readings} readings refused, the others kept; reading {index}: {}",
+            first.message
+        )
+    };
+    reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
+    reason
+}
+
+#[cfg(test)]
+mod tests;
