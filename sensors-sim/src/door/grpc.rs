@@ -36,13 +36,24 @@ pub(super) async fn session(at: &str, options: &Options, outbox: &mut Outbox) ->
                 Err(status) => return Ok(broken(&status)),
             },
             room = wire.reserve(), if next < outbox.unacked.end() => {
-                let room = room.context("the stream ended")?;
+                let Ok(room) = room else { return Ok(last_words(replies, outbox).await) };
                 if let Some(batch) = outbox.unacked.get(next) {
                     room.send(request_of(next, batch, options, &mut dictionary));
                 }
                 next += 1;
             }
             received = outbox.queue.recv(), if outbox.wants_more() => outbox.take(received),
+        }
+    }
+}
+
+/// The city takes no more requests of this stream: what it still says, and why.
+async fn last_words(mut replies: Replies, outbox: &mut Outbox) -> Ended {
+    loop {
+        match tokio::time::timeout(CONNECT_WITHIN, replies.next()).await {
+            Ok(Ok(reply)) => settle(reply, outbox),
+            Ok(Err(status)) => return broken(&status),
+            Err(_) => return Ended::Broken(anyhow!("the city takes no more and does not say why")),
         }
     }
 }
