@@ -41,7 +41,7 @@ fn in_other(uri: &Uri, lang: Lang) -> String {
     let kept = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
     let kept: String =
         kept.filter(|pair| !pair.starts_with("lang=")).map(|pair| format!("{pair}&")).collect();
-    format!("?{kept}lang={}", lang.other().word())
+    format!("{}?{kept}lang={}", uri.path(), lang.other().word())
 }
 
 /// A choice of a select.
@@ -115,6 +115,13 @@ impl OrderLine {
             extreme: with_unit(anomaly.extreme),
             limit: anomaly.limit.map(with_unit),
         }
+    }
+}
+
+impl OrderLine {
+    /// When the episode began, without the year.
+    fn began_short(&self) -> &str {
+        self.began.get(5..).unwrap_or(&self.began)
     }
 }
 

@@ -105,6 +105,10 @@ async fn a_form_that_is_refused_says_why_and_keeps_the_note() {
     let refused = city.submit(&no, "to=closed&note=kept%20%3Cb%3E").await;
     assert_eq!(refused.status, 409);
     assert!(refused.header("content-type").starts_with("text/html"));
+    assert!(
+        refused.body.contains(&format!("href=\"/orders/{no}?lang=en\"")),
+        "the other language is no form"
+    );
     for part in ["可办理为: 处理中、已退单", "kept &#60;b&#62;", "role=\"alert\""] {
         assert!(refused.body.contains(part), "{part}");
     }

@@ -29,11 +29,15 @@ async fn read_until(response: axum::response::Response, wanted: &str) -> String 
     text
 }
 
-/// Lets other tasks run until something holds.
+/// Lets other tasks run until something holds, for as long as they could take at the very most.
 async fn until(holds: impl Fn() -> bool) {
-    while !holds() {
+    for _ in 0..1_000_000 {
+        if holds() {
+            return;
+        }
         tokio::task::yield_now().await;
     }
+    panic!("it never came to hold");
 }
 
 #[tokio::test]
