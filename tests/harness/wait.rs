@@ -1,0 +1,31 @@
+//! Waiting for a condition, never for a duration.
+
+use std::time::{Duration, Instant};
+
+/// The longest that anything may take; a machine that is that slow fails the story.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often to look.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Waits until there is an answer.
+///
+/// # Panics
+/// When there is none after a long time.
+pub fn until_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain until {what}");
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// Waits until it holds.
+///
+/// # Panics
+/// When it does not after a long time.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    until_some(what, || holds().then_some(()));
+}

@@ -1,0 +1,7 @@
+//! The stories: the promises of this house, told against real processes.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on is to panic where it stands
+#![allow(missing_docs)] // each story opens with what it shows
+
+mod kill_nine;
+mod restart;
