@@ -100,7 +100,6 @@ pub struct Parts {
 }
 
 /// Makes a committer and the task that runs it: until all doors are closed, or until the log fails.
-#[must_use]
 pub fn committer(
     parts: Parts,
     stop: CancellationToken,

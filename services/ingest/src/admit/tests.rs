@@ -60,6 +60,9 @@ fn each_refusal_has_its_reason() {
     }
 }
 
+/// Mends one fault after the good reading.
+type Mend = fn(&mut Reading, Reading);
+
 #[test]
 fn the_first_of_several_faults_is_the_one_that_is_named() {
     let mut said = with(|said| {
@@ -70,7 +73,7 @@ fn the_first_of_several_faults_is_the_one_that_is_named() {
         said.period_end = Some(Timestamp::from_secs(-1));
     });
     let good = reading("pm2_5", 41.0);
-    let mends: [(Reason, fn(&mut Reading, Reading)); 6] = [
+    let mends: [(Reason, Mend); 6] = [
         (Reason::UnknownSource, |said, _| said.series = Series::new("510104-air-1", "nonsense").unwrap()),
         (Reason::UnknownMetric, |said, good| said.series = good.series),
         (Reason::WrongUnit, |said, good| said.unit = good.unit),

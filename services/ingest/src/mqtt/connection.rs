@@ -127,8 +127,8 @@ impl Connection {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
-        self.poll_signals(cx);
         loop {
+            self.poll_signals(cx);
             let mut moved = self.poll_durable(cx);
             moved |= self.poll_submit(cx);
             moved |= self.poll_read(cx);

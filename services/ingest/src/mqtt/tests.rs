@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod client;
+mod foreign;
 mod hostile;
 mod life;
 mod protocol;
@@ -44,16 +45,19 @@ async fn a_refusal_is_answered_once_its_record_is_durable() {
 async fn answers_leave_in_the_order_of_the_messages() {
     let house = house().await;
     let mut client = Client::connected(&house, 5, "g1").await;
+    let ids = [9_u16, 3, 65_535, 1, 500, 2];
+    let good = |at: usize| at.is_multiple_of(2);
     house.disk(Disk::Held);
-    let ids = [9_u16, 3, 65_535, 1, 500];
-    for (at, id) in ids.into_iter().enumerate() {
-        let payload = if at % 2 == 0 { reading(1.0) } else { "nonsense".to_owned() };
-        client.publish(id, &payload).await;
+    let payload = |at| if good(at) { reading(1.0) } else { "nonsense".to_owned() };
+    let said: Vec<_> =
+        ids.into_iter().enumerate().map(|(at, id)| publish(5, 1, id, TOPIC, &payload(at))).collect();
+    for together in said.chunks(3) {
+        client.send(&together.concat()).await;
         client.only_pong().await;
     }
     house.disk(Disk::Free);
     for (at, id) in ids.into_iter().enumerate() {
-        assert_eq!(client.puback().await, (id, if at % 2 == 0 { 0 } else { 0x99 }));
+        assert_eq!(client.puback().await, (id, if good(at) { 0 } else { 0x99 }));
     }
 }
 
