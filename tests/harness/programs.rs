@@ -1,4 +1,4 @@
-//! The programs under test, built once.
+//! The programs under test, built once, or taken from the folder that `STORIES_PROGRAMS` names.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,7 +27,7 @@ fn program(name: &str) -> Command {
     for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("YIWANG_")) {
         command.env_remove(key);
     }
-    command.env("NO_COLOR", "1");
+    command.env("NO_COLOR", "1").env("YIWANG_LOG", "info,yiwang_stream::finish=warn");
     command
 }
 
@@ -35,6 +35,9 @@ fn program(name: &str) -> Command {
 fn built() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
+        if let Some(folder) = std::env::var_os("STORIES_PROGRAMS") {
+            return PathBuf::from(folder);
+        }
         let test = std::env::current_exe().expect("a test knows its own path");
         let folder = test.ancestors().nth(2).expect("tests lie in target/<profile>/deps").to_owned();
         let profile = match folder.file_name().and_then(|name| name.to_str()) {

@@ -36,15 +36,12 @@ fn pain_01_07_17_24_nothing_is_forgotten_over_kills() {
         std::thread::sleep(Duration::from_millis(random.random_range(0..MAX_LIFE_MS)));
         city.kill().start();
     }
-    eprintln!("{:?} kills over", std::time::SystemTime::now());
     let acked = senders.finish();
-    eprintln!("{:?} senders over", std::time::SystemTime::now());
     city.settle();
     let found = of_the_story(&city);
     city.kill();
     let files: Vec<_> = acked.iter().map(PathBuf::as_path).collect();
     city.reconcile(true, &files).must_balance();
-    eprintln!("{:?} books", std::time::SystemTime::now());
     let again = of_the_story(city.start());
     assert_same(&again, &found);
     assert_same(&found, &undisturbed(begin));

@@ -3,5 +3,10 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on is to panic where it stands
 #![allow(missing_docs)] // each story opens with what it shows
 
+mod beijing;
+mod catalogue_change;
 mod kill_nine;
+mod reconcile;
+mod repeats;
 mod restart;
+mod silence;

@@ -1,0 +1,134 @@
+//! `yiwang reconcile` finds losses that were planted; a witness that finds nothing proves nothing.
+
+use std::path::{Path, PathBuf};
+
+use yiwang_tests::city::City;
+use yiwang_tests::feed::{Feed, this_minute};
+use yiwang_tests::sim::{Door, Sim, number};
+
+#[test]
+fn a_record_cut_from_the_log_is_found() {
+    let (city, acked) = stopped_city();
+    let files = [acked.as_path()];
+    city.reconcile(false, &files).must_balance();
+    let segment = newest(&city.data().join("log/main"), ".seg");
+    cut_last_block(&segment);
+    city.reconcile(false, &files).must_differ("is not in the log");
+}
+
+#[test]
+fn a_file_deleted_from_the_store_is_found() {
+    let (city, acked) = stopped_city();
+    let file = largest(&city.data().join("series"), ".parquet");
+    std::fs::remove_file(file).unwrap();
+    let books = city.reconcile(false, &[&acked]);
+    assert_eq!(books.code, Some(1), "{}", books.text);
+}
+
+#[test]
+fn a_point_missing_in_the_store_is_found() {
+    let (city, acked) = stopped_city();
+    // As if the store had never got them: it is emptied, and its own word of how far it is stays.
+    let lost = city.beside("lost");
+    std::fs::rename(city.data().join("series"), &lost).unwrap();
+    let (other, _) = stopped_city_of(1);
+    copy(&other.data().join("series"), &city.data().join("series"));
+    city.reconcile(false, &[&acked]).must_differ("in the log and not in the store");
+}
+
+#[test]
+fn an_order_deleted_is_found() {
+    let (city, acked) = stopped_city();
+    delete_an_order(&city.data().join("orders.sqlite"));
+    city.reconcile(false, &[&acked]).must_differ("has no order");
+}
+
+#[test]
+fn an_acknowledgement_without_its_append_is_found() {
+    let (city, acked) = stopped_city();
+    let mut text = std::fs::read_to_string(&acked).unwrap();
+    text.push_str("story-01,pm2_5,1700000000000000000,42\n");
+    std::fs::write(&acked, text).unwrap();
+    city.reconcile(false, &[&acked]).must_differ("story-01,pm2_5,1700000000000000000,42 is not in the log");
+}
+
+fn stopped_city() -> (City, PathBuf) {
+    stopped_city_of(4)
+}
+
+/// A city with readings and orders that was stopped, and the file of its acknowledgements.
+fn stopped_city_of(stations: u32) -> (City, PathBuf) {
+    let mut city = City::story();
+    city.fed().start();
+    let (input, acked) = (city.beside("story.csv"), city.beside("story.acked"));
+    Feed::rhythm(stations, this_minute(), yiwang_model::Span::HOUR.times(3)).write(&input);
+    let report = Sim::replay(&city, Door::Both, &[&input], &["--acked", acked.to_str().unwrap()]).report();
+    assert_eq!(number(&report, "acked"), number(&report, "readings"), "{report}");
+    city.settle();
+    city.stop();
+    (city, acked)
+}
+
+/// All files below a folder with this ending.
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in folder.read_dir().unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.to_string_lossy().ends_with(ending) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "{} has no {ending}", folder.display());
+    found
+}
+
+fn newest(folder: &Path, ending: &str) -> PathBuf {
+    files(folder, ending).pop().unwrap()
+}
+
+fn largest(folder: &Path, ending: &str) -> PathBuf {
+    files(folder, ending).into_iter().max_by_key(|file| file.metadata().unwrap().len()).unwrap()
+}
+
+fn copy(from: &Path, to: &Path) {
+    let status = std::process::Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap();
+    assert!(status.success());
+}
+
+/// Ends a segment before its last record that is larger than a tick: a block of readings and all behind it are gone, and
+/// what is left is whole. The format stands in `services/log/src/embedded.rs`.
+fn cut_last_block(segment: &Path) {
+    const FRAME_HEAD: usize = 28;
+    const TICK: usize = 64;
+    let bytes = std::fs::read(segment).unwrap();
+    let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    let partitions = u32_at(35);
+    let (mut at, mut block) = (43 + 8 * partitions, None);
+    while at + FRAME_HEAD <= bytes.len() {
+        let payload = u32_at(at);
+        let topic = bytes[at + 26];
+        if topic == 0 && payload > TICK {
+            block = Some(at);
+        }
+        at += FRAME_HEAD + payload;
+    }
+    std::fs::write(segment, &bytes[..block.expect("a block of readings")]).unwrap();
+}
+
+fn delete_an_order(store: &Path) {
+    let script = "import sqlite3, sys\n\
+         db = sqlite3.connect(sys.argv[1])\n\
+         tables = [name for (name,) in db.execute(\"select name from sqlite_master where type = 'table'\")]\n\
+         no = db.execute('select no from orders limit 1').fetchone()[0]\n\
+         [db.execute(f'delete from {table} where no = ?', (no,)) for table in tables\n\
+          if any(column[1] == 'no' for column in db.execute(f'pragma table_info({table})'))]\n\
+         db.commit()";
+    let status = std::process::Command::new("python3").arg("-c").arg(script).arg(store).status();
+    assert!(status.expect("python3 is there").success());
+}
