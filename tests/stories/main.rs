@@ -5,8 +5,10 @@
 
 mod beijing;
 mod catalogue_change;
+mod disk_full;
 mod kill_nine;
 mod reconcile;
 mod repeats;
 mod restart;
 mod silence;
+mod strace;

@@ -1,0 +1,105 @@
+//! The disk runs full, again and again, wherever the city writes: nothing is acknowledged then, the city says so and
+//! lives, and goes on when there is room.
+//!
+//! The data folder lies on a tmpfs of 64 MiB; ballast leaves so much room as the round says, while readings and episodes
+//! keep coming. With no reserve, all that writes meets the full disk: segments, checkpoints, orders, the store's files.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use yiwang_model::Span;
+use yiwang_tests::city::City;
+use yiwang_tests::feed::{Feed, this_minute};
+use yiwang_tests::sim::{Door, Sim, number};
+use yiwang_tests::{orders, skip, wait};
+
+/// How much room each round leaves, in bytes.
+const ROOM: [u64; 6] = [0, 4 << 10, 64 << 10, 256 << 10, 1 << 20, 3 << 20];
+const REPLAYED: Span = Span::HOUR.times(10);
+
+#[test]
+fn a_full_disk_acknowledges_nothing_and_loses_nothing() {
+    let small = tempfile::tempdir().unwrap();
+    let Some(disk) = Tmpfs::mount(small.path()) else {
+        return skip("disk full", "a tmpfs cannot be mounted: it needs root");
+    };
+    for reserve in ["0", "4194304"] {
+        fill_and_free(&disk, reserve);
+    }
+}
+
+fn fill_and_free(disk: &Tmpfs, reserve: &str) {
+    let begin = this_minute();
+    let mut city = City::story();
+    let data = disk.0.join(format!("data-{reserve}"));
+    city.keep_in(&data).fed().config(&format!("reserve_bytes = {reserve}")).config("segment_bytes = 1048576").start();
+    let (input, replayed, loaded) = (city.beside("story.csv"), city.beside("replay.acked"), city.beside("load.acked"));
+    Feed::rhythm(12, begin, REPLAYED).write(&input);
+    let speed = (REPLAYED.as_secs_f64() / 15.0).to_string();
+    let paced = ["--speed", &speed, "--wait", "100", "--acked", replayed.to_str().unwrap()];
+    let replay = Sim::replay(&city, Door::Mqtt, &[&input], &paced);
+    let load = ["load", "--series", "200", "--rate", "2000", "--seconds", "100000", "--values", "random", "--wait", "100"];
+    let load = Sim::run(&city, Door::Grpc, &[&load[..], &["--acked", loaded.to_str().unwrap()]].concat());
+    for room in ROOM {
+        let refused = city.metric("yiwang_no_room_total");
+        let ballast = disk.leave(room);
+        wait::until("an append found no room", || city.metric("yiwang_no_room_total") > refused);
+        nothing_is_acknowledged(&city);
+        std::fs::remove_file(ballast).unwrap();
+        let admitted = city.metric("yiwang_readings_admitted_total");
+        wait::until("readings are taken in again", || city.metric("yiwang_readings_admitted_total") > admitted);
+    }
+    for report in [load.finish(), replay.report()] {
+        assert_eq!((number(&report, "refused"), number(&report, "unacknowledged")), (0, 0), "{report}");
+    }
+    let said = city.said();
+    assert!(said.contains("no reading is acknowledged until there is room"), "{said}");
+    assert!(said.contains("the disk has room again"), "{said}");
+    city.settle();
+    assert!(!orders::all(&city).is_empty(), "the story opens orders");
+    city.stop().reconcile(false, &[&replayed, &loaded]).must_balance();
+    std::fs::remove_dir_all(data).unwrap();
+}
+
+/// While appends go on finding no room, none succeeds; and the city lives.
+fn nothing_is_acknowledged(city: &City) {
+    let count = |name: &str| city.metric(&format!("yiwang_{name}_total"));
+    let (admitted, refused) = (count("readings_admitted"), count("no_room"));
+    wait::until("appends were tried again", || count("no_room") >= refused + 3.0);
+    assert_eq!(count("readings_admitted"), admitted, "readings were admitted on a full disk");
+    assert!(city.lives(), "{}", city.said());
+}
+
+/// A small file system; unmounted when dropped.
+struct Tmpfs(PathBuf);
+
+impl Tmpfs {
+    fn mount(at: &Path) -> Option<Self> {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"]).arg(at).stderr(Stdio::null());
+        mount.status().is_ok_and(|status| status.success()).then(|| Self(at.to_owned()))
+    }
+
+    /// Lays ballast until no more than this is left.
+    fn leave(&self, room: u64) -> PathBuf {
+        let path = self.0.join("ballast");
+        let mut ballast = File::create(&path).unwrap();
+        let page = [0x5a; 4096];
+        // What the city writes meanwhile makes the last page fail: then it is full enough.
+        while self.free() > room && ballast.write_all(&page).is_ok() {}
+        path
+    }
+
+    fn free(&self) -> u64 {
+        let stat = rustix::fs::statvfs(&self.0).unwrap();
+        stat.f_bavail * stat.f_frsize
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
