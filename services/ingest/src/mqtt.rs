@@ -18,6 +18,7 @@
 //!
 //! Bounds of one connection: a packet of [`MAX_PACKET_BYTES`] while it comes in, [`MAX_WAITING_BYTES`] of payload whose
 //! readings wait for the disk, one read of 64 KiB, and their answers (a few bytes each, at most 256 with a reason).
+//! All connections together: [`Options::max_held_bytes`], and one read of each.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use tokio_util::task::TaskTracker;
 use crate::Ingest;
 use crate::gate::Gate;
 
+mod budget;
 mod clients;
 pub mod closed;
 mod connection;
@@ -37,6 +39,7 @@ pub mod payload;
 mod protocol;
 mod take;
 
+use budget::Budget;
 use clients::Clients;
 use closed::Closed;
 
@@ -53,6 +56,10 @@ pub const MAX_WAITING_BYTES: usize = 4 << 20;
 pub struct Options {
     /// The most connections at once; more are closed at once. Default 10,000.
     pub max_connections: usize,
+    /// The most bytes that all connections together may hold, of payload that waits for the disk and of packets that are
+    /// not whole yet. Beyond it a connection is read only while nothing of it waits, and one in the midst of a large
+    /// packet is closed (0x97). Default 256 MiB.
+    pub max_held_bytes: usize,
     /// How long a client may take to say CONNECT. Default 10 s.
     pub connect_time: Duration,
     /// How long a client may take to read something of its answers. Default 30 s.
@@ -65,6 +72,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             max_connections: 10_000,
+            max_held_bytes: 256 << 20,
             connect_time: Duration::from_secs(10),
             write_time: Duration::from_secs(30),
             idle_time: Duration::from_secs(3600),
@@ -78,6 +86,7 @@ struct Door {
     gate: Arc<dyn Gate>,
     options: Options,
     clients: Arc<Clients>,
+    budget: Arc<Budget>,
     stop: CancellationToken,
 }
 
@@ -90,7 +99,8 @@ pub async fn serve(
     options: Options,
     stop: CancellationToken,
 ) {
-    let door = Arc::new(Door { ingest, gate, options, clients: Arc::default(), stop: stop.clone() });
+    let budget = Arc::new(Budget::new(options.max_held_bytes));
+    let door = Arc::new(Door { ingest, gate, options, clients: Arc::default(), budget, stop: stop.clone() });
     let room = Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS)));
     let connections = TaskTracker::new();
     loop {

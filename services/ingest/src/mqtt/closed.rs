@@ -1,5 +1,7 @@
 //! Why a connection of the MQTT door ended; each is counted.
 
+use mqtt_protocol_core::mqtt::result_code::MqttError;
+
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
@@ -29,11 +31,13 @@ pub enum Closed {
     Stopping,
     /// There were too many connections.
     TooMany,
+    /// All connections together held too much, and this one was in the midst of a large packet.
+    Quota,
 }
 
 impl Closed {
     /// All of them, in the order of their counters.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Goodbye,
         Self::Lost,
         Self::NoConnect,
@@ -47,7 +51,18 @@ impl Closed {
         Self::TakenOver,
         Self::Stopping,
         Self::TooMany,
+        Self::Quota,
     ];
+
+    /// What a fault of the protocol ends a connection for.
+    pub(crate) fn by(fault: MqttError) -> Self {
+        match fault {
+            MqttError::PacketTooLarge => Self::TooLarge,
+            MqttError::UnsupportedProtocolVersion | MqttError::ClientIdentifierNotValid => Self::BadConnect,
+            MqttError::BadUserNameOrPassword => Self::Denied,
+            _ => Self::Malformed,
+        }
+    }
 
     /// Its name in metrics.
     #[must_use]
@@ -66,6 +81,7 @@ impl Closed {
             Self::TakenOver => "taken_over",
             Self::Stopping => "stopping",
             Self::TooMany => "too_many",
+            Self::Quota => "quota",
         }
     }
 }

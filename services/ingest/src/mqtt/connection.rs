@@ -14,20 +14,21 @@ use std::task::{Context, Poll, ready};
 
 use futures::future::BoxFuture;
 use mqtt_protocol_core::mqtt::packet::Qos;
-use mqtt_protocol_core::mqtt::result_code::{DisconnectReasonCode, MqttError};
+use mqtt_protocol_core::mqtt::result_code::DisconnectReasonCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use yiwang_model::series::check_name;
 
+use super::budget::Share;
 use super::clients::Place;
 use super::closed::Closed;
 use super::protocol::{Bytes, Hello, Incoming, NoEntry, Protocol, Publish};
-use super::take::{Verdict, take};
+use super::take::{Gathered, Load, take};
 use super::{Door, MAX_WAITING_BYTES, RECEIVE_MAXIMUM};
 use crate::admit::Plausible;
-use crate::commit::{Receipt, Stopping, Submission};
+use crate::commit::{Receipt, Stopping};
 use crate::gate::Denied;
 
 /// What is read at once, in bytes.
@@ -52,25 +53,13 @@ pub(super) struct Connection {
     /// Messages and bytes of payload in `gathered`, `submitting` and `waiting`.
     messages: usize,
     bytes: usize,
+    /// Bytes of the packet that is not whole yet.
+    partial: usize,
+    share: Share,
     out: Vec<u8>,
     ending: Option<Ending>,
     times: Times,
     stop: Pin<Box<WaitForCancellationFutureOwned>>,
-}
-
-/// Messages that were read and not handed over yet.
-#[derive(Default)]
-struct Gathered {
-    submission: Submission,
-    load: Load,
-}
-
-/// The messages of one submission, and what to answer once it is durable.
-#[derive(Default)]
-struct Load {
-    messages: usize,
-    bytes: usize,
-    answers: Vec<(u16, Option<Box<Verdict>>)>,
 }
 
 /// A connection that ends: nothing more is read.
@@ -106,6 +95,7 @@ impl Connection {
             paused: false,
         };
         Self {
+            share: door.budget.share(),
             stop: Box::pin(door.stop.child_token().cancelled_owned()),
             door,
             socket,
@@ -116,6 +106,7 @@ impl Connection {
             waiting: VecDeque::new(),
             messages: 0,
             bytes: 0,
+            partial: 0,
             out: Vec::new(),
             ending: None,
             times,
@@ -163,6 +154,7 @@ impl Connection {
             let load = self.waiting.pop_front().map(|(_, load)| load).unwrap_or_default();
             self.messages -= load.messages;
             self.bytes -= load.bytes;
+            self.share.set(self.bytes + self.partial);
             moved = true;
             match durable {
                 Ok(()) => self.answer(&load),
@@ -208,6 +200,7 @@ impl Connection {
             && self.messages <= usize::from(RECEIVE_MAXIMUM)
             && self.bytes <= MAX_WAITING_BYTES
             && self.out.len() <= MAX_UNREAD_BYTES
+            && (self.messages == 0 || !self.share.is_overdrawn())
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> bool {
@@ -222,6 +215,7 @@ impl Connection {
             let mut buffer = ReadBuf::new(buffer);
             ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer))?;
             self.take(buffer.filled());
+            self.hold();
             Poll::Ready(io::Result::Ok(buffer.filled().len()))
         });
         match read {
@@ -232,10 +226,19 @@ impl Connection {
         true
     }
 
+    /// Says what is held now. A large packet that is not whole is given up when all together hold too much.
+    fn hold(&mut self) {
+        self.share.set(self.bytes + self.partial);
+        if self.partial > READ_BYTES && self.share.is_overdrawn() {
+            self.end(Closed::Quota, false, Some(DisconnectReasonCode::QuotaExceeded));
+        }
+    }
+
     /// Takes apart what was read.
     fn take(&mut self, read: &[u8]) {
         let plausible = self.door.ingest.plausible();
         let mut bytes = Bytes::new(read);
+        self.partial += read.len();
         while self.ending.is_none() {
             match self.protocol.next(&mut bytes, &mut self.out) {
                 None => return,
@@ -243,9 +246,10 @@ impl Connection {
                 Some(Incoming::Connect(hello)) => self.let_in(hello),
                 Some(Incoming::Ping | Incoming::Answered) => {}
                 Some(Incoming::Goodbye) => self.end(Closed::Goodbye, false, None),
-                Some(Incoming::Fault(error)) => self.end(closed_by(error, self.place.is_some()), false, None),
+                Some(Incoming::Fault(error)) => self.end(Closed::by(error), false, None),
             }
             self.times.heard = Instant::now();
+            self.partial = read.len() - usize::try_from(bytes.position()).unwrap_or_default();
         }
     }
 
@@ -383,14 +387,5 @@ impl Connection {
             _ if self.place.is_none() => (heard + silence, Closed::NoConnect),
             _ => (heard + silence, Closed::Silent),
         }
-    }
-}
-
-fn closed_by(error: MqttError, connected: bool) -> Closed {
-    match error {
-        MqttError::PacketTooLarge => Closed::TooLarge,
-        MqttError::UnsupportedProtocolVersion | MqttError::ClientIdentifierNotValid => Closed::BadConnect,
-        MqttError::BadUserNameOrPassword if !connected => Closed::Denied,
-        _ => Closed::Malformed,
     }
 }

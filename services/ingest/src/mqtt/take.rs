@@ -34,6 +34,21 @@ pub(crate) struct Verdict {
     pub(crate) reason: String,
 }
 
+/// Messages that were read and not handed over yet.
+#[derive(Default)]
+pub(crate) struct Gathered {
+    pub(crate) submission: Submission,
+    pub(crate) load: Load,
+}
+
+/// The messages of one submission, and what to answer once it is durable.
+#[derive(Default)]
+pub(crate) struct Load {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+    pub(crate) answers: Vec<(u16, Option<Box<Verdict>>)>,
+}
+
 /// Admits the readings of a message into a submission; `None` when all were taken.
 pub(crate) fn take(
     ingest: &Ingest,

@@ -3,7 +3,13 @@
 use proptest::prelude::*;
 use tokio::io::AsyncWriteExt;
 
-use super::client::{Client, TOPIC, connect, house, packet, publish, reading, text};
+use std::sync::Arc;
+
+use super::super::Options;
+use super::client::{Client, TOPIC, connect, house, house_with, packet, publish, reading, text};
+use crate::gate::Open;
+use crate::names::Limits;
+use crate::testing::Disk;
 use crate::tests_kit::values;
 
 #[tokio::test]
@@ -93,10 +99,60 @@ async fn what_mqtt_does_not_allow_ends_the_connection_with_its_code() {
 async fn more_than_was_granted_ends_a_connection_of_version_5() {
     let house = house().await;
     let mut client = Client::connected(&house, 5, "g5").await;
-    house.disk(crate::testing::Disk::Held);
+    house.disk(Disk::Held);
     let all: Vec<u8> = (1..=5000).flat_map(|id| publish(5, 1, id, TOPIC, "")).collect();
     client.send(&all).await;
     client.disconnected(0x93).await;
+}
+
+#[tokio::test]
+async fn all_together_are_in_the_midst_of_so_much_and_no_more() {
+    let options = Options { max_held_bytes: 300 << 10, ..Options::default() };
+    let house = house_with(Arc::new(Open), options, Limits::default()).await;
+    let packet = publish(5, 1, 1, TOPIC, &(reading(1.0) + &" ".repeat(250 << 10)));
+    let mut first = Client::connected(&house, 5, "g1").await;
+    let mut second = Client::connected(&house, 5, "g2").await;
+    first.send(&packet[..200 << 10]).await;
+    second.send(&packet[..200 << 10]).await;
+    let (ended, mut other) = tokio::select! {
+        said = first.read() => (said, second),
+        said = second.read() => (said, first),
+    };
+    assert_eq!(ended.map(|(kind, body)| (kind, body[0])), Some((0xe0, 0x97)));
+    other.send(&packet[200 << 10..]).await;
+    assert_eq!(other.puback().await, (1, 0));
+    assert_eq!(house.closed("quota"), 1);
+}
+
+#[tokio::test]
+async fn all_together_wait_with_so_much_and_no_more() {
+    let options = Options { max_held_bytes: 100 << 10, ..Options::default() };
+    let house = house_with(Arc::new(Open), options, Limits::default()).await;
+    house.disk(Disk::Held);
+    let all: Vec<u8> = (1..=4000).flat_map(|id| publish(4, 1, id, TOPIC, &reading(1.0))).collect();
+    let mut clients = Vec::new();
+    for number in 0..5 {
+        let client = Client::connected(&house, 4, &format!("g{number}")).await;
+        let (read, mut write) = client.socket.into_split();
+        let all = all.clone();
+        clients.push((read, tokio::spawn(async move { write.write_all(&all).await.map(|()| write) })));
+    }
+    let most = ((100 << 10) + 6 * (64 << 10)) / (all.len() / 4000);
+    while house.ingest.counters.mqtt_messages.get() < 1000 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..2000 {
+        tokio::task::yield_now().await;
+    }
+    let taken = house.ingest.counters.mqtt_messages.get();
+    assert!(taken <= most as u64, "{taken} messages wait, at most {most} may");
+    house.disk(Disk::Free);
+    for (read, sending) in clients {
+        let mut client = Client::of(read.reunite(sending.await.unwrap().unwrap()).unwrap());
+        for id in 1..=4000 {
+            assert_eq!(client.puback().await, (id, 0));
+        }
+    }
 }
 
 /// What may come after CONNECT: noise, good packets, and good packets damaged.
