@@ -185,8 +185,8 @@ pub fn moment(column: &[i64], at: usize) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use prost::Message;
     use proptest::prelude::*;
+    use prost::Message;
 
     use super::*;
 

@@ -115,12 +115,28 @@ pub struct Room {
 /// # Errors
 /// What the system says; the old content then still stands.
 pub fn replace(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_in_parts(disk, path, std::iter::once(bytes))
+}
+
+/// As [`replace`], with the content in parts, written one after another: for what is too large to be held twice.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_in_parts(
+    disk: &dyn Disk,
+    path: &Path,
+    parts: impl Iterator<Item = impl AsRef<[u8]>>,
+) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let beside = Path::new(&beside);
     let file = disk.open(beside, true)?;
     file.set_len(0)?;
-    file.write_at(bytes, 0)?;
+    let mut at = 0;
+    for part in parts {
+        file.write_at(part.as_ref(), at)?;
+        at += part.as_ref().len() as u64;
+    }
     file.sync_data()?;
     disk.rename(beside, path)?;
     disk.sync_dir(path.parent().unwrap_or(Path::new(".")))

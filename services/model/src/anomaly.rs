@@ -47,7 +47,8 @@ impl FromStr for AnomalyId {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let wrong = || Error::Word { what: "anomaly id", found: excerpt(text), known: "32 hexadecimal digits" };
+        let wrong =
+            || Error::Word { what: "anomaly id", found: excerpt(text), known: "32 hexadecimal digits" };
         if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(wrong());
         }

@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn names_that_would_hurt_are_refused() {
-        for (source, metric) in [("", "m"), ("s", ""), ("a b", "m"), ("a\0", "m"), ("a\n", "m"), ("a,b", "m")] {
+        for (source, metric) in [("", "m"), ("s", ""), ("a b", "m"), ("a\0", "m"), ("a\n", "m"), ("a,b", "m")]
+        {
             assert!(Series::new(source, metric).is_err(), "{source:?} {metric:?}");
         }
         assert!(Series::new("x".repeat(129), "m").is_err());

@@ -222,7 +222,8 @@ impl std::str::FromStr for Span {
             rest = &rest[digits..];
             let letters = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
             let (unit, _) = UNITS.iter().find(|(_, name)| *name == &rest[..letters]).ok_or_else(wrong)?;
-            let part = i64::try_from(*unit).ok().and_then(|unit| number.checked_mul(unit)).ok_or_else(wrong)?;
+            let part =
+                i64::try_from(*unit).ok().and_then(|unit| number.checked_mul(unit)).ok_or_else(wrong)?;
             total = total.checked_add(part).ok_or_else(wrong)?;
             rest = &rest[letters..];
         }

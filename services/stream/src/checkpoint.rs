@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use prost::Message;
 use yiwang_disk::Disk;
+use yiwang_model::Timestamp;
 use yiwang_proto::log::CheckpointHead;
 
 use crate::Error;
@@ -18,6 +19,8 @@ use crate::closer::State;
 const MAGIC: &[u8; 6] = b"YWCKPT";
 const VERSION: u16 = 1;
 const PREFIX: &str = "checkpoint-";
+/// What a file is called while it is written, see [`yiwang_disk::replace`].
+const BESIDE: &str = ".new";
 /// How many are kept, so that one may be damaged.
 const KEPT: usize = 2;
 /// The largest file that is read, in bytes.
@@ -40,6 +43,7 @@ impl Checkpoints {
     pub fn open(disk: Arc<dyn Disk>, folder: &Path) -> Result<(Self, Option<State>), Error> {
         disk.create_dir(folder).map_err(|error| Error::disk(folder, &error))?;
         let mut checkpoints = Self { disk, folder: folder.to_owned(), kept: Vec::new() };
+        checkpoints.clear_leftovers()?;
         let mut newest = None;
         for epoch in checkpoints.epochs()? {
             match checkpoints.read(epoch)? {
@@ -68,7 +72,13 @@ impl Checkpoints {
     /// [`Error::NoRoom`]: the checkpoints before still stand; [`Error::Disk`].
     pub fn write(&mut self, state: &State) -> Result<(), Error> {
         let path = self.path(state.epoch);
-        yiwang_disk::replace(self.disk.as_ref(), &path, &encode(state)).map_err(|error| Error::disk(&path, &error))?;
+        if let Err(error) = yiwang_disk::replace_in_parts(self.disk.as_ref(), &path, encode(state)) {
+            let error = Error::disk(&path, &error);
+            if matches!(error, Error::NoRoom { .. }) {
+                self.clear_leftovers()?;
+            }
+            return Err(error);
+        }
         self.kept.retain(|(epoch, _)| *epoch != state.epoch);
         self.kept.push((state.epoch, state.next.clone()));
         let surplus = self.kept.len().saturating_sub(KEPT);
@@ -80,8 +90,21 @@ impl Checkpoints {
     }
 
     fn epochs(&self) -> Result<Vec<u64>, Error> {
-        let names = self.disk.list(&self.folder).map_err(|error| Error::disk(&self.folder, &error))?;
-        Ok(names.iter().filter_map(|name| name.strip_prefix(PREFIX)?.parse().ok()).collect())
+        Ok(self.names()?.iter().filter_map(|name| name.strip_prefix(PREFIX)?.parse().ok()).collect())
+    }
+
+    fn names(&self) -> Result<Vec<String>, Error> {
+        self.disk.list(&self.folder).map_err(|error| Error::disk(&self.folder, &error))
+    }
+
+    /// Removes what a write that ended half way has left behind.
+    fn clear_leftovers(&self) -> Result<(), Error> {
+        let names = self.names()?;
+        for name in names.iter().filter(|name| name.starts_with(PREFIX) && name.ends_with(BESIDE)) {
+            let path = self.folder.join(name);
+            self.disk.remove(&path).map_err(|error| Error::disk(&path, &error))?;
+        }
+        Ok(())
     }
 
     fn path(&self, epoch: u64) -> PathBuf {
@@ -93,28 +116,36 @@ impl Checkpoints {
         let bytes = yiwang_disk::read_whole(self.disk.as_ref(), &path, MAX_BYTES);
         let bytes = bytes.map_err(|error| Error::disk(&path, &error))?.unwrap_or_default();
         match decode(&bytes) {
-            Err(Unread::Newer(found)) => Err(Error::Newer { file: path.display().to_string(), found, known: VERSION }),
+            Err(Unread::Newer(found)) => {
+                Err(Error::Newer { file: path.display().to_string(), found, known: VERSION })
+            }
             Err(Unread::Damaged(why)) => Ok(Err(why)),
             Ok(state) => Ok(Ok(state)),
         }
     }
 }
 
-fn encode(state: &State) -> Vec<u8> {
+/// How many series make a part of a file that is being written.
+const SERIES_A_PART: usize = 512;
+
+/// The content of a file, in parts.
+fn encode(state: &State) -> impl Iterator<Item = Vec<u8>> {
     let head = CheckpointHead {
         epoch: state.epoch,
         catalogue_revision: state.revision,
         next: state.next.clone(),
         rule: state.rule.clone(),
         series: state.series.len() as u64,
+        city_nanos: state.city.map(Timestamp::nanos),
     };
-    let size: usize = state.series.iter().map(|series| series.len() + 8).sum();
-    let mut bytes = Vec::with_capacity(size + 1024);
-    bytes.extend(MAGIC);
-    bytes.extend(VERSION.to_le_bytes());
-    frame(&mut bytes, &head.encode_to_vec());
-    state.series.iter().for_each(|series| frame(&mut bytes, series));
-    bytes
+    let mut first = [MAGIC.as_slice(), &VERSION.to_le_bytes()].concat();
+    frame(&mut first, &head.encode_to_vec());
+    let part = |series: &[Vec<u8>]| {
+        let mut part = Vec::new();
+        series.iter().for_each(|series| frame(&mut part, series));
+        part
+    };
+    std::iter::once(first).chain(state.series.chunks(SERIES_A_PART).map(part))
 }
 
 fn frame(bytes: &mut Vec<u8>, payload: &[u8]) {
@@ -149,8 +180,9 @@ fn decode(bytes: &[u8]) -> Result<State, Unread> {
     if series.len() as u64 != head.series {
         return Err(damaged("it has another number of series than its head says"));
     }
-    let CheckpointHead { epoch, catalogue_revision: revision, next, rule, .. } = head;
-    Ok(State { epoch, revision, next, rule, series })
+    let CheckpointHead { epoch, catalogue_revision: revision, next, rule, city_nanos, .. } = head;
+    let city = city_nanos.map(Timestamp);
+    Ok(State { epoch, revision, city, next, rule, series })
 }
 
 fn unframe<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], &'static str> {

@@ -39,6 +39,8 @@ pub struct State {
     pub epoch: u64,
     /// The catalogue in force after it.
     pub revision: u32,
+    /// City time at its end, if the city has one.
+    pub city: Option<Timestamp>,
     /// For each partition of topic `readings`, the offset after the tick that closed the epoch.
     pub next: Vec<u64>,
     /// The state of the rule across series; empty for none.
@@ -52,42 +54,42 @@ pub struct Closer {
     directory: Arc<Directory>,
     partitions: usize,
     revision: u32,
-    rule: Option<(GatewayRule, Box<dyn Rule>)>,
+    rule: Option<OwnRule>,
 }
+
+/// The rule across series, and what the catalogue says of it.
+type OwnRule = (GatewayRule, Box<dyn Rule>);
 
 impl Closer {
     /// Begins under this revision of the catalogue, 0 for none, with the saved state of the rule.
     ///
     /// # Errors
     /// What does not fit in the saved state.
-    pub fn new(directory: Arc<Directory>, partitions: usize, revision: u32, saved: &[u8]) -> Result<Self, String> {
-        let mut closer = Self { directory, partitions, revision, rule: None };
-        closer.set_rule(saved)?;
-        Ok(closer)
-    }
-
-    fn set_rule(&mut self, saved: &[u8]) -> Result<(), String> {
-        let catalogue = self.directory.catalogue(self.revision);
-        let wanted = catalogue.as_ref().and_then(|catalogue| catalogue.gateway_rule()).cloned();
-        self.rule = wanted.and_then(|entry| entry.build().ok().map(|rule| (entry, rule)));
-        match &mut self.rule {
-            Some((_, rule)) if !saved.is_empty() => rule.restore(saved).map_err(|error| error.to_string()),
-            _ => Ok(()),
+    pub fn new(
+        directory: Arc<Directory>,
+        partitions: usize,
+        revision: u32,
+        saved: &[u8],
+    ) -> Result<Self, String> {
+        let mut rule = fresh_rule(&directory, revision);
+        if let Some((_, rule)) = rule.as_mut().filter(|_| !saved.is_empty()) {
+            rule.restore(saved).map_err(|error| error.to_string())?;
         }
+        Ok(Self { directory, partitions, revision, rule })
     }
 
     /// Closes an epoch: what the workers said in it, in any order, and the ticks that closed it, at least one.
     pub fn close(&mut self, judged: Vec<Judged>, ends: &[End]) -> Option<Closed> {
         let end = ends.first()?;
         let mut said = Said::sort(judged);
-        if self.rule.is_none() {
-            self.switch(end.revision);
+        if self.revision == 0 {
+            self.switch(end, &mut said.found);
         }
         if let Some(city) = end.city {
             self.across(Timestamp(city), &mut said);
         }
-        let revision = if self.revision == 0 { end.revision } else { self.revision };
-        self.switch(end.revision);
+        let revision = self.revision;
+        self.switch(end, &mut said.found);
         said.found.sort_by(|a, b| {
             let key = |found: &Found| (found.anomaly.series.clone(), Arc::clone(&found.anomaly.detector));
             key(a).cmp(&key(b))
@@ -102,7 +104,8 @@ impl Closer {
             let silences = std::mem::take(&mut said.silences);
             return said.found.extend(silences.into_iter().map(|(found, _)| found));
         };
-        let heard: Vec<Heard> = said.heard.iter().filter_map(|(gateway, span)| heard(gateway, *span)).collect();
+        let heard: Vec<Heard> =
+            said.heard.iter().filter_map(|(gateway, span)| heard(gateway, *span)).collect();
         let mut events: Vec<SeriesEvent> = said.silences.iter().filter_map(series_event).collect();
         rule::sort(&mut events);
         let mut passed = Vec::new();
@@ -124,19 +127,25 @@ impl Closer {
         Found { anomaly: anomaly(&detector, &series, event), points: Vec::new(), series: named }
     }
 
-    /// From here on another catalogue is in force; the rule keeps its state if it can.
-    fn switch(&mut self, revision: u32) {
-        if self.revision == revision {
+    /// From here on another catalogue is in force. A rule that both have keeps its state; one that is gone ends its
+    /// episodes, and what it held back surfaces.
+    fn switch(&mut self, end: &End, found: &mut Vec<Found>) {
+        if self.revision == end.revision {
             return;
         }
-        let mut saved = Vec::new();
-        if let Some((_, rule)) = &self.rule {
-            rule.snapshot(&mut saved);
+        self.revision = end.revision;
+        let before = std::mem::replace(&mut self.rule, fresh_rule(&self.directory, end.revision));
+        let Some((entry, mut rule)) = before else { return };
+        let heir = self.rule.as_mut().filter(|(heir, _)| heir.name == entry.name);
+        if heir.is_some_and(|(_, heir)| inherit(rule.as_ref(), heir.as_mut())) {
+            return;
         }
-        self.revision = revision;
-        if self.set_rule(&saved).is_err() {
-            tracing::warn!(revision, "the rule across series starts anew under the new catalogue");
-        }
+        let mut last = Vec::new();
+        rule.retire(end.city.map(Timestamp).unwrap_or_default(), &mut last);
+        found.extend(last.into_iter().map(|RuleEvent { detector, series, event }| {
+            let named = vec![series.clone()];
+            Found { anomaly: anomaly(&detector, &series, event), points: Vec::new(), series: named }
+        }));
     }
 
     fn state(&self, end: &End, ends: &[End], series: Vec<Vec<u8>>) -> Option<State> {
@@ -144,15 +153,35 @@ impl Closer {
             .filter_map(|partition| ends.iter().find(|end| usize::from(end.partition) == partition))
             .map(|end| end.next)
             .collect();
-        if !end.save || next.len() != self.partitions {
+        if !ends.iter().any(|end| end.save) || next.len() != self.partitions {
             return None;
         }
         let mut rule = Vec::new();
         if let Some((_, own)) = &self.rule {
             own.snapshot(&mut rule);
         }
-        Some(State { epoch: end.epoch, revision: self.revision, next, rule, series })
+        Some(State {
+            epoch: end.epoch,
+            revision: self.revision,
+            city: end.city.map(Timestamp),
+            next,
+            rule,
+            series,
+        })
     }
+}
+
+/// The rule of a revision of the catalogue, if it has one, with nothing seen yet.
+fn fresh_rule(directory: &Directory, revision: u32) -> Option<OwnRule> {
+    let entry = directory.catalogue(revision)?.gateway_rule()?.clone();
+    let rule = entry.build().ok()?;
+    Some((entry, rule))
+}
+
+fn inherit(from: &dyn Rule, heir: &mut dyn Rule) -> bool {
+    let mut state = Vec::new();
+    from.snapshot(&mut state);
+    heir.restore(&state).is_ok()
 }
 
 /// What was said in an epoch, by kind.

@@ -10,7 +10,8 @@
 //! get, so that nothing depends on the order in which timely brings it.
 //!
 //! Bounds: an inlet holds [`INLET_RECORDS`] records; a source waits while more than [`MAX_ROWS_AHEAD`] of its readings lie in
-//! closed epochs that are not done. What must be held is one epoch, however large.
+//! epochs that were read and are not done; the reader goes on in those partitions first that are behind. What must
+//! be held is one epoch, however large.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -35,7 +36,7 @@ use crate::closer::{Closed, Closer, State};
 use crate::directory::Directory;
 use crate::item::{End, Item, Judged};
 use crate::judge::Judge;
-use crate::source::{Pumped, Source};
+use crate::source::{Probes, Pumped, Source, Unfinished};
 
 /// The most records that wait before a worker.
 pub const INLET_RECORDS: usize = 64;
@@ -150,11 +151,13 @@ pub fn start(workers: usize, beginning: Beginning) -> Result<Running, String> {
     let (results, closed) = mpsc::channel(INLET_RECORDS);
     let outlets: Vec<_> = outlets.into_iter().map(|outlet| Mutex::new(Some(outlet))).collect();
     let results = Mutex::new(Some(results));
+    let unfinished = Unfinished::default();
     let work = move |worker: &mut Worker| {
         let outlet = outlets.get(worker.index()).and_then(|outlet| outlet.lock().ok()?.take());
         let outlet = outlet.expect("each worker takes its own outlet once");
-        let results = if worker.index() == 0 { results.lock().ok().and_then(|mut own| own.take()) } else { None };
-        run(worker, outlet, results, &beginning);
+        let results =
+            if worker.index() == 0 { results.lock().ok().and_then(|mut own| own.take()) } else { None };
+        run(worker, outlet, results, &beginning, &unfinished);
     };
     let guards = timely::execute(timely::Config::process(workers), work)?;
     let join = move || guards.join().into_iter().try_for_each(|ended| ended);
@@ -166,7 +169,7 @@ pub fn start(workers: usize, beginning: Beginning) -> Result<Running, String> {
 fn check(beginning: &Beginning) -> Result<(), String> {
     let Beginning { directory, partitions, state } = beginning;
     Closer::new(Arc::clone(directory), usize::from(*partitions), state.revision, &state.rule)?;
-    restore(&mut Judge::new(Arc::clone(directory), state.revision), state, 0, 1)
+    restore(&mut Judge::new(Arc::clone(directory), state.revision, state.city), state, 0, 1)
 }
 
 /// Gives a judge the saved states of the series that its worker owns.
@@ -183,11 +186,17 @@ fn restore(judge: &mut Judge, state: &State, index: usize, peers: usize) -> Resu
 /// How long a worker sleeps at most when nothing comes.
 const NAP: Duration = Duration::from_millis(50);
 
-fn run(worker: &mut Worker, outlet: Outlet, results: Option<mpsc::Sender<Closed>>, beginning: &Beginning) {
+fn run(
+    worker: &mut Worker,
+    outlet: Outlet,
+    results: Option<mpsc::Sender<Closed>>,
+    beginning: &Beginning,
+    unfinished: &Unfinished,
+) {
     let _ = outlet.worker.set(std::thread::current());
-    let (mut source, probe) = build(worker, outlet.receiver, results, beginning);
-    while !probe.done() {
-        let nap = match source.pump(&probe) {
+    let (mut source, probes) = build(worker, outlet.receiver, results, beginning, unfinished);
+    while !probes.done.done() {
+        let nap = match source.pump(&probes) {
             Pumped::Some => Duration::ZERO,
             Pumped::Nothing => NAP,
             Pumped::Ahead => Duration::from_millis(1),
@@ -201,10 +210,11 @@ fn build(
     receiver: mpsc::Receiver<Message>,
     results: Option<mpsc::Sender<Closed>>,
     beginning: &Beginning,
-) -> (Source, ProbeHandle<u64>) {
+    unfinished: &Unfinished,
+) -> (Source, Probes) {
     let (index, peers) = (worker.index(), worker.peers());
     let state = Arc::clone(&beginning.state);
-    let mut judge = Judge::new(Arc::clone(&beginning.directory), state.revision);
+    let mut judge = Judge::new(Arc::clone(&beginning.directory), state.revision, state.city);
     restore(&mut judge, &state, index, peers).expect("the state was tried before");
     let mut closer = results.map(|results| {
         let directory = Arc::clone(&beginning.directory);
@@ -216,8 +226,8 @@ fn build(
     worker.dataflow::<u64, _, _>(|scope| {
         let ((items, items_capability), item_stream) = scope.new_unordered_input();
         let ((ends, ends_capability), end_stream) = scope.new_unordered_input();
-        let end_stream = end_stream.broadcast();
-        let probe = ProbeHandle::new();
+        let probes = Probes { read: ProbeHandle::new(), done: ProbeHandle::new() };
+        let end_stream = end_stream.broadcast().probe_with(&probes.read);
         item_stream
             .binary_frontier(
                 end_stream.clone(),
@@ -225,21 +235,25 @@ fn build(
                 Pipeline,
                 "judge",
                 |_, _| {
-                    let mut gathered = Gathered::default();
+                    let mut gathered = Gathered::new(unfinished.clone());
                     move |items, ends, output| {
-                        gathered.step(items, ends, output, |items, ends, out| judge_epoch(&mut judge, items, ends, out));
+                        gathered.step(items, ends, output, |items, ends, out| {
+                            judge_epoch(&mut judge, items, ends, out)
+                        });
                     }
                 },
             )
             .binary_frontier(end_stream, Exchange::new(|_: &Judged| 0), Pipeline, "close", |_, _| {
-                let mut gathered = Gathered::<Judged>::default();
+                let mut gathered = Gathered::<Judged>::new(unfinished.clone());
                 move |judged, ends, output: &mut Output<'_, ()>| {
-                    gathered.step(judged, ends, output, |judged, ends, _| close_epoch(&mut closer, judged, ends));
+                    gathered
+                        .step(judged, ends, output, |judged, ends, _| close_epoch(&mut closer, judged, ends));
                 }
             })
-            .probe_with(&probe);
+            .probe_with(&probes.done);
         let capabilities = (items_capability, ends_capability);
-        (Source::new(receiver, (items, ends), capabilities, partitions, first), probe)
+        let outputs = (items, ends);
+        (Source::new(receiver, outputs, capabilities, partitions, first, unfinished.clone()), probes)
     })
 }
 
@@ -278,17 +292,18 @@ type Output<'a, D> = OutputBuilderSession<'a, u64, CapacityContainerBuilder<Vec<
 type Sent<D> = timely::dataflow::channels::Message<u64, Vec<D>>;
 
 /// Inputs and ticks by epoch, as far as those epochs are not closed.
-struct Gathered<A>(BTreeMap<u64, Waiting<A>>);
-
-impl<A> Default for Gathered<A> {
-    fn default() -> Self {
-        Self(BTreeMap::new())
-    }
+struct Gathered<A> {
+    epochs: BTreeMap<u64, Waiting<A>>,
+    unfinished: Unfinished,
 }
 
 impl<A: 'static> Gathered<A> {
-    /// Gathers what came, and acts once on each epoch that is closed now, in order. An epoch without a tick is not closed:
-    /// it is at the end of what was read, and will be read again.
+    fn new(unfinished: Unfinished) -> Self {
+        Self { epochs: BTreeMap::new(), unfinished }
+    }
+
+    /// Gathers what came, and acts once on each epoch that is closed now, in order. One whose tick was not read in all
+    /// partitions is not closed: it is at the end of what was read, and will be read again.
     fn step<B: 'static>(
         &mut self,
         (inputs, inputs_frontier): Handle<'_, A, impl Pull<Sent<A>>>,
@@ -302,11 +317,14 @@ impl<A: 'static> Gathered<A> {
         ends.for_each(|capability, ends| {
             capability.retain_least(0).into_iter().for_each(|own| self.at(own).ends.append(ends));
         });
-        while let Some(first) = self.0.first_entry() {
+        while let Some(first) = self.epochs.first_entry() {
             if inputs_frontier.less_equal(first.key()) || ends_frontier.less_equal(first.key()) {
                 break;
             }
-            let Waiting { mut inputs, mut ends, capability } = first.remove();
+            let (epoch, Waiting { mut inputs, mut ends, capability }) = first.remove_entry();
+            if self.unfinished.has(epoch) {
+                continue;
+            }
             ends.sort_unstable_by_key(|end| end.partition);
             let mut out = Vec::new();
             act(&mut inputs, &ends, &mut out);
@@ -317,7 +335,7 @@ impl<A: 'static> Gathered<A> {
     }
 
     fn at(&mut self, capability: Capability<u64>) -> &mut Waiting<A> {
-        let waiting = self.0.entry(*capability.time()).or_default();
+        let waiting = self.epochs.entry(*capability.time()).or_default();
         waiting.capability.get_or_insert(capability);
         waiting
     }

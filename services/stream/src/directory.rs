@@ -138,7 +138,9 @@ impl Follower {
             let name = format!("revision {}", found.revision);
             match Catalogue::parse(&[(name.as_str(), found.text.as_str())]) {
                 Ok(catalogue) => self.directory.revise(found.revision, Arc::new(catalogue)),
-                Err(faults) => tracing::error!(revision = found.revision, fault = %faults[0], "unreadable catalogue"),
+                Err(faults) => {
+                    tracing::error!(revision = found.revision, fault = %faults[0], "unreadable catalogue")
+                }
             }
         }
         self.directory.catalogue(revision).map(|_| ()).ok_or(Error::NoCatalogue(revision))
@@ -149,7 +151,8 @@ impl Follower {
 async fn read_to_end(log: &dyn Log, topic: u8, next: &mut Offset) -> Result<Vec<bytes::Bytes>, Error> {
     let partition = Partition { topic: TopicId(topic), index: 0 };
     let extents = log.extents();
-    let end = extents.iter().find(|extent| extent.partition == partition).map_or(Offset(0), |extent| extent.end);
+    let end =
+        extents.iter().find(|extent| extent.partition == partition).map_or(Offset(0), |extent| extent.end);
     let mut payloads = Vec::new();
     while *next < end {
         for stored in log.read(&[Position { partition, next: *next }], READ_BYTES).await? {

@@ -104,7 +104,8 @@ impl Finisher {
         let intents: Vec<OrderIntent> =
             closed.found.iter().map(|found| route::intent(&catalogue, found, city)).collect();
         let at = Moment { city, wall: (self.wall)() };
-        let applied = patiently("order store", || self.orders.apply(closed.epoch, at, &intents), outside).await?;
+        let applied =
+            patiently("order store", || self.orders.apply(closed.epoch, at, &intents), outside).await?;
         self.progress.opened.fetch_add(applied.opened, Ordering::Relaxed);
         for intent in intents.iter().take(MAX_TOLD) {
             let anomaly = intent.anomaly();
@@ -127,7 +128,8 @@ impl Finisher {
         let epoch = state.epoch;
         let checkpoints = Arc::clone(&self.checkpoints);
         let write = move || checkpoints.lock().unwrap_or_else(PoisonError::into_inner).write(&state);
-        let written = tokio::task::spawn_blocking(write).await.map_err(|error| Error::Worker(error.to_string()))?;
+        let written =
+            tokio::task::spawn_blocking(write).await.map_err(|error| Error::Worker(error.to_string()))?;
         match written {
             Ok(()) => {
                 self.progress.saved.store(epoch, Ordering::Release);
@@ -145,7 +147,8 @@ impl Finisher {
     async fn hold(&self) -> Result<(), Error> {
         let count = self.log.layout().topics[usize::from(topics::READINGS)].partitions;
         let from_start = vec![0; usize::from(count)];
-        let needed = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner).needed().map(<[u64]>::to_vec);
+        let needed =
+            self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner).needed().map(<[u64]>::to_vec);
         let positions: Vec<Position> = (0..)
             .zip(needed.unwrap_or(from_start))
             .map(|(index, next)| Position {

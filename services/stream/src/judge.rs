@@ -13,6 +13,7 @@ use yiwang_detect::{Event, Input, Sample};
 use yiwang_model::{SeriesId, Timestamp};
 
 use crate::directory::{BySeries, Directory};
+use crate::groups::{Groups, NONE};
 use crate::history::Seen;
 use crate::item::{Counts, End, HeardOf, Item, Judged};
 use crate::watched::{Step, Watched};
@@ -22,6 +23,8 @@ pub struct Judge {
     directory: Arc<Directory>,
     catalogue: Option<Arc<Catalogue>>,
     revision: u32,
+    /// City time of the tick before: no reading of an epoch came earlier.
+    city: Option<Timestamp>,
     places: BySeries<u32>,
     watched: Vec<Watched>,
     /// When to look at which series next; of several entries for one series only the earliest counts.
@@ -29,23 +32,26 @@ pub struct Judge {
     heard: BTreeMap<Arc<str>, (Timestamp, Timestamp)>,
     counts: Counts,
     events: Vec<Event>,
+    groups: Groups,
 }
 
 impl Judge {
-    /// Knows no series yet; begins under this revision of the catalogue, 0 for none.
+    /// Knows no series yet; begins under this revision of the catalogue, 0 for none, at this city time, if there is one.
     #[must_use]
-    pub fn new(directory: Arc<Directory>, revision: u32) -> Self {
+    pub fn new(directory: Arc<Directory>, revision: u32, city: Option<Timestamp>) -> Self {
         let catalogue = directory.catalogue(revision);
         Self {
             directory,
             catalogue,
             revision,
+            city,
             places: BySeries::default(),
             watched: Vec::new(),
             wakes: BinaryHeap::new(),
             heard: BTreeMap::new(),
             counts: Counts::default(),
             events: Vec::new(),
+            groups: Groups::default(),
         }
     }
 
@@ -57,8 +63,9 @@ impl Judge {
         if self.catalogue.is_none() {
             self.switch(end, out);
         }
-        items.iter().for_each(|item| self.item(item, out));
+        self.judge(items, out);
         if let Some(city) = end.city {
+            self.city = Some(Timestamp(city));
             self.wake(Timestamp(city), out);
         }
         if end.revision != self.revision {
@@ -67,27 +74,52 @@ impl Judge {
         self.report(out);
     }
 
-    fn item(&mut self, item: &Item, out: &mut Vec<Judged>) {
-        let Some(place) = self.place(item.series) else {
-            self.counts.unknown += 1;
-            return;
-        };
+    /// Judges readings that are in log order, series by series.
+    fn judge(&mut self, items: &[Item], out: &mut Vec<Judged>) {
+        let mut groups = std::mem::take(&mut self.groups);
+        groups.places.clear();
+        groups.places.extend(items.iter().map(|item| self.place(item.series).unwrap_or(NONE)));
+        groups.arrange(self.watched.len());
+        for (place, readings) in groups.iter() {
+            let readings = readings.iter().map(|reading| &items[*reading as usize]);
+            if place == NONE {
+                self.counts.unknown += readings.len() as u64;
+            } else {
+                self.judge_series(place, readings, out);
+            }
+        }
+        self.groups = groups;
+    }
+
+    fn judge_series<'a>(&mut self, place: u32, items: impl Iterator<Item = &'a Item>, out: &mut Vec<Judged>) {
         let watched = &mut self.watched[place as usize];
-        let sample = Sample { time: item.time, value: item.value, quality: item.quality };
-        let input = match watched.history.see(item) {
-            Seen::New => {
-                self.counts.judged += 1;
-                hear(&mut self.heard, watched, item.time);
-                Input::Reading(sample)
-            }
-            Seen::Correction(was) => {
-                self.counts.corrections += 1;
-                Input::Correction { was, is: sample }
-            }
-            Seen::Repeat => return self.counts.repeats += 1,
-            Seen::Forgotten => return self.counts.forgotten += 1,
-        };
-        watched.step(Step::All(&input), &mut self.events, out);
+        let mut heard: Option<(Timestamp, Timestamp)> = None;
+        for item in items {
+            let sample = Sample { time: item.time, value: item.value, quality: item.quality };
+            let input = match watched.history.see(item) {
+                Seen::New => {
+                    self.counts.judged += 1;
+                    let (oldest, newest) = heard.unwrap_or((item.time, item.time));
+                    heard = Some((oldest.min(item.time), newest.max(item.time)));
+                    self.city.into_iter().for_each(|city| watched.came(item.time, city));
+                    Input::Reading(sample)
+                }
+                Seen::Correction(was) => {
+                    self.counts.corrections += 1;
+                    Input::Correction { was, is: sample }
+                }
+                Seen::Repeat => {
+                    self.counts.repeats += 1;
+                    continue;
+                }
+                Seen::Forgotten => {
+                    self.counts.forgotten += 1;
+                    continue;
+                }
+            };
+            watched.step(Step::All(&input), &mut self.events, out);
+        }
+        heard.into_iter().for_each(|span| hear(&mut self.heard, &watched.gateway, span));
         if let Some(at) = watched.reschedule() {
             self.wakes.push(Reverse((at, place)));
         }
@@ -112,7 +144,9 @@ impl Judge {
 
     /// Ticks the detectors whose time has come.
     fn wake(&mut self, city: Timestamp, out: &mut Vec<Judged>) {
-        while let Some(Reverse((at, place))) = self.wakes.peek().copied().filter(|Reverse((at, _))| *at <= city) {
+        while let Some(Reverse((at, place))) =
+            self.wakes.peek().copied().filter(|Reverse((at, _))| *at <= city)
+        {
             self.wakes.pop();
             let watched = &mut self.watched[place as usize];
             if !watched.is_due(at) {
@@ -125,19 +159,34 @@ impl Judge {
         }
     }
 
-    /// From here on another catalogue is in force.
+    /// From here on another catalogue is in force. Series that it does not have are forgotten, as they would be by a
+    /// restart.
     fn switch(&mut self, end: &End, out: &mut Vec<Judged>) {
         let Some(catalogue) = self.directory.catalogue(end.revision) else { return };
         self.wakes.clear();
-        let city = end.city.map(Timestamp);
-        for (place, watched) in (0..).zip(&mut self.watched) {
-            watched.switch(&catalogue, city, out);
-            if let Some(at) = watched.reschedule() {
-                self.wakes.push(Reverse((at, place)));
-            }
+        let mut before: Vec<Option<Watched>> =
+            std::mem::take(&mut self.watched).into_iter().map(Some).collect();
+        for (id, place) in std::mem::take(&mut self.places) {
+            let watched = before[place as usize].take().expect("each place is one series'");
+            self.keep(id, watched, &catalogue, end.city.map(Timestamp), out);
         }
         self.revision = end.revision;
         self.catalogue = Some(catalogue);
+    }
+
+    fn keep(
+        &mut self,
+        id: SeriesId,
+        mut watched: Watched,
+        catalogue: &Catalogue,
+        city: Option<Timestamp>,
+        out: &mut Vec<Judged>,
+    ) {
+        if watched.switch(catalogue, city, out) {
+            let wanted = watched.reschedule();
+            let place = self.insert(id, watched);
+            self.wakes.extend(wanted.map(|at| Reverse((at, place))));
+        }
     }
 
     fn report(&mut self, out: &mut Vec<Judged>) {
@@ -174,14 +223,12 @@ impl Judge {
     }
 }
 
-fn hear(heard: &mut BTreeMap<Arc<str>, (Timestamp, Timestamp)>, watched: &Watched, time: Timestamp) {
-    match heard.get_mut(&watched.gateway) {
-        Some((oldest, newest)) => {
-            *oldest = time.min(*oldest);
-            *newest = time.max(*newest);
-        }
-        None => {
-            heard.insert(Arc::clone(&watched.gateway), (time, time));
-        }
-    }
+/// Notes that a gateway was heard, with the earliest and latest event time.
+fn hear(
+    heard: &mut BTreeMap<Arc<str>, (Timestamp, Timestamp)>,
+    gateway: &Arc<str>,
+    span: (Timestamp, Timestamp),
+) {
+    let all = heard.entry(Arc::clone(gateway)).or_insert(span);
+    *all = (all.0.min(span.0), all.1.max(span.1));
 }

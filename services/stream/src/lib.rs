@@ -20,10 +20,13 @@ pub mod closer;
 pub mod dataflow;
 pub mod directory;
 pub mod finish;
+mod groups;
 pub mod history;
 pub mod item;
 pub mod judge;
 pub mod outbox;
+#[cfg(test)]
+mod proof;
 pub mod reader;
 pub mod route;
 mod source;
@@ -89,8 +92,15 @@ impl Stream {
         let progress = Arc::new(Progress::default());
         let reader = Reader::new(Arc::clone(&log), follower, next, inlets, wishes);
         let checkpoints = Arc::new(Mutex::new(checkpoints));
-        let finisher =
-            Finisher { log, orders, checkpoints, directory, progress: Arc::clone(&progress), live: live.clone(), wall };
+        let finisher = Finisher {
+            log,
+            orders,
+            checkpoints,
+            directory,
+            progress: Arc::clone(&progress),
+            live: live.clone(),
+            wall,
+        };
         let mut tasks = JoinSet::new();
         tasks.spawn(reader.run());
         tasks.spawn(finisher.run(closed));
@@ -170,13 +180,17 @@ pub enum Error {
     #[error("the log has a reading of series {0:?} and no name for it")]
     NoName(SeriesId),
     /// A tick of a catalogue that is not there.
-    #[error("the log has a tick under revision {0} of the catalogue, which it does not hold or this release cannot read")]
+    #[error(
+        "the log has a tick under revision {0} of the catalogue, which it does not hold or this release cannot read"
+    )]
     NoCatalogue(u32),
     /// A saved state does not fit.
     #[error("the saved state of the judgement does not fit: {0}")]
     State(String),
     /// The log was cut behind the saved state.
-    #[error("the judgement goes on at offset {wanted}, and the log begins at {start}: its checkpoints are lost")]
+    #[error(
+        "the judgement goes on at offset {wanted}, and the log begins at {start}: its checkpoints are lost"
+    )]
     Cut {
         /// Where it goes on.
         wanted: u64,
@@ -217,6 +231,10 @@ pub enum Error {
 impl Error {
     fn disk(file: &Path, error: &std::io::Error) -> Self {
         let (file, why) = (file.display().to_string(), error.to_string());
-        if error.kind() == std::io::ErrorKind::StorageFull { Self::NoRoom { file, why } } else { Self::Disk { file, why } }
+        if error.kind() == std::io::ErrorKind::StorageFull {
+            Self::NoRoom { file, why }
+        } else {
+            Self::Disk { file, why }
+        }
     }
 }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use yiwang_log::{Class, Log};
 use yiwang_orders::{OrderEvent, OrderStore};
@@ -20,11 +21,16 @@ const EVENTS: u32 = 500;
 /// How often to look.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// Carries until stopped, then what is left.
+/// Carries until stopped, then what is left; those who look on `live` hear of each event, and miss some if they lag.
 ///
 /// # Errors
 /// When the log or the order store has failed.
-pub async fn carry(log: Arc<dyn Log>, orders: Arc<dyn OrderStore>, stop: CancellationToken) -> Result<(), Error> {
+pub async fn carry(
+    log: Arc<dyn Log>,
+    orders: Arc<dyn OrderStore>,
+    live: broadcast::Sender<OrderEvent>,
+    stop: CancellationToken,
+) -> Result<(), Error> {
     loop {
         let stopping = stop.is_cancelled();
         let outside = |error: &yiwang_orders::Error| matches!(error, yiwang_orders::Error::Outside(_));
@@ -33,6 +39,10 @@ pub async fn carry(log: Arc<dyn Log>, orders: Arc<dyn OrderStore>, stop: Cancell
             let record = append(topics::EVENTS, &record(&events)?);
             patiently("log", || log.append(Class::Inner, vec![record.clone()]), no_room).await?;
             patiently("order store", || orders.outbox_taken(last.seq), outside).await?;
+            for event in events {
+                // Nobody may be looking on.
+                let _ = live.send(event);
+            }
         } else if stopping {
             return Ok(());
         } else {

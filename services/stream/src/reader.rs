@@ -40,6 +40,8 @@ pub struct Reader {
     pub follower: Follower,
     /// The offset that comes next, by partition.
     pub next: Vec<u64>,
+    /// The epoch that each partition is in, 0 while no tick was read.
+    pub epochs: Vec<u64>,
     /// The ways into the workers.
     pub inlets: Vec<Inlet>,
     /// What is asked of it.
@@ -53,8 +55,15 @@ pub struct Reader {
 impl Reader {
     /// A reader that follows a log on from these offsets.
     #[must_use]
-    pub fn new(log: Arc<dyn Log>, follower: Follower, next: Vec<u64>, inlets: Vec<Inlet>, wish: watch::Receiver<Wish>) -> Self {
-        Self { log, follower, next, inlets, wish, saves: Saves::default(), read_bytes: READ_BYTES }
+    pub fn new(
+        log: Arc<dyn Log>,
+        follower: Follower,
+        next: Vec<u64>,
+        inlets: Vec<Inlet>,
+        wish: watch::Receiver<Wish>,
+    ) -> Self {
+        let epochs = vec![0; next.len()];
+        Self { log, follower, next, epochs, inlets, wish, saves: Saves::default(), read_bytes: READ_BYTES }
     }
 
     /// Reads until it is told to drain and has, or until the workers are gone.
@@ -110,23 +119,41 @@ impl Reader {
 
     async fn tick(&mut self, partition: u16, offset: u64, tick: Tick) -> Result<Message, Error> {
         self.follower.want_catalogue(tick.catalogue_revision).await?;
+        if let Some(epoch) = self.epochs.get_mut(usize::from(partition)) {
+            *epoch = tick.number + 1;
+        }
         let save = self.saves.at(tick.number);
         Ok(Message::Tick { partition, offset, tick, save })
     }
 
+    /// Where to read on: in the partitions that are furthest behind, by epochs, of those that have something. So what is
+    /// read of later epochs is at most what one poll brings, however uneven partitions are. At the end of the log: in all.
     fn positions(&self) -> Vec<Position> {
-        let position = |(index, next): (u16, &u64)| Position {
-            partition: Partition { topic: TopicId(topics::READINGS), index },
-            next: Offset(*next),
-        };
-        (0..).zip(&self.next).map(position).collect()
+        let has_more: Vec<bool> = self.extents().map(|(next, extent)| next < extent.end.0).collect();
+        let waiting = || (0_u16..).zip(&has_more).filter(|(_, more)| **more).map(|(index, _)| index);
+        let epoch = |index: u16| self.epochs.get(usize::from(index)).copied().unwrap_or_default();
+        let least = waiting().map(epoch).min();
+        (0..)
+            .zip(&self.next)
+            .filter(|(index, _)| {
+                least.is_none_or(|least| has_more[usize::from(*index)] && epoch(*index) == least)
+            })
+            .map(|(index, next)| Position { partition: partition(index), next: Offset(*next) })
+            .collect()
     }
 
     fn is_at_end(&self) -> bool {
-        readings(self.log.as_ref()).all(|extent| {
-            self.next.get(usize::from(extent.partition.index)).is_some_and(|next| *next >= extent.end.0)
-        })
+        self.extents().all(|(next, extent)| next >= extent.end.0)
     }
+
+    /// Where we are in each partition, and what it holds.
+    fn extents(&self) -> impl Iterator<Item = (u64, Extent)> {
+        self.next.iter().copied().zip(readings(self.log.as_ref()))
+    }
+}
+
+fn partition(index: u16) -> Partition {
+    Partition { topic: TopicId(topics::READINGS), index }
 }
 
 /// What the partitions of topic `readings` hold.

@@ -66,7 +66,10 @@ impl Subject {
             category: category.map(|category| category.to_string()).unwrap_or_default(),
             detector: detector.cloned().unwrap_or_default(),
             metric: metric.map(|metric| metric.title.clone()).unwrap_or_default(),
-            unit: unit(entry.map(AsRef::as_ref), metric.map(|metric| metric.unit.as_str()).unwrap_or_default()),
+            unit: unit(
+                entry.map(AsRef::as_ref),
+                metric.map(|metric| metric.unit.as_str()).unwrap_or_default(),
+            ),
         }
     }
 }
@@ -83,7 +86,11 @@ fn place(catalogue: &Catalogue, anomaly: &Anomaly) -> Place {
     let Some(station) = catalogue.station(source) else { return gateway_place(catalogue, source) };
     Place {
         district: station.district.to_string(),
-        district_name: catalogue.districts.get(&station.district).map(|d| d.title.clone()).unwrap_or_default(),
+        district_name: catalogue
+            .districts
+            .get(&station.district)
+            .map(|d| d.title.clone())
+            .unwrap_or_default(),
         station: source.to_string(),
         station_name: station.title.clone(),
         point: station.point,

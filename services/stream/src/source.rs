@@ -1,6 +1,8 @@
 //! A worker's source: records of its partitions in, readings and ticks by epoch out.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::operators::ActivateCapability;
@@ -31,6 +33,37 @@ pub(crate) struct Source {
     epochs: BTreeMap<u16, u64>,
     /// Readings sent, by epoch, as far as those epochs are not done.
     sent: VecDeque<(u64, usize)>,
+    unfinished: Unfinished,
+}
+
+/// The least epoch that some partition was still in when its inlet was closed. It and later ones must not be judged,
+/// though nothing more will come of them: what was read of them is a part, and they will be read again.
+#[derive(Clone, Debug)]
+pub(crate) struct Unfinished(Arc<AtomicU64>);
+
+impl Default for Unfinished {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU64::new(u64::MAX)))
+    }
+}
+
+impl Unfinished {
+    /// Whether an epoch is among them; to be asked of epochs that the frontier has passed.
+    pub(crate) fn has(&self, epoch: u64) -> bool {
+        epoch >= self.0.load(Ordering::Acquire)
+    }
+
+    fn add(&self, epoch: u64) {
+        self.0.fetch_min(epoch, Ordering::AcqRel);
+    }
+}
+
+/// How far the dataflow is, as a source sees it.
+pub(crate) struct Probes {
+    /// Epochs whose ticks all workers have read.
+    pub(crate) read: ProbeHandle<u64>,
+    /// Epochs that are done.
+    pub(crate) done: ProbeHandle<u64>,
 }
 
 /// What came of a look at the inlet.
@@ -52,27 +85,29 @@ impl Source {
         capabilities: Capabilities,
         partitions: impl Iterator<Item = u16>,
         first: u64,
+        unfinished: Unfinished,
     ) -> Self {
         let epochs: BTreeMap<_, _> = partitions.map(|partition| (partition, first)).collect();
+        let capabilities = Some(capabilities);
         let mut source =
-            Self { receiver, items, ends, capabilities: Some(capabilities), epochs, sent: VecDeque::new() };
+            Self { receiver, items, ends, capabilities, epochs, sent: VecDeque::new(), unfinished };
         source.advance();
         source
     }
 
     /// Takes what waits, a few records at most.
-    pub(crate) fn pump(&mut self, probe: &ProbeHandle<u64>) -> Pumped {
+    pub(crate) fn pump(&mut self, probes: &Probes) -> Pumped {
         if self.capabilities.is_none() {
             return Pumped::Nothing;
         }
-        if self.is_ahead(probe) {
+        if self.is_ahead(probes) {
             return Pumped::Ahead;
         }
         for taken in 0..RECORDS_A_STEP {
             match self.receiver.try_recv() {
                 Ok(message) => self.take(message),
                 Err(TryRecvError::Disconnected) => {
-                    self.capabilities = None;
+                    self.end();
                     return Pumped::Some;
                 }
                 Err(TryRecvError::Empty) if taken == 0 => return Pumped::Nothing,
@@ -83,14 +118,21 @@ impl Source {
         Pumped::Some
     }
 
-    /// Whether too many readings lie in epochs that were closed here and are not done.
-    fn is_ahead(&mut self, probe: &ProbeHandle<u64>) -> bool {
-        while self.sent.front().is_some_and(|(epoch, _)| !probe.less_equal(epoch)) {
+    /// Whether too many readings lie in epochs that all workers have read and that are not done. Those of epochs that
+    /// another worker has not read are not counted: waiting for that one could be waiting for ever, since one reader
+    /// serves both.
+    fn is_ahead(&mut self, probes: &Probes) -> bool {
+        while self.sent.front().is_some_and(|(epoch, _)| !probes.done.less_equal(epoch)) {
             self.sent.pop_front();
         }
-        let open = self.epochs.values().min().copied().unwrap_or(u64::MAX);
-        let closed = self.sent.iter().take_while(|(epoch, _)| *epoch < open);
-        closed.map(|(_, rows)| rows).sum::<usize>() > MAX_ROWS_AHEAD
+        let read = self.sent.iter().take_while(|(epoch, _)| !probes.read.less_equal(epoch));
+        read.map(|(_, rows)| rows).sum::<usize>() > MAX_ROWS_AHEAD
+    }
+
+    /// Nothing more will come. What is unfinished must be known before the capabilities go.
+    fn end(&mut self) {
+        self.epochs.values().min().into_iter().for_each(|least| self.unfinished.add(*least));
+        self.capabilities = None;
     }
 
     fn take(&mut self, message: Message) {
@@ -101,7 +143,9 @@ impl Source {
     }
 
     fn block(&mut self, partition: u16, offset: u64, block: &Block) {
-        let (Some((capability, _)), Some(epoch)) = (&self.capabilities, self.epochs.get(&partition)) else { return };
+        let (Some((capability, _)), Some(epoch)) = (&self.capabilities, self.epochs.get(&partition)) else {
+            return;
+        };
         let capability = capability.delayed(epoch);
         // The reader has checked that the columns fit together.
         let Ok(rows) = block.rows() else { return };
@@ -115,7 +159,9 @@ impl Source {
     }
 
     fn tick(&mut self, partition: u16, offset: u64, tick: &Tick, save: bool) {
-        let Some(epoch) = self.epochs.get_mut(&partition).filter(|epoch| tick.number >= **epoch) else { return };
+        let Some(epoch) = self.epochs.get_mut(&partition).filter(|epoch| tick.number >= **epoch) else {
+            return;
+        };
         let Some((_, capability)) = &self.capabilities else { return };
         let end = End {
             epoch: tick.number,

@@ -38,7 +38,12 @@ pub struct Filler {
 impl Filler {
     /// Goes on where the store is. The log keeps for it what it has not got, as its class says.
     #[must_use]
-    pub fn new(log: Arc<dyn Log>, store: Arc<dyn SeriesStore>, cursor: &'static str, class: CursorClass) -> Self {
+    pub fn new(
+        log: Arc<dyn Log>,
+        store: Arc<dyn SeriesStore>,
+        cursor: &'static str,
+        class: CursorClass,
+    ) -> Self {
         let follower = Follower::new(Arc::clone(&log), Arc::new(Directory::default()));
         let positions = marked(log.as_ref(), &store.persisted());
         Self { log, store, follower, cursor, class, noted: Vec::new(), positions }
@@ -148,12 +153,14 @@ fn events(stored: Stored, batch: &mut Batch) -> Result<(), Error> {
 
 /// The partitions of the topics that a series store is filled from, with their names in a [`Mark`].
 fn partitions(log: &dyn Log) -> impl Iterator<Item = (Partition, String)> {
-    log.extents().into_iter().map(|extent| extent.partition).filter(|partition| TOPICS.contains(&partition.topic.0)).map(
-        |partition| {
+    log.extents()
+        .into_iter()
+        .map(|extent| extent.partition)
+        .filter(|partition| TOPICS.contains(&partition.topic.0))
+        .map(|partition| {
             let (topic, _) = topics::ALL[usize::from(partition.topic.0)];
             (partition, format!("{topic}/{}", partition.index))
-        },
-    )
+        })
 }
 
 /// The positions that a mark stands for.

@@ -6,7 +6,7 @@ use prost::Message;
 use yiwang_catalogue::{Catalogue, DetectorEntry};
 use yiwang_detect::{Detector, Event, Finding, Input};
 use yiwang_model::order::EvidencePoint;
-use yiwang_model::{Anomaly, AnomalyId, Phase, Series, SeriesId, Timestamp};
+use yiwang_model::{Anomaly, AnomalyId, Phase, Series, SeriesId, Span, Timestamp};
 use yiwang_proto::log::{DetectorState, SeriesState};
 
 use crate::history::History;
@@ -24,7 +24,10 @@ pub(crate) struct Watched {
     pub(crate) gateway: Arc<str>,
     series: Series,
     slots: Vec<Slot>,
-    /// The earliest wake that was handed out and has not come yet.
+    /// How far behind the city's clock its newest reading was when it came. A deadline that was over by then is moved by as
+    /// much, so that a source that sends its past first, oldest first, is not taken for a silent one.
+    lag: Span,
+    /// The earliest wake that was handed out and has not come yet, in city time.
     scheduled: Option<Timestamp>,
 }
 
@@ -45,21 +48,35 @@ pub(crate) enum Step<'a> {
 }
 
 impl Watched {
-    /// A series as the catalogue has it; `None` when the catalogue has no such source.
+    /// A series as the catalogue has it; `None` when it has no such source, or one without this metric.
     pub(crate) fn new(series: Series, catalogue: &Catalogue) -> Option<Self> {
-        let gateway = Arc::clone(&catalogue.station(series.source())?.gateway);
+        let gateway = gateway(&series, catalogue)?;
         let slots = slots(&series, catalogue);
-        Some(Self { history: History::default(), gateway, series, slots, scheduled: None })
+        Some(Self { history: History::default(), gateway, series, slots, lag: Span::ZERO, scheduled: None })
+    }
+
+    /// Notes that a new reading of this event time came no earlier than at this city time. One that came out of turn says nothing of how
+    /// far the series is behind.
+    pub(crate) fn came(&mut self, time: Timestamp, city: Timestamp) {
+        if self.newest() <= time {
+            self.lag = (city - time).max(Span::ZERO);
+        }
+    }
+
+    fn newest(&self) -> Timestamp {
+        self.history.newest(1).next().map_or(Timestamp::MIN, |newest| newest.time)
     }
 
     pub(crate) fn step(&mut self, step: Step<'_>, events: &mut Vec<Event>, out: &mut Vec<Judged>) {
+        let newest = self.newest();
         for slot in &mut self.slots {
             match step {
                 Step::All(input) => slot.detector.step(input, events),
-                Step::Due(city) if slot.detector.wake_at().is_some_and(|at| at <= city) => {
-                    slot.detector.step(&Input::Tick { city }, events);
+                Step::Due(city) => {
+                    if let Some(wake) = slot.wake(newest, self.lag).filter(|wake| wake.at <= city) {
+                        slot.detector.step(&Input::Tick { city: city - wake.moved }, events);
+                    }
                 }
-                Step::Due(_) => {}
             }
             for event in events.drain(..) {
                 let found = slot.take(event, &self.series, &self.history);
@@ -68,9 +85,11 @@ impl Watched {
         }
     }
 
-    /// The time at which to look at it again, if that is earlier than what was said before.
+    /// The city time at which to look at it again, if that is earlier than what was said before.
     pub(crate) fn reschedule(&mut self) -> Option<Timestamp> {
-        let wanted = self.slots.iter().filter_map(|slot| slot.detector.wake_at()).min()?;
+        let newest = self.newest();
+        let wanted =
+            self.slots.iter().filter_map(|slot| slot.wake(newest, self.lag)).map(|wake| wake.at).min()?;
         if self.scheduled.is_some_and(|scheduled| scheduled <= wanted) {
             return None;
         }
@@ -88,30 +107,39 @@ impl Watched {
     }
 
     /// Goes over to another catalogue. A detector that both have keeps its state; the open episode of one that is gone
-    /// ends now, so that no order waits for it for ever.
-    pub(crate) fn switch(&mut self, catalogue: &Catalogue, city: Option<Timestamp>, out: &mut Vec<Judged>) {
+    /// ends now, so that no order waits for it for ever. False when the catalogue does not have the series at all.
+    pub(crate) fn switch(
+        &mut self,
+        catalogue: &Catalogue,
+        city: Option<Timestamp>,
+        out: &mut Vec<Judged>,
+    ) -> bool {
         self.scheduled = None;
-        if let Some(station) = catalogue.station(self.series.source()) {
-            self.gateway = Arc::clone(&station.gateway);
-        }
-        let old = std::mem::replace(&mut self.slots, slots(&self.series, catalogue));
+        let gateway = gateway(&self.series, catalogue);
+        let slots = if gateway.is_some() { slots(&self.series, catalogue) } else { Vec::new() };
+        let old = std::mem::replace(&mut self.slots, slots);
         for mut gone in old {
             let heir = self.slots.iter_mut().find(|slot| slot.entry.name == gone.entry.name);
             if !heir.is_some_and(|heir| heir.inherit(&gone)) {
                 out.extend(gone.end(city, &self.gateway));
             }
         }
+        let known = gateway.is_some();
+        self.gateway = gateway.unwrap_or_else(|| Arc::clone(&self.gateway));
+        known
     }
 
     pub(crate) fn save(&self, id: SeriesId) -> Vec<u8> {
         let detectors = self.slots.iter().map(Slot::save).collect();
-        SeriesState { id: id.0, history: self.history.to_bytes(), detectors }.encode_to_vec()
+        SeriesState { id: id.0, history: self.history.to_bytes(), detectors, lag_nanos: self.lag.0 }
+            .encode_to_vec()
     }
 
     pub(crate) fn restore(&mut self, state: &SeriesState) -> Result<(), String> {
         let series = &self.series;
-        self.history =
-            History::from_bytes(&state.history).ok_or_else(|| format!("the history of {series} is damaged"))?;
+        self.history = History::from_bytes(&state.history)
+            .ok_or_else(|| format!("the history of {series} is damaged"))?;
+        self.lag = Span(state.lag_nanos);
         for saved in &state.detectors {
             if let Some(slot) = self.slots.iter_mut().find(|slot| *slot.entry.name == *saved.name) {
                 slot.restore(saved).map_err(|error| format!("{series}: {error}"))?;
@@ -119,6 +147,12 @@ impl Watched {
         }
         Ok(())
     }
+}
+
+/// Through which gateway the series comes, if the catalogue has it.
+fn gateway(series: &Series, catalogue: &Catalogue) -> Option<Arc<str>> {
+    let station = catalogue.station(series.source())?;
+    station.metrics.contains(series.metric()).then(|| Arc::clone(&station.gateway))
 }
 
 fn slots(series: &Series, catalogue: &Catalogue) -> Vec<Slot> {
@@ -130,7 +164,22 @@ fn slots(series: &Series, catalogue: &Catalogue) -> Vec<Slot> {
     catalogue.detectors_for(series.metric()).iter().filter_map(slot).collect()
 }
 
+/// When a detector is to be woken.
+struct Wake {
+    /// In city time.
+    at: Timestamp,
+    /// How much later than the detector said.
+    moved: Span,
+}
+
 impl Slot {
+    /// When the detector wants a tick, moved by the lag if that was over when the newest reading came.
+    fn wake(&self, newest: Timestamp, lag: Span) -> Option<Wake> {
+        let at = self.detector.wake_at()?;
+        let moved = if lag >= at - newest { lag } else { Span::ZERO };
+        Some(Wake { at: at + moved, moved })
+    }
+
     fn take(&mut self, event: Event, series: &Series, history: &History) -> Found {
         let raised = matches!(event, Event::Raised(_));
         let anomaly = anomaly(&self.entry.name, series, event);

@@ -12,7 +12,8 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use serde::Serialize;
 use tokio::net::TcpListener;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::broadcast;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use yiwang_catalogue::Catalogue;
 use yiwang_ingest::Ingest;
@@ -28,7 +29,7 @@ use crate::simulate::Simulation;
 mod rooms;
 mod servers;
 
-pub(crate) use rooms::{Rooms, folders};
+pub use rooms::{Rooms, folders};
 use servers::Doors;
 
 /// Where the doors are.
@@ -55,7 +56,7 @@ pub struct City {
     consumers: JoinSet<Result<(), yiwang_stream::Error>>,
     stop_consumers: CancellationToken,
     live: Arc<Live>,
-    told: JoinHandle<()>,
+    told: JoinSet<()>,
 }
 
 impl City {
@@ -75,11 +76,15 @@ impl City {
         let (ingest, tasks) =
             Ingest::start(Arc::clone(&rooms.log), Arc::clone(&catalogue), &options, stop.clone()).await?;
         rooms.clock.set(Arc::clone(&ingest.clock));
-        let stream = Stream::start(rooms.stream_parts(), &folders(config).checkpoints, config.workers).await?;
+        let stream =
+            Stream::start(rooms.stream_parts(), &folders(config).checkpoints, config.workers).await?;
         let stop_consumers = CancellationToken::new();
-        let consumers = rooms.consumers(&stop_consumers);
         let live = Arc::new(Live::default());
-        let told = tokio::spawn(tell(stream.live.subscribe(), Arc::clone(&live)));
+        let (happened, happening) = broadcast::channel(LIVE_EVENTS);
+        let consumers = rooms.consumers(happened, &stop_consumers);
+        let mut told = JoinSet::new();
+        told.spawn(tell(stream.live.subscribe(), Arc::clone(&live), LiveEvent::Anomaly));
+        told.spawn(tell(happening, Arc::clone(&live), LiveEvent::Order));
         let health = CityHealth::new(&rooms, &ingest, &stream);
         let clock = Arc::clone(&ingest.clock);
         let now = Arc::clone(&clock);
@@ -95,7 +100,19 @@ impl City {
         };
         let addresses = listeners.addresses()?;
         let doors = Doors::open(listeners, &ingest, parts, gate, stop);
-        Ok(Self { addresses, rooms, stream, ingest, clock, tasks, doors, consumers, stop_consumers, live, told })
+        Ok(Self {
+            addresses,
+            rooms,
+            stream,
+            ingest,
+            clock,
+            tasks,
+            doors,
+            consumers,
+            stop_consumers,
+            live,
+            told,
+        })
     }
 
     /// Where the doors are.
@@ -130,9 +147,9 @@ impl City {
         let mut beside = file.as_os_str().to_owned();
         beside.push(".new");
         let text = serde_json::to_string(&self.addresses)?;
-        std::fs::write(&beside, text + "\n").and_then(|()| std::fs::rename(&beside, file)).with_context(|| {
-            format!("cannot write the ready file {}", file.display())
-        })
+        std::fs::write(&beside, text + "\n")
+            .and_then(|()| std::fs::rename(&beside, file))
+            .with_context(|| format!("cannot write the ready file {}", file.display()))
     }
 
     /// Runs until it is told to stop, then closes in order.
@@ -161,7 +178,9 @@ impl City {
     /// # Errors
     /// The room that failed.
     pub async fn close(self) -> anyhow::Result<()> {
-        let Self { rooms, stream, ingest, mut tasks, doors, mut consumers, stop_consumers, live, told, .. } = self;
+        let Self {
+            rooms, stream, ingest, mut tasks, doors, mut consumers, stop_consumers, live, told, ..
+        } = self;
         stream.save_often();
         live.close();
         doors.close().await;
@@ -171,7 +190,7 @@ impl City {
             ended??;
         }
         stream.drain().await?;
-        told.abort();
+        drop(told);
         stop_consumers.cancel();
         while let Some(ended) = consumers.join_next().await {
             ended??;
@@ -209,7 +228,9 @@ impl Listeners {
 
 async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
-        anyhow!("cannot listen on {address}: {error}; set {key} to another address, or to port 0 for a free one")
+        anyhow!(
+            "cannot listen on {address}: {error}; set {key} to another address, or to port 0 for a free one"
+        )
     })
 }
 
@@ -225,13 +246,16 @@ fn clock_wanted(config: &Config) -> Option<ClockKind> {
     }
 }
 
-/// Hands anomalies on to the console's live clients.
-async fn tell(mut found: tokio::sync::broadcast::Receiver<yiwang_model::Anomaly>, live: Arc<Live>) {
-    use tokio::sync::broadcast::error::RecvError;
+/// How many events may wait for the console.
+const LIVE_EVENTS: usize = 1024;
+
+/// Hands what happens on to the console's live clients.
+async fn tell<T: Clone>(mut happening: broadcast::Receiver<T>, live: Arc<Live>, event: fn(T) -> LiveEvent) {
+    use broadcast::error::RecvError;
     loop {
-        match found.recv().await {
-            Ok(anomaly) => live.publish(LiveEvent::Anomaly(anomaly)),
-            Err(RecvError::Lagged(missed)) => tracing::debug!(missed, "live anomalies not shown"),
+        match happening.recv().await {
+            Ok(happened) => live.publish(event(happened)),
+            Err(RecvError::Lagged(missed)) => tracing::debug!(missed, "live events not shown"),
             Err(RecvError::Closed) => return,
         }
     }

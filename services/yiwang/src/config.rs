@@ -171,7 +171,8 @@ impl Layers {
             return;
         }
         let Config { grpc_listen, mqtt_listen, http_listen, .. } = self.config;
-        let doors = [("grpc_listen", grpc_listen), ("mqtt_listen", mqtt_listen), ("http_listen", http_listen)];
+        let doors =
+            [("grpc_listen", grpc_listen), ("mqtt_listen", mqtt_listen), ("http_listen", http_listen)];
         for (key, address) in doors.into_iter().filter(|(_, address)| !address.ip().is_loopback()) {
             let wanted = "a loopback address, as 127.0.0.1; or, for any other, at least one entry \
                           [[credential]] with name, secret_file and may in the configuration file";

@@ -31,7 +31,8 @@ impl yiwang_web::Gate for Gate {
             return Ok(Who("local".into()));
         }
         let presented = presented.ok_or(Denied::Unknown)?;
-        let found = self.find(presented.name.as_deref(), presented.secret.as_bytes()).ok_or(Denied::Unknown)?;
+        let found =
+            self.find(presented.name.as_deref(), presented.secret.as_bytes()).ok_or(Denied::Unknown)?;
         let who = Who(found.name.clone());
         let may = match act {
             May::Read => found.read,
@@ -80,8 +81,14 @@ mod tests {
         ]);
         let desk = Who("desk".into());
         assert_eq!(gate.allows(Some(&presented(None, "bbbbbbbbbbbb")), May::Act), Ok(desk.clone()));
-        assert_eq!(gate.allows(Some(&presented(Some("desk"), "bbbbbbbbbbbb")), May::Write), Err(Denied::NotThis(desk)));
-        assert_eq!(gate.allows(Some(&presented(Some("gateway"), "bbbbbbbbbbbb")), May::Read), Err(Denied::Unknown));
+        assert_eq!(
+            gate.allows(Some(&presented(Some("desk"), "bbbbbbbbbbbb")), May::Write),
+            Err(Denied::NotThis(desk))
+        );
+        assert_eq!(
+            gate.allows(Some(&presented(Some("gateway"), "bbbbbbbbbbbb")), May::Read),
+            Err(Denied::Unknown)
+        );
         assert_eq!(gate.allows(None, May::Read), Err(Denied::Unknown));
         assert!(yiwang_ingest::gate::Gate::write(&gate, None, Some(b"aaaaaaaaaaaa")).is_ok());
         assert!(yiwang_ingest::gate::Gate::write(&gate, None, Some(b"bbbbbbbbbbbb")).is_err());

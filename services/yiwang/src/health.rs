@@ -74,26 +74,70 @@ impl Health for CityHealth {
         let gauge = |name, help, value: u64| Sample::gauge(name, help, value as f64);
         let mut samples = vec![
             counter("yiwang_readings_admitted_total", "Readings made durable.", counters.admitted.get()),
-            counter("yiwang_rejected_not_kept_total", "Refused readings that topic rejected had no room for.", counters.rejected_not_kept.get()),
-            counter("yiwang_no_room_total", "Commits that found the disk full and were tried again.", counters.no_room.get()),
+            counter(
+                "yiwang_rejected_not_kept_total",
+                "Refused readings that topic rejected had no room for.",
+                counters.rejected_not_kept.get(),
+            ),
+            counter(
+                "yiwang_no_room_total",
+                "Commits that found the disk full and were tried again.",
+                counters.no_room.get(),
+            ),
             counter("yiwang_grpc_streams_total", "gRPC streams opened.", counters.grpc_streams.get()),
-            counter("yiwang_mqtt_connections_total", "MQTT connections opened.", counters.mqtt_connections.get()),
+            counter(
+                "yiwang_mqtt_connections_total",
+                "MQTT connections opened.",
+                counters.mqtt_connections.get(),
+            ),
             counter("yiwang_ticks_total", "Ticks appended.", counters.ticks.get()),
             gauge("yiwang_series", "Series known.", self.names.len() as u64),
             counter("yiwang_judged_total", "Readings taken into the judgement.", judged.judged),
             counter("yiwang_repeats_total", "Repeats, which changed nothing.", judged.repeats),
-            counter("yiwang_corrections_total", "Corrections: another value under the same key.", judged.corrections),
-            counter("yiwang_forgotten_total", "Readings older than what is remembered of their series: stored, not judged.", judged.forgotten),
-            counter("yiwang_unknown_total", "Readings of series that the catalogue in force does not have.", judged.unknown),
-            counter("yiwang_orders_opened_total", "Orders opened by anomalies.", self.progress.opened.load(Ordering::Relaxed)),
-            gauge("yiwang_epoch", "The last epoch whose orders are durable.", self.progress.epoch.load(Ordering::Relaxed)),
-            gauge("yiwang_checkpoint_epoch", "The last epoch in a checkpoint.", self.progress.saved.load(Ordering::Relaxed)),
+            counter(
+                "yiwang_corrections_total",
+                "Corrections: another value under the same key.",
+                judged.corrections,
+            ),
+            counter(
+                "yiwang_forgotten_total",
+                "Readings older than what is remembered of their series: stored, not judged.",
+                judged.forgotten,
+            ),
+            counter(
+                "yiwang_unknown_total",
+                "Readings of series that the catalogue in force does not have.",
+                judged.unknown,
+            ),
+            counter(
+                "yiwang_orders_opened_total",
+                "Orders opened by anomalies.",
+                self.progress.opened.load(Ordering::Relaxed),
+            ),
+            gauge(
+                "yiwang_epoch",
+                "The last epoch whose orders are durable.",
+                self.progress.epoch.load(Ordering::Relaxed),
+            ),
+            gauge(
+                "yiwang_checkpoint_epoch",
+                "The last epoch in a checkpoint.",
+                self.progress.saved.load(Ordering::Relaxed),
+            ),
             gauge("yiwang_lag_ticks", "Epochs that were cut and are not finished.", self.lag_ticks()),
             gauge("yiwang_store_series", "Series in the series store.", store.series),
-            gauge("yiwang_store_buffered_rows", "Rows of the series store that no file holds yet.", store.buffered_rows),
+            gauge(
+                "yiwang_store_buffered_rows",
+                "Rows of the series store that no file holds yet.",
+                store.buffered_rows,
+            ),
             gauge("yiwang_store_files", "Files of the series store.", store.files),
             gauge("yiwang_store_file_bytes", "Bytes of the files of the series store.", store.file_bytes),
-            counter("yiwang_log_gap_total", "Records that a cursor missed because it lagged too far.", self.log.gap(CURSOR)),
+            counter(
+                "yiwang_log_gap_total",
+                "Records that a cursor missed because it lagged too far.",
+                self.log.gap(CURSOR),
+            ),
         ];
         for (reason, count) in counters.refusals().filter(|(_, count)| *count > 0) {
             let sample = counter("yiwang_readings_refused_total", "Readings refused, by reason.", count);

@@ -2,6 +2,8 @@
 //!
 //! Nothing clever is here: configuration, the parts put together, start and drain. Bad configuration exits 64, failure 1.
 
+#![allow(unreachable_pub)] // in a program `pub` says what a module gives to its neighbours
+
 mod city;
 mod cli;
 mod config;

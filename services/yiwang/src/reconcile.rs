@@ -55,7 +55,10 @@ const READ_BYTES: usize = 8 << 20;
 /// What cannot be read.
 pub fn run(options: Options) -> Result<ExitCode, Failed> {
     if !options.data_dir.is_dir() {
-        return Err(Failed::Usage(format!("{} is not a folder: give a data folder", options.data_dir.display())));
+        return Err(Failed::Usage(format!(
+            "{} is not a folder: give a data folder",
+            options.data_dir.display()
+        )));
     }
     let mut layers = Layers::default();
     for key in ["grpc_listen", "mqtt_listen", "http_listen"] {
@@ -251,7 +254,8 @@ impl Books {
                 Some(bits) if said[due..].iter().any(|place| place.bits == *bits) => {}
                 Some(bits) => {
                     let (is, last) = (f64::from_bits(*bits), f64::from_bits(said[due].bits));
-                    self.store.differ(format!("{}: the store has {is}, the last value is {last}", log.show(key)));
+                    self.store
+                        .differ(format!("{}: the store has {is}, the last value is {last}", log.show(key)));
                 }
             }
         }
@@ -271,7 +275,10 @@ impl Books {
                 self.episodes.looked_at += 1;
                 ordered.insert(row.anomaly.id);
                 if !log.found.contains_key(&row.anomaly.id) && log.dropped == 0 {
-                    self.episodes.differ(format!("order {} is of episode {}, which is not in the log", row.no, row.anomaly.id));
+                    self.episodes.differ(format!(
+                        "order {} is of episode {}, which is not in the log",
+                        row.no, row.anomaly.id
+                    ));
                 }
             }
         }
@@ -326,7 +333,10 @@ mod tests {
     use super::*;
 
     fn said(values: &[(u64, f64)]) -> Vec<Said> {
-        values.iter().map(|(offset, value)| Said { partition: 0, offset: *offset, bits: value.to_bits() }).collect()
+        values
+            .iter()
+            .map(|(offset, value)| Said { partition: 0, offset: *offset, bits: value.to_bits() })
+            .collect()
     }
 
     fn key(time: i64) -> Key {
@@ -352,7 +362,11 @@ mod tests {
         assert_eq!(differences(&[(1, &[(3, 1.0), (4, 2.0)])], &[(1, 1.0)]), 1, "not corrected");
         assert_eq!(differences(&[(1, &[(3, 1.0), (4, 2.0)])], &[(1, 2.0)]), 0);
         assert_eq!(differences(&[(1, &[(30, 1.0)])], &[]), 0, "beyond the mark");
-        assert_eq!(differences(&[(1, &[(3, 1.0), (30, 2.0)])], &[(1, 2.0)]), 0, "beyond the mark, there already");
+        assert_eq!(
+            differences(&[(1, &[(3, 1.0), (30, 2.0)])], &[(1, 2.0)]),
+            0,
+            "beyond the mark, there already"
+        );
     }
 
     #[test]

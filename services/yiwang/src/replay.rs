@@ -120,7 +120,8 @@ fn admit_one(names: &Names, line: &Line) -> Result<Admitted, String> {
 
 fn start(workers: usize, directory: &Arc<Directory>) -> anyhow::Result<Running> {
     let state = State { revision: REVISION, next: vec![0; usize::from(PARTITIONS)], ..State::default() };
-    let beginning = Beginning { directory: Arc::clone(directory), partitions: PARTITIONS, state: Arc::new(state) };
+    let beginning =
+        Beginning { directory: Arc::clone(directory), partitions: PARTITIONS, state: Arc::new(state) };
     dataflow::start(workers, beginning).map_err(|why| anyhow!(why))
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
+use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use yiwang_disk::real::{FolderLock, lock};
@@ -12,8 +13,8 @@ use yiwang_ingest::clock::{CityClock, wall_now};
 use yiwang_log::embedded::EmbeddedLog;
 use yiwang_log::{CursorClass, Layout, Log, TopicSpec};
 use yiwang_model::Timestamp;
-use yiwang_orders::OrderStore;
 use yiwang_orders::sqlite::SqliteOrders;
+use yiwang_orders::{OrderEvent, OrderStore};
 use yiwang_proto::topics;
 use yiwang_series::SeriesStore;
 use yiwang_series::embedded::EmbeddedSeries;
@@ -42,7 +43,12 @@ pub struct Folders {
 /// Where what is kept in a data folder.
 pub fn folders(config: &Config) -> Folders {
     let at = |name: &str| config.data_dir.join(name);
-    Folders { log: at("log"), series: at("series"), orders: at("orders.sqlite"), checkpoints: at("checkpoints") }
+    Folders {
+        log: at("log"),
+        series: at("series"),
+        orders: at("orders.sqlite"),
+        checkpoints: at("checkpoints"),
+    }
 }
 
 /// The city's clock, once there is one.
@@ -69,8 +75,6 @@ pub struct Rooms {
     pub series: Arc<dyn SeriesStore>,
     /// The order store.
     pub orders: Arc<dyn OrderStore>,
-    /// The series store, for those who audit it.
-    pub embedded_series: Arc<EmbeddedSeries>,
     /// Tells the stores city time.
     pub clock: LateClock,
     disk: Arc<dyn Disk>,
@@ -87,25 +91,17 @@ impl Rooms {
         let Folders { log, series, orders, .. } = folders(config);
         let lock = hold(&config.data_dir)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let log = EmbeddedLog::open(Arc::clone(&disk), &log, log_options(config)).context("cannot open the log")?;
+        let log =
+            EmbeddedLog::open(Arc::clone(&disk), &log, log_options(config)).context("cannot open the log")?;
         let clock = LateClock::default();
         let late = clock.clone();
         let mut options = yiwang_series::embedded::Options::new(Arc::new(move || late.now()));
         options.retention.readings = config.readings_kept;
-        let embedded =
-            EmbeddedSeries::open(Arc::clone(&disk), &series, options).context("cannot open the series store")?;
+        let embedded = EmbeddedSeries::open(Arc::clone(&disk), &series, options)
+            .context("cannot open the series store")?;
         let sqlite = SqliteOrders::open(&orders, ZONE).await.context("cannot open the order store")?;
         let sqlite = Arc::new(sqlite);
-        Ok(Self {
-            log,
-            series: embedded.clone(),
-            orders: sqlite.clone(),
-            embedded_series: embedded,
-            clock,
-            disk,
-            sqlite,
-            _lock: lock,
-        })
+        Ok(Self { log, series: embedded, orders: sqlite.clone(), clock, disk, sqlite, _lock: lock })
     }
 
     /// What the judgement works with.
@@ -119,13 +115,18 @@ impl Rooms {
     }
 
     /// Starts those who carry from log to store and from orders to log.
-    pub fn consumers(&self, stop: &CancellationToken) -> JoinSet<Result<(), yiwang_stream::Error>> {
+    pub fn consumers(
+        &self,
+        live: broadcast::Sender<OrderEvent>,
+        stop: &CancellationToken,
+    ) -> JoinSet<Result<(), yiwang_stream::Error>> {
         let carried = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let filler =
             Filler::new(Arc::clone(&self.log), Arc::clone(&self.series), SERIES_CURSOR, CursorClass::Must);
         tasks.spawn(filler.run(carried.clone()));
-        let carry = yiwang_stream::outbox::carry(Arc::clone(&self.log), Arc::clone(&self.orders), stop.clone());
+        let (log, orders) = (Arc::clone(&self.log), Arc::clone(&self.orders));
+        let carry = yiwang_stream::outbox::carry(log, orders, live, stop.clone());
         // The store is filled to the end only when nothing more is carried into the log.
         tasks.spawn(async move {
             let ended = carry.await;
@@ -143,7 +144,8 @@ impl Rooms {
 
 /// Takes a data folder for this process, making it if need be.
 pub fn hold(folder: &Path) -> anyhow::Result<FolderLock> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the data folder {}", folder.display()))?;
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
     lock(folder).context("cannot take the data folder; stop the other process, or choose another folder")
 }
 

@@ -89,7 +89,7 @@ async fn serve_grpc(
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .add_service(health)
         .add_service(reflection)
-        .add_service(GrpcDoor::service(ingest))
+        .add_service(GrpcDoor::guarded(ingest, gate))
         .add_service(yiwang_web::order_service(parts))
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned())
         .await?;

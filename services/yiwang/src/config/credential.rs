@@ -39,7 +39,11 @@ impl Credential {
     pub(super) fn to_toml(&self) -> String {
         let may = [("write", self.write), ("read", self.read), ("act", self.act)];
         let may: Vec<_> = may.iter().filter(|(_, may)| *may).map(|(word, _)| format!("\"{word}\"")).collect();
-        format!("[[credential]]\nname = {:?}\nsecret_file = \"***\"\nmay = [{}]\n\n", self.name, may.join(", "))
+        format!(
+            "[[credential]]\nname = {:?}\nsecret_file = \"***\"\nmay = [{}]\n\n",
+            self.name,
+            may.join(", ")
+        )
     }
 }
 
@@ -83,7 +87,9 @@ struct Entry<'a> {
 
 impl Entry<'_> {
     fn read(&mut self, base: &Path, table: &DeTable<'_>) -> Option<Credential> {
-        for key in table.keys().filter(|key| !["name", "secret_file", "may"].contains(&key.get_ref().as_ref())) {
+        for key in
+            table.keys().filter(|key| !["name", "secret_file", "may"].contains(&key.get_ref().as_ref()))
+        {
             self.line = line_of(self.text, key.span().start);
             let key = format!("credential.{:.64}", key.get_ref());
             self.fault(&key, "an unknown key", "one of name, secret_file, may");
@@ -108,7 +114,8 @@ impl Entry<'_> {
 
     fn secret(&mut self, base: &Path, table: &DeTable<'_>) -> Option<[u8; 32]> {
         let path = self.word(table, "secret_file", "the path of a file that holds the secret")?;
-        let wanted = format!("a readable file with a secret of {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes");
+        let wanted =
+            format!("a readable file with a secret of {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes");
         match read_secret(&base.join(&path)) {
             Ok(digest) => Some(digest),
             Err(why) => {
@@ -127,7 +134,8 @@ impl Entry<'_> {
         };
         let mut may = [false; 3];
         for word in words {
-            let known = ["write", "read", "act"].iter().position(|known| word.get_ref().as_str() == Some(known));
+            let known =
+                ["write", "read", "act"].iter().position(|known| word.get_ref().as_str() == Some(known));
             match known {
                 Some(at) => may[at] = true,
                 None => {
@@ -149,7 +157,13 @@ impl Entry<'_> {
 
     fn fault(&mut self, key: &str, found: &str, wanted: &str) {
         let (file, key) = (self.file.to_owned(), key.to_owned());
-        self.faults.push(Fault { file, line: self.line, key, found: found.to_owned(), wanted: wanted.to_owned() });
+        self.faults.push(Fault {
+            file,
+            line: self.line,
+            key,
+            found: found.to_owned(),
+            wanted: wanted.to_owned(),
+        });
     }
 }
 

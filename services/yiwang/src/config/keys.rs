@@ -90,7 +90,8 @@ pub(super) const KEYS: &[Key] = &[
         "What moves the clock of a city that is made: wall, or feed for a replayed one. Default: what its log has, or wall.",
         "\"wall\" or \"feed\"",
         |text| clock(text).map(Some),
-        |value: &Option<Clock>| value.map(|clock| if clock == Clock::Wall { "\"wall\"" } else { "\"feed\"" }.into())
+        |value: &Option<Clock>| value
+            .map(|clock| if clock == Clock::Wall { "\"wall\"" } else { "\"feed\"" }.into())
     ),
     key!(
         speed,

@@ -12,7 +12,9 @@ fn of(text: &str) -> Result<Config, Vec<Fault>> {
 fn later_layers_win() {
     let mut layers = Layers::default();
     layers.text("yiwang.toml", "workers = 2\npartitions = 8\nspeed = 60");
-    layers.environment([("YIWANG_WORKERS".to_owned(), "3".to_owned()), ("HOME".to_owned(), "x".to_owned())].into_iter());
+    layers.environment(
+        [("YIWANG_WORKERS".to_owned(), "3".to_owned()), ("HOME".to_owned(), "x".to_owned())].into_iter(),
+    );
     layers.flag("workers", Some("4"));
     layers.flag("data_dir", None);
     let config = layers.finish().unwrap();
@@ -22,11 +24,16 @@ fn later_layers_win() {
 
 #[test]
 fn all_faults_are_told_with_their_lines() {
-    let faults = of("workers = 0\nworker = 1\n\nspeed = \"fast\"\nclock = \"moon\"\ngrpc_listen = \"here\"\n").unwrap_err();
+    let faults =
+        of("workers = 0\nworker = 1\n\nspeed = \"fast\"\nclock = \"moon\"\ngrpc_listen = \"here\"\n")
+            .unwrap_err();
     let mut told: Vec<_> = faults.iter().map(|fault| (fault.line, fault.key.as_str())).collect();
     told.sort_unstable();
     assert_eq!(told, [(1, "workers"), (2, "worker"), (4, "speed"), (5, "clock"), (6, "grpc_listen")]);
-    assert!(faults.iter().any(|fault| fault.wanted.contains("data_dir")), "an unknown key names the known ones");
+    assert!(
+        faults.iter().any(|fault| fault.wanted.contains("data_dir")),
+        "an unknown key names the known ones"
+    );
 }
 
 #[test]

@@ -39,7 +39,15 @@ struct Typed {
 impl Typed {
     fn line(self, number: u64) -> Line {
         let Self { source, metric, time, value, quality, vintage } = self;
-        Line { number, source, metric, time, value, quality: quality.unwrap_or_default(), vintage: Vintage(vintage) }
+        Line {
+            number,
+            source,
+            metric,
+            time,
+            value,
+            quality: quality.unwrap_or_default(),
+            vintage: Vintage(vintage),
+        }
     }
 }
 
@@ -72,7 +80,8 @@ fn csv(file: File) -> Result<Vec<Line>, String> {
     for record in reader.records() {
         let record = record.map_err(|error| error.to_string())?;
         let number = record.position().map_or(0, csv::Position::line);
-        let typed: Typed = record.deserialize(Some(&headers)).map_err(|error| format!("line {number}: {error}"))?;
+        let typed: Typed =
+            record.deserialize(Some(&headers)).map_err(|error| format!("line {number}: {error}"))?;
         lines.push(typed.line(number));
     }
     Ok(lines)

@@ -1,0 +1,214 @@
+//! Power cuts, failed syncs and full disks: what was found before is found again, orders are there once.
+//!
+//! Log and checkpoints are on a disk in memory that forgets what was not synced; the order store is one that survives. A
+//! sender sends again what was not acknowledged; the ticker goes on from the newest tick.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use prost::Message;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use yiwang_disk::SimDisk;
+use yiwang_log::{Class, Log};
+use yiwang_proto::log::{ReadingsRecord, readings_record::Kind};
+use yiwang_proto::topics;
+
+use super::city::{self, Arrival, readings};
+use super::disk::WatchedDisk;
+use super::orders::ModelOrders;
+use super::script::{Commit, Cuts, Writer, tick};
+use super::world::{
+    CHECKPOINTS, Verdict, assert_one_order_each, assert_same_episodes, block_on, derived, fill, judge,
+    log_of, open, parts, to_derive, try_records,
+};
+use crate::{Error, Stream};
+
+/// Runs with the power cut at a random operation.
+const RUNS: u64 = 1_000;
+/// What happens in a run, in seconds of the city.
+const SECONDS: i64 = 500;
+const CUTS: Cuts = Cuts { batch: 8, tick: (12, 28) };
+
+/// An hour in short: episodes come thick.
+fn arrivals() -> Vec<Arrival> {
+    let mut all = readings(7, 1_600);
+    all.retain(|arrival| arrival.at >= 1_600 - SECONDS);
+    all
+}
+
+fn script(seed: u64) -> Vec<Commit> {
+    let mut writer = Writer::new(city::TEXT);
+    writer.play(&arrivals(), CUTS, &mut ChaCha8Rng::seed_from_u64(seed));
+    writer.commits
+}
+
+/// The city over its lives: what outlives a crash.
+struct City {
+    disk: SimDisk,
+    orders: Arc<ModelOrders>,
+    /// Commits that were acknowledged.
+    done: usize,
+    placed: Vec<(u64, u64)>,
+}
+
+impl City {
+    fn new(seed: u64) -> Self {
+        Self { disk: SimDisk::new(seed), orders: Arc::default(), done: 0, placed: Vec::new() }
+    }
+
+    /// Lives until the script has ended or the power is gone.
+    async fn live(&mut self, commits: &[Commit], workers: usize) -> Option<()> {
+        let watched = WatchedDisk::new(self.disk.clone(), Arc::clone(&self.orders));
+        let lived = self.try_live(commits, workers, &watched).await;
+        self.placed.append(&mut watched.placed.lock().unwrap());
+        lived
+    }
+
+    async fn try_live(&mut self, commits: &[Commit], workers: usize, disk: &Arc<WatchedDisk>) -> Option<()> {
+        let log = open(disk.clone()).ok()?;
+        let mut number = last_tick(log.as_ref()).await?;
+        let parts = parts(&log, &self.orders, disk.clone());
+        let stream = Stream::start(parts, Path::new(CHECKPOINTS), workers).await.ok()?;
+        stream.save_often();
+        while let Some(commit) = commits.get(self.done) {
+            let commit = renumbered(commit, &mut number);
+            log.append(Class::Intake, commit).await.ok()?;
+            self.done += 1;
+        }
+        stream.drain().await.ok()
+    }
+
+    fn crash(&mut self) {
+        self.disk = self.disk.power_cut();
+    }
+}
+
+/// The number of the newest tick of any partition.
+async fn last_tick(log: &dyn Log) -> Option<u64> {
+    let mut last = 0;
+    for payload in try_records(log, topics::READINGS).await.ok()? {
+        if let Some(Kind::Tick(tick)) = ReadingsRecord::decode(payload).ok()?.kind {
+            last = last.max(tick.number);
+        }
+    }
+    Some(last)
+}
+
+/// A commit as the ticker would write it now.
+fn renumbered(commit: &Commit, number: &mut u64) -> Commit {
+    let Ok(record) = ReadingsRecord::decode(commit[0].payload.clone()) else { return commit.clone() };
+    match record.kind {
+        Some(Kind::Tick(old)) if commit[0].to.topic.0 == topics::READINGS => {
+            *number += 1;
+            tick(*number, yiwang_model::Timestamp(old.city_nanos.unwrap()), old.catalogue_revision)
+        }
+        _ => commit.clone(),
+    }
+}
+
+/// Whatever happened, in the end all is as if nothing had.
+async fn assert_undisturbed(city: &City, whole: &Verdict, what: &str) {
+    let log = open(Arc::new(city.disk.clone())).unwrap();
+    let wanted = judge(&log, 1, 1 << 20).await;
+    assert_one_order_each(&wanted);
+    assert_eq!(city.orders.all(), wanted.orders, "{what}: the orders of this log");
+    assert_eq!(derived(log.as_ref()).await, to_derive(&wanted), "{what}: what is derived from this log");
+    assert_same_episodes(whole, &wanted, what);
+    for (epoch, applied) in &city.placed {
+        assert!(
+            wanted.last_found(*epoch) <= *applied,
+            "{what}: checkpoint {epoch} leads the orders at {applied}"
+        );
+    }
+}
+
+#[test]
+fn a_thousand_power_cuts_leave_the_orders_of_an_undisturbed_city() {
+    let scripts: Vec<_> = (0..8).map(script).collect();
+    block_on(async {
+        let whole = judge(&log_of(&scripts[0]).await, 1, 1 << 20).await;
+        assert!(whole.orders.len() > 5, "{} orders", whole.orders.len());
+        let mut calm = City::new(0);
+        calm.live(&scripts[0], 1).await.expect("no power cut");
+        let operations = calm.disk.operations();
+        assert_undisturbed(&calm, &whole, "calm").await;
+        for seed in 0..RUNS {
+            run(seed, operations, &scripts, &whole).await;
+        }
+    });
+}
+
+async fn run(seed: u64, operations: u64, scripts: &[Vec<Commit>], whole: &Verdict) {
+    let mut dice = ChaCha8Rng::seed_from_u64(seed);
+    let commits = &scripts[seed as usize % scripts.len()];
+    let mut city = City::new(seed);
+    for _ in 0..dice.random_range(1..3) {
+        let at = city.disk.operations() + dice.random_range(0..operations);
+        city.disk.cut_at(at);
+        let _ = city.live(commits, dice.random_range(1..3)).await;
+        city.crash();
+    }
+    city.live(commits, 1).await.expect("the power stays on");
+    assert_undisturbed(&city, whole, &format!("seed {seed}")).await;
+}
+
+#[test]
+fn after_a_failed_sync_of_a_checkpoint_the_judgement_ends_and_tries_no_other() {
+    block_on(async {
+        let orders = Arc::new(ModelOrders::default());
+        let disk = WatchedDisk::new(SimDisk::new(1), Arc::clone(&orders));
+        let log = open(disk.clone()).unwrap();
+        disk.broken.store(true, Ordering::Relaxed);
+        let mut stream =
+            Stream::start(parts(&log, &orders, disk.clone()), Path::new(CHECKPOINTS), 2).await.unwrap();
+        stream.save_often();
+        fill(log.as_ref(), &script(1)).await;
+        let error = stream.failed().await;
+        assert!(matches!(error, Error::Disk { .. }), "{error}");
+        drop(stream);
+        assert_eq!(disk.syncs.load(Ordering::Relaxed), 1);
+        assert!(disk.placed.lock().unwrap().is_empty());
+    });
+}
+
+#[test]
+fn without_room_for_checkpoints_orders_go_on() {
+    block_on(async {
+        let orders = Arc::new(ModelOrders::default());
+        let sim = SimDisk::new(1);
+        let disk = WatchedDisk::new(sim.clone(), Arc::clone(&orders));
+        let log = open(disk.clone()).unwrap();
+        disk.full.store(true, Ordering::Relaxed);
+        let commits = script(1);
+        fill(log.as_ref(), &commits[..commits.len() / 2]).await;
+        let stream =
+            Stream::start(parts(&log, &orders, disk.clone()), Path::new(CHECKPOINTS), 2).await.unwrap();
+        stream.save_often();
+        stream.drain().await.unwrap();
+        assert!(disk.placed.lock().unwrap().is_empty());
+        let left: Vec<_> = sim.paths().into_iter().filter(|path| path.starts_with(CHECKPOINTS)).collect();
+        assert!(left.is_empty(), "what was half written takes no room: {left:?}");
+        assert_eq!(orders.all(), judge(&log, 1, 1 << 20).await.orders);
+        disk.full.store(false, Ordering::Relaxed);
+        fill(log.as_ref(), &commits[commits.len() / 2..]).await;
+        let stream =
+            Stream::start(parts(&log, &orders, disk.clone()), Path::new(CHECKPOINTS), 2).await.unwrap();
+        stream.save_often();
+        stream.drain().await.unwrap();
+        assert!(!disk.placed.lock().unwrap().is_empty());
+        assert_eq!(orders.all(), judge(&log, 1, 1 << 20).await.orders);
+    });
+}
+
+/// A crash between the write of a checkpoint and its rename leaves a file that nobody would ever look at again.
+#[test]
+fn what_a_crash_left_of_a_checkpoint_is_removed_at_the_next_start() {
+    let disk = SimDisk::new(1);
+    let left = Path::new(CHECKPOINTS).join("checkpoint-00000000000000000007.new");
+    disk.put(&left, b"half");
+    let (_, state) =
+        crate::checkpoint::Checkpoints::open(Arc::new(disk.clone()), Path::new(CHECKPOINTS)).unwrap();
+    assert!(state.is_none() && disk.paths().is_empty());
+}

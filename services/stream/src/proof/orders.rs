@@ -1,0 +1,151 @@
+//! An order store in memory that outlives a crash of the city, as a transactional store on a disk of its own does.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use yiwang_model::order::{Channel, OrderDraft, Step, StepKind};
+use yiwang_model::{Anomaly, AnomalyId, OrderIntent, OrderNo, OrderState, Phase, Timestamp, WorkOrder};
+use yiwang_orders::{Applied, Counts, EpisodeRow, Error, Filter, Moment, OrderEvent, OrderStore, Page};
+
+/// The store.
+#[derive(Default)]
+pub(super) struct ModelOrders {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    applied: Option<u64>,
+    orders: BTreeMap<AnomalyId, WorkOrder>,
+    opened: u64,
+    outbox: Vec<OrderEvent>,
+    events: u64,
+}
+
+impl ModelOrders {
+    /// All orders, by episode.
+    pub(super) fn all(&self) -> BTreeMap<AnomalyId, WorkOrder> {
+        self.inner().orders.clone()
+    }
+
+    /// The last applied epoch, 0 for none.
+    pub(super) fn last(&self) -> u64 {
+        self.inner().applied.unwrap_or_default()
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap()
+    }
+}
+
+impl Inner {
+    fn open(&mut self, draft: &OrderDraft, wall: Timestamp) -> bool {
+        let id = draft.evidence.anomaly.id;
+        if self.orders.contains_key(&id) {
+            return false;
+        }
+        self.opened += 1;
+        let order = WorkOrder {
+            no: OrderNo(format!("M{:06}", self.opened)),
+            channel: Channel::Sensor,
+            anomaly: Some(id),
+            draft: draft.clone(),
+            state: OrderState::Opened,
+            timeline: Vec::new(),
+        };
+        self.orders.insert(id, order);
+        self.line(id, StepKind::Opened, draft.received, wall);
+        true
+    }
+
+    fn note(&mut self, anomaly: &Anomaly, at: Timestamp, wall: Timestamp) -> bool {
+        let Some(order) = self.orders.get_mut(&anomaly.id) else { return false };
+        order.draft.evidence.anomaly = anomaly.clone();
+        let kind = if anomaly.phase == Phase::Cleared { StepKind::Cleared } else { StepKind::Worsened };
+        self.line(anomaly.id, kind, at, wall);
+        true
+    }
+
+    fn line(&mut self, id: AnomalyId, kind: StepKind, at: Timestamp, wall: Timestamp) {
+        let order = self.orders.get_mut(&id).unwrap();
+        let seq = u32::try_from(order.timeline.len()).unwrap() + 1;
+        let note = order.draft.evidence.anomaly.extreme.to_string();
+        let step = Step { seq, kind, state: order.state, who: "yiwang".into(), note, at, wall };
+        order.timeline.push(step.clone());
+        self.events += 1;
+        self.outbox.push(OrderEvent {
+            seq: self.events,
+            no: order.no.clone(),
+            anomaly: Some(id),
+            department: order.draft.department.clone(),
+            step,
+        });
+    }
+}
+
+#[async_trait]
+impl OrderStore for ModelOrders {
+    async fn apply(&self, epoch: u64, at: Moment, intents: &[OrderIntent]) -> Result<Applied, Error> {
+        let mut inner = self.inner();
+        if inner.applied.is_some_and(|applied| epoch <= applied) {
+            return Ok(Applied { repeated: intents.len() as u64, ..Applied::default() });
+        }
+        let mut applied = Applied::default();
+        for intent in intents {
+            let (did, count) = match intent {
+                OrderIntent::Open(draft) => (inner.open(draft, at.wall), &mut applied.opened),
+                OrderIntent::Note { anomaly, at: city } => {
+                    (inner.note(anomaly, *city, at.wall), &mut applied.noted)
+                }
+            };
+            *(if did { count } else { &mut applied.repeated }) += 1;
+        }
+        inner.applied = Some(epoch);
+        Ok(applied)
+    }
+
+    async fn applied(&self) -> Result<Option<u64>, Error> {
+        Ok(self.inner().applied)
+    }
+
+    async fn get(&self, no: &OrderNo) -> Result<Option<WorkOrder>, Error> {
+        Ok(self.inner().orders.values().find(|order| order.no == *no).cloned())
+    }
+
+    async fn of_anomaly(&self, id: AnomalyId) -> Result<Option<WorkOrder>, Error> {
+        Ok(self.inner().orders.get(&id).cloned())
+    }
+
+    async fn find(&self, _: &Filter, _: u32, _: Option<&str>) -> Result<Page, Error> {
+        Ok(Page { orders: self.all().into_values().collect(), next: None })
+    }
+
+    async fn counts(&self, _: Timestamp) -> Result<Counts, Error> {
+        Ok(Counts::default())
+    }
+
+    async fn episodes(&self, _: Option<AnomalyId>, _: u32) -> Result<Vec<EpisodeRow>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn transition(
+        &self,
+        no: &OrderNo,
+        _: OrderState,
+        _: &str,
+        _: &str,
+        _: Moment,
+    ) -> Result<WorkOrder, Error> {
+        Err(Error::NoSuchOrder(no.clone()))
+    }
+
+    async fn outbox(&self, limit: u32) -> Result<Vec<OrderEvent>, Error> {
+        Ok(self.inner().outbox.iter().take(limit as usize).cloned().collect())
+    }
+
+    async fn outbox_taken(&self, seq: u64) -> Result<(), Error> {
+        self.inner().outbox.retain(|event| event.seq > seq);
+        Ok(())
+    }
+}

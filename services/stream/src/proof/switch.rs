@@ -1,0 +1,176 @@
+//! Another catalogue comes into force at a tick: what was before is judged by the old one, what comes after by the new.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use yiwang_disk::SimDisk;
+use yiwang_model::{Anomaly, Phase, Series};
+
+use super::city::{self, moment};
+use super::orders::ModelOrders;
+use super::script::Writer;
+use super::world::{CHECKPOINTS, Verdict, block_on, fill, judge, log_of, open, parts};
+use crate::Stream;
+
+fn dust(station: &str) -> Series {
+    Series::new(station, "dust").unwrap()
+}
+
+/// The catalogue without some of its entries, each named by a line of it.
+fn without(lines: &[&str]) -> String {
+    let kept = |entry: &&str| !lines.iter().any(|line| entry.lines().any(|own| own == *line));
+    city::TEXT.split("\n\n").filter(kept).collect::<Vec<_>>().join("\n\n")
+}
+
+/// Judges with one and with three workers, and with a restart after each commit; all must agree.
+fn verdict(writer: &Writer) -> Verdict {
+    block_on(async {
+        let log = log_of(&writer.commits).await;
+        let one = judge(&log, 1, 1 << 20).await;
+        assert_eq!(one, judge(&log, 3, 256).await);
+        assert_eq!(one.orders, restarted(writer).await);
+        one
+    })
+}
+
+async fn restarted(
+    writer: &Writer,
+) -> std::collections::BTreeMap<yiwang_model::AnomalyId, yiwang_model::WorkOrder> {
+    let disk = SimDisk::new(3);
+    let log = open(Arc::new(disk.clone())).unwrap();
+    let orders = Arc::new(ModelOrders::default());
+    for piece in writer.commits.chunks(7) {
+        fill(log.as_ref(), piece).await;
+        let parts = parts(&log, &orders, Arc::new(disk.clone()));
+        let stream = Stream::start(parts, Path::new(CHECKPOINTS), 2).await.unwrap();
+        stream.save_often();
+        stream.drain().await.unwrap();
+    }
+    orders.all()
+}
+
+fn steps<'a>(verdict: &'a Verdict, detector: &str) -> Vec<(u64, &'a Anomaly)> {
+    let all = verdict.steps.iter().flat_map(|step| step.3.iter().map(|anomaly| (step.0, anomaly)));
+    all.filter(|(_, anomaly)| anomaly.detector.as_ref() == detector).collect()
+}
+
+fn phases(steps: &[(u64, &Anomaly)]) -> Vec<Phase> {
+    steps.iter().map(|(_, anomaly)| anomaly.phase).collect()
+}
+
+/// Readings of stations every ten seconds, a tick behind each.
+fn speak(writer: &mut Writer, stations: &[&str], seconds: std::ops::Range<i64>, value: impl Fn(i64) -> f64) {
+    for second in seconds.step_by(10) {
+        stations.iter().for_each(|station| writer.row(&dust(station), second, value(second)));
+        writer.tick(moment(second + 1));
+    }
+}
+
+/// A calm level that moves enough not to be flat.
+fn around(level: f64) -> impl Fn(i64) -> f64 {
+    move |second| level + (second / 10 % 3) as f64
+}
+
+#[test]
+fn readings_before_the_change_are_judged_by_the_old_limit_and_after_it_by_the_new() {
+    let mut writer = Writer::new(city::TEXT);
+    speak(&mut writer, &["e-1"], 0..300, around(120.0));
+    writer.catalogue(&city::TEXT.replace("value = 150", "value = 100"));
+    speak(&mut writer, &["e-1"], 300..600, around(120.0));
+    let verdict = verdict(&writer);
+    let found = steps(&verdict, "dust-limit");
+    assert_eq!(phases(&found), [Phase::Raised], "{found:?}");
+    assert_eq!(found[0].1.begin, moment(310), "the tick after 300 puts it in force");
+    assert_eq!(found[0].1.limit, Some(100.0));
+}
+
+#[test]
+fn an_open_episode_of_a_removed_detector_ends() {
+    let mut writer = Writer::new(city::TEXT);
+    speak(&mut writer, &["e-1"], 0..300, around(200.0));
+    writer.catalogue(&without(&["name = \"dust-limit\""]));
+    speak(&mut writer, &["e-1"], 300..600, around(200.0));
+    let verdict = verdict(&writer);
+    let found = steps(&verdict, "dust-limit");
+    assert_eq!(phases(&found), [Phase::Raised, Phase::Cleared]);
+    assert_eq!(found[1].1.end, Some(moment(301)), "at the tick that put the new catalogue in force");
+}
+
+#[test]
+fn a_detector_that_stays_keeps_its_state_and_its_episode() {
+    let mut writer = Writer::new(city::TEXT);
+    let value =
+        |second: i64| if (250..400).contains(&second) { 200.0 } else { 50.0 + (second / 10 % 3) as f64 };
+    speak(&mut writer, &["e-1"], 0..300, value);
+    writer.catalogue(&without(&["name = \"noise-rate\""]));
+    speak(&mut writer, &["e-1"], 300..600, value);
+    let verdict = verdict(&writer);
+    assert_eq!(phases(&steps(&verdict, "dust-limit")), [Phase::Raised, Phase::Cleared]);
+    let spike = steps(&verdict, "dust-spike");
+    let up: Vec<_> = spike.into_iter().filter(|(_, anomaly)| anomaly.begin == moment(250)).collect();
+    assert_eq!(phases(&up), [Phase::Raised, Phase::Cleared]);
+    assert!(up[1].1.end > Some(moment(310)), "the window of the median was kept: {up:?}");
+}
+
+/// A station that the new catalogue does not have sends no more, for it is refused at the door; that is no silence.
+#[test]
+fn a_removed_station_ends_its_episodes_and_does_not_fall_silent() {
+    let mut writer = Writer::new(city::TEXT);
+    speak(&mut writer, &["e-1", "e-2", "e-3"], 0..300, around(200.0));
+    writer.catalogue(&without(&["id = \"e-1\""]));
+    speak(&mut writer, &["e-2", "e-3"], 300..600, around(200.0));
+    let verdict = verdict(&writer);
+    let gone: Vec<_> = steps(&verdict, "dust-limit");
+    let gone: Vec<_> = gone.into_iter().filter(|(_, anomaly)| anomaly.series == dust("e-1")).collect();
+    assert_eq!(phases(&gone), [Phase::Raised, Phase::Cleared]);
+    assert!(steps(&verdict, "silent").is_empty(), "{:?}", steps(&verdict, "silent"));
+}
+
+#[test]
+fn a_silent_gateway_stays_silent_under_a_catalogue_that_keeps_the_rule() {
+    let mut writer = Writer::new(city::TEXT);
+    speak(&mut writer, &["e-1", "e-2", "e-3"], 0..300, around(50.0));
+    speak(&mut writer, &[], 300..400, around(50.0));
+    writer.catalogue(&without(&["name = \"noise-rate\""]));
+    speak(&mut writer, &[], 400..500, around(50.0));
+    speak(&mut writer, &["e-1", "e-2", "e-3"], 500..600, around(50.0));
+    let verdict = verdict(&writer);
+    assert_eq!(phases(&steps(&verdict, "gateway-silent")), [Phase::Raised, Phase::Cleared]);
+    assert!(steps(&verdict, "silent").is_empty(), "they were held, and spoke again");
+}
+
+/// Without the rule nobody would say that the gateway speaks again, nor that its series are silent.
+#[test]
+fn a_removed_rule_ends_its_episodes_and_lets_go_of_what_it_held() {
+    let mut writer = Writer::new(city::TEXT);
+    let east = ["e-1", "e-2", "e-3"];
+    speak(&mut writer, &east, 0..300, around(50.0));
+    speak(&mut writer, &[], 300..400, around(50.0));
+    writer.catalogue(&without(&["name = \"gateway-silent\""]));
+    speak(&mut writer, &[], 400..500, around(50.0));
+    speak(&mut writer, &east, 500..600, around(50.0));
+    let verdict = verdict(&writer);
+    let gateway = steps(&verdict, "gateway-silent");
+    assert_eq!(phases(&gateway), [Phase::Raised, Phase::Cleared]);
+    assert_eq!(gateway[1].1.end, Some(moment(401)));
+    let silent = steps(&verdict, "silent");
+    let raised = silent.iter().filter(|(_, anomaly)| anomaly.phase == Phase::Raised).count();
+    assert_eq!((raised, silent.len()), (3, 6), "each of the three, raised and cleared: {silent:?}");
+}
+
+/// A rule that comes with the new catalogue has no say in the epoch that the old one still judges.
+#[test]
+fn the_epoch_that_ends_with_a_change_is_wholly_of_the_old_catalogue() {
+    let mut writer = Writer::new(&without(&["name = \"gateway-silent\""]));
+    speak(&mut writer, &["e-1", "e-2", "e-3"], 0..300, around(50.0));
+    speak(&mut writer, &[], 300..350, around(50.0));
+    writer.catalogue(city::TEXT);
+    writer.tick(moment(360));
+    speak(&mut writer, &[], 360..400, around(50.0));
+    let verdict = verdict(&writer);
+    let silent = steps(&verdict, "silent");
+    let changed = verdict.steps.iter().find(|step| step.1 == Some(moment(360))).unwrap();
+    assert_eq!(silent.len(), 3, "{silent:?}");
+    assert!(silent.iter().all(|(epoch, _)| *epoch == changed.0), "at once, none held");
+    assert_eq!(changed.2, 1, "and worded by the old catalogue");
+}

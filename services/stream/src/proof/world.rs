@@ -1,0 +1,213 @@
+//! Logs on a disk in memory, and the judgement over them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use prost::Message;
+use tokio::sync::watch;
+use yiwang_disk::{Disk, SimDisk};
+use yiwang_log::embedded::{EmbeddedLog, Options};
+use yiwang_log::{Class, Layout, Log, Offset, Partition, Position, TopicId, TopicSpec};
+use yiwang_model::{Anomaly, AnomalyId, Phase, Severity, Timestamp, WorkOrder};
+use yiwang_orders::{Moment, OrderStore};
+use yiwang_proto::log::Derived;
+use yiwang_proto::topics;
+
+use super::city::PARTITIONS;
+use super::orders::ModelOrders;
+use super::script::Commit;
+use crate::closer::{Closed, State};
+use crate::dataflow::{self, Beginning, Running};
+use crate::directory::{Directory, Follower};
+use crate::item::Counts;
+use crate::reader::{Reader, Wish};
+use crate::{Parts, route};
+
+/// Where logs and checkpoints are.
+pub(super) const LOG: &str = "/city/log";
+pub(super) const CHECKPOINTS: &str = "/city/checkpoints";
+
+/// A runtime for one proof.
+pub(super) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
+}
+
+pub(super) fn layout() -> Layout {
+    let spec = |(number, (name, kept)): (usize, &(&str, bool))| TopicSpec {
+        name: (*name).to_owned(),
+        partitions: if number == usize::from(topics::READINGS) { PARTITIONS } else { 1 },
+        kept: *kept,
+    };
+    Layout { topics: topics::ALL.iter().enumerate().map(spec).collect() }
+}
+
+/// The log on a disk.
+pub(super) fn open(disk: Arc<dyn Disk>) -> Result<Arc<EmbeddedLog>, yiwang_log::Error> {
+    let options = Options { reserve_bytes: Some(0), segment_bytes: 1 << 20, ..Options::new(layout()) };
+    EmbeddedLog::open(disk, Path::new(LOG), options)
+}
+
+/// A fresh log that holds these commits.
+pub(super) async fn log_of(commits: &[Commit]) -> Arc<EmbeddedLog> {
+    let log = open(Arc::new(SimDisk::new(1))).unwrap();
+    fill(log.as_ref(), commits).await;
+    log
+}
+
+pub(super) async fn fill(log: &dyn Log, commits: &[Commit]) {
+    for commit in commits {
+        log.append(Class::Intake, commit.clone()).await.unwrap();
+    }
+}
+
+/// All that the log has of one topic, by partition, from an offset on.
+pub(super) async fn records(log: &dyn Log, topic: u8) -> Vec<bytes::Bytes> {
+    try_records(log, topic).await.unwrap()
+}
+
+/// The same of a log that may be cut off meanwhile.
+pub(super) async fn try_records(log: &dyn Log, topic: u8) -> Result<Vec<bytes::Bytes>, yiwang_log::Error> {
+    let mut all = Vec::new();
+    for extent in log.extents().iter().filter(|extent| extent.partition.topic == TopicId(topic)) {
+        let mut next = extent.start;
+        while next < extent.end {
+            let position = Position { partition: extent.partition, next };
+            let read = log.read(&[position], 1 << 20).await?;
+            next = Offset(read.last().unwrap().offset.0 + 1);
+            all.extend(read.into_iter().map(|stored| stored.payload));
+        }
+    }
+    Ok(all)
+}
+
+/// What an epoch came to: its number, city time, revision, anomalies as found.
+pub(super) type Step = (u64, Option<Timestamp>, u32, Vec<Anomaly>);
+
+/// What a whole log came to.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Verdict {
+    pub(super) steps: Vec<Step>,
+    pub(super) counts: Counts,
+    pub(super) orders: BTreeMap<AnomalyId, WorkOrder>,
+}
+
+impl Verdict {
+    /// The episodes as they stand at the end, by what may not depend on cuts.
+    pub(super) fn episodes(&self) -> Episodes {
+        episodes(self.steps.iter().flat_map(|step| &step.3))
+    }
+
+    /// The last epoch up to this one in which something was found.
+    pub(super) fn last_found(&self, epoch: u64) -> u64 {
+        let found = self.steps.iter().filter(|step| step.0 <= epoch && !step.3.is_empty());
+        found.map(|step| step.0).max().unwrap_or_default()
+    }
+}
+
+/// Detector, begin, end, extreme, severity of each episode.
+pub(super) type Episodes = BTreeMap<AnomalyId, (String, Timestamp, Option<Timestamp>, u64, Severity)>;
+
+pub(super) fn episodes<'a>(anomalies: impl Iterator<Item = &'a Anomaly>) -> Episodes {
+    let content = |of: &Anomaly| {
+        let name = format!("{} {}", of.detector, of.series);
+        (of.id, (name, of.begin, of.end, of.extreme.to_bits(), of.severity))
+    };
+    anomalies.map(content).collect()
+}
+
+/// Fails with what differs, if anything does.
+pub(super) fn assert_same_episodes(wanted: &Verdict, found: &Verdict, what: &str) {
+    let (wanted, found) = (wanted.episodes(), found.episodes());
+    let missing: Vec<_> = wanted.iter().filter(|(id, of)| found.get(*id) != Some(of)).collect();
+    let surplus: Vec<_> = found.iter().filter(|(id, of)| wanted.get(*id) != Some(of)).collect();
+    assert!(missing.is_empty() && surplus.is_empty(), "{what}: {missing:#?}\n instead {surplus:#?}");
+}
+
+/// Judges a whole log from its beginning, through reader, dataflow and closer, without stores.
+pub(super) async fn judge(log: &Arc<EmbeddedLog>, workers: usize, read_bytes: usize) -> Verdict {
+    let log: Arc<dyn Log> = log.clone();
+    let directory = Arc::new(Directory::default());
+    let mut follower = Follower::new(Arc::clone(&log), Arc::clone(&directory));
+    follower.want_all().await.unwrap();
+    let state = Arc::new(State { next: vec![0; usize::from(PARTITIONS)], ..State::default() });
+    let beginning = Beginning { directory: Arc::clone(&directory), partitions: PARTITIONS, state };
+    let Running { inlets, mut closed, workers } = dataflow::start(workers, beginning).unwrap();
+    let (_wish, wishes) = watch::channel(Wish::Drain);
+    let next = vec![0; usize::from(PARTITIONS)];
+    let reader = Reader { read_bytes, ..Reader::new(log, follower, next, inlets, wishes) };
+    let mut all = Vec::new();
+    let gather = async {
+        while let Some(closed) = closed.recv().await {
+            all.push(Closed { state: None, ..closed });
+        }
+    };
+    let (read, ()) = tokio::join!(reader.run(), gather);
+    read.unwrap();
+    workers.join().unwrap().unwrap();
+    conclude(&directory, all).await
+}
+
+async fn conclude(directory: &Directory, all: Vec<Closed>) -> Verdict {
+    let orders = ModelOrders::default();
+    let mut verdict = Verdict::default();
+    for closed in all {
+        verdict.counts.add(&closed.counts);
+        let catalogue = directory.catalogue(closed.revision).unwrap();
+        let city = closed.city.unwrap_or_default();
+        let intents: Vec<_> =
+            closed.found.iter().map(|found| route::intent(&catalogue, found, city)).collect();
+        if !intents.is_empty() {
+            orders.apply(closed.epoch, Moment { city, wall: wall() }, &intents).await.unwrap();
+        }
+        let anomalies = closed.found.into_iter().map(|found| found.anomaly).collect();
+        verdict.steps.push((closed.epoch, closed.city, closed.revision, anomalies));
+    }
+    verdict.orders = orders.all();
+    verdict
+}
+
+/// The parts of a whole judgement.
+pub(super) fn parts(log: &Arc<EmbeddedLog>, orders: &Arc<ModelOrders>, disk: Arc<dyn Disk>) -> Parts {
+    Parts { log: log.clone(), orders: orders.clone(), disk, wall }
+}
+
+/// A wall that stands still, so that histories can be compared.
+pub(super) fn wall() -> Timestamp {
+    Timestamp(7)
+}
+
+/// What topic `derived` says of each epoch; what it says again must be the same.
+pub(super) async fn derived(log: &dyn Log) -> BTreeMap<u64, (Timestamp, Vec<Anomaly>)> {
+    let mut all = BTreeMap::new();
+    for payload in records(log, topics::DERIVED).await {
+        let Derived { epoch, city_nanos, anomalies } = Derived::decode(payload).unwrap();
+        let anomalies: Vec<Anomaly> =
+            anomalies.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
+        let said = (Timestamp(city_nanos), anomalies);
+        let before = all.insert(epoch, said.clone());
+        assert!(before.is_none_or(|before| before == said), "epoch {epoch} is told in two ways");
+    }
+    all
+}
+
+/// What topic `derived` must say, given a verdict.
+pub(super) fn to_derive(verdict: &Verdict) -> BTreeMap<u64, (Timestamp, Vec<Anomaly>)> {
+    let found = verdict.steps.iter().filter(|step| !step.3.is_empty());
+    found.map(|step| (step.0, (step.1.unwrap_or_default(), step.3.clone()))).collect()
+}
+
+/// One order for each episode, and no step of an episode before its order.
+pub(super) fn assert_one_order_each(verdict: &Verdict) {
+    let raised =
+        verdict.steps.iter().flat_map(|step| &step.3).filter(|anomaly| anomaly.phase == Phase::Raised);
+    assert_eq!(raised.count(), verdict.orders.len(), "an order for each episode, each raised once");
+    for anomaly in verdict.steps.iter().flat_map(|step| &step.3) {
+        assert!(verdict.orders.contains_key(&anomaly.id), "{anomaly:?} has no order");
+    }
+}
+
+/// The partition of topic `readings` with this number.
+pub(super) fn partition(index: u16) -> Partition {
+    Partition { topic: TopicId(topics::READINGS), index }
+}
