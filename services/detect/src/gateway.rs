@@ -149,6 +149,13 @@ impl Rule for GatewaySilent {
         }
     }
 
+    fn retire(&mut self, city: Timestamp, out: &mut Vec<RuleEvent>) {
+        for (subject, gateway) in std::mem::take(&mut self.gateways) {
+            out.extend(gateway.open.map(|silent| self.teller.cleared(&subject, silent, city)));
+            gateway.held.into_iter().for_each(|(key, held)| held.surface(&key, out));
+        }
+    }
+
     fn snapshot(&self, out: &mut Vec<u8>) {
         put_byte(out, HEAD);
         put_count(out, self.gateways.len());

@@ -61,6 +61,10 @@ pub trait Rule: Send {
     /// Takes one closed epoch and adds what follows from it to `out`.
     fn step(&mut self, epoch: &Epoch<'_>, out: &mut Vec<RuleEvent>);
 
+    /// Ends the rule, as another catalogue does that no longer has it: its open episodes end at `city`, what it held
+    /// back surfaces.
+    fn retire(&mut self, city: Timestamp, out: &mut Vec<RuleEvent>);
+
     /// Adds its whole state to `out`.
     fn snapshot(&self, out: &mut Vec<u8>);
 
