@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on is to panic where it stands
 #![allow(missing_docs)] // each story opens with what it shows
 
+mod bad_input;
 mod beijing;
 mod catalogue_change;
 mod disk_full;
+mod flood;
 mod kill_nine;
 mod reconcile;
 mod repeats;
