@@ -8,6 +8,7 @@ mod beijing;
 mod catalogue_change;
 mod disk_full;
 mod flood;
+mod foreign;
 mod kill_nine;
 mod reconcile;
 mod repeats;

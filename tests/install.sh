@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Installs what the stories need from outside and this machine lacks; run again, it does nothing. What cannot be had is
+# told in a line, and the stories that need it are skipped with a line of their own.
+set -u
+cd "$(dirname "$0")"
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo -n "$@"; else return 1; fi; }
+
+missing=()
+command -v mosquitto_pub >/dev/null || missing+=(mosquitto-clients)
+command -v strace >/dev/null || missing+=(strace)
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+if [ ${#missing[@]} -gt 0 ]; then
+    export DEBIAN_FRONTEND=noninteractive
+    { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >/dev/null 2>&1 ||
+        echo "install: cannot have ${missing[*]}: no network, or no right to install; their stories will be skipped"
+fi
+
+wanted=$(cksum <requirements.txt)
+if [ "$(cat .venv/installed 2>/dev/null)" != "$wanted" ]; then
+    { python3 -m venv .venv && .venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt &&
+        echo "$wanted" >.venv/installed; } >/dev/null 2>&1 ||
+        echo "install: cannot have the Python clients of requirements.txt; their stories will be skipped"
+fi
