@@ -42,6 +42,9 @@ pub struct Latency {
     pub max: f64,
 }
 
+/// Longer latencies count as this: an hour, in µs.
+const MOST_MICROS: u64 = 3_600_000_000;
+
 /// Counts what is sent and answered; all clones count together.
 #[derive(Clone)]
 pub(super) struct Tally {
@@ -60,7 +63,7 @@ struct Answered {
 
 impl Tally {
     pub(super) fn new(file: Option<AckedFile>) -> Self {
-        let latency = Histogram::new(3).expect("three digits are a precision that histograms have");
+        let latency = Histogram::new_with_bounds(1, MOST_MICROS, 3).expect("these are bounds that histograms have");
         let answered = Answered { acked: 0, refused: 0, last: None, latency };
         Self { sent: Arc::default(), answered: Arc::new(Mutex::new(answered)), file }
     }
@@ -117,4 +120,21 @@ impl Tally {
 pub(super) fn cpu_seconds() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::door::Batch;
+
+    #[test]
+    fn latencies_are_told_as_long_as_they_were() {
+        let tally = Tally::new(None);
+        let (batch, due) = (Batch::default(), Instant::now() - Duration::from_millis(250));
+        tally.count(&Acked { batch: &batch, due, refused: &[], unnamed: 0, unsure: false });
+        let told = tally.report(due, 0, 0.0).ack_ms;
+        assert!(told.p50 >= 249.0 && told.max >= told.p50, "{told:?}");
+    }
 }
