@@ -63,7 +63,8 @@ struct Answered {
 
 impl Tally {
     pub(super) fn new(file: Option<AckedFile>) -> Self {
-        let latency = Histogram::new_with_bounds(1, MOST_MICROS, 3).expect("these are bounds that histograms have");
+        let latency =
+            Histogram::new_with_bounds(1, MOST_MICROS, 3).expect("these are bounds that histograms have");
         let answered = Answered { acked: 0, refused: 0, last: None, latency };
         Self { sent: Arc::default(), answered: Arc::new(Mutex::new(answered)), file }
     }
