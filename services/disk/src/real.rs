@@ -1,7 +1,7 @@
 //! The machine's own file system.
 //!
 //! [`DiskFile::sync_data`] is `fdatasync`, [`Disk::sync_dir`] `fsync` of the opened folder, [`Disk::room`]
-//! `statvfs`. [`lock`] sees to it that one process holds a data folder.
+//! `statvfs`. [`lock()`] sees to it that one process holds a data folder.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};

@@ -171,11 +171,11 @@ fn decode(bytes: &[u8]) -> Result<State, Unread> {
         newer if newer > VERSION => return Err(Unread::Newer(newer)),
         _ => return Err(damaged("its version is not known")),
     }
-    let head = unframe(&mut rest).map_err(|why| damaged(why))?;
+    let head = unframe(&mut rest).map_err(damaged)?;
     let head = CheckpointHead::decode(head).map_err(|_| damaged("its head cannot be read"))?;
     let mut series = Vec::new();
     while !rest.is_empty() {
-        series.push(unframe(&mut rest).map_err(|why| damaged(why))?.to_vec());
+        series.push(unframe(&mut rest).map_err(damaged)?.to_vec());
     }
     if series.len() as u64 != head.series {
         return Err(damaged("it has another number of series than its head says"));

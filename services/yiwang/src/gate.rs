@@ -17,11 +17,10 @@ impl Gate {
     /// The credential with this secret, and with this name if one is given. All are compared, so that the time taken tells
     /// nothing of which.
     fn find(&self, name: Option<&str>, secret: &[u8]) -> Option<&Credential> {
-        let fits = |credential: &&Credential| {
+        self.0.iter().fold(None, |found, credential| {
             let named = name.is_none_or(|name| name == credential.name);
-            credential.is(secret) & named
-        };
-        self.0.iter().filter(fits).last()
+            if credential.is(secret) & named { Some(credential) } else { found }
+        })
     }
 }
 

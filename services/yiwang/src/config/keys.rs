@@ -1,6 +1,6 @@
 //! The keys of the configuration, one entry each.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ pub(super) const KEYS: &[Key] = &[
         "The catalogue: a TOML file or a folder of them. Default: the demo city that the program carries.",
         "a file or a folder",
         |text| path(text).map(Some),
-        |value: &Option<PathBuf>| value.as_ref().and_then(shown)
+        |value: &Option<PathBuf>| value.as_deref().and_then(shown)
     ),
     key!(
         workers,
@@ -195,6 +195,6 @@ fn quoted(value: &impl ToString) -> Option<String> {
 }
 
 #[allow(clippy::unnecessary_wraps)] // the form that `Key::get` has
-fn shown(value: &PathBuf) -> Option<String> {
+fn shown(value: &Path) -> Option<String> {
     Some(format!("{:?}", value.display().to_string()))
 }
