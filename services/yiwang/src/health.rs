@@ -90,6 +90,7 @@ impl Health for CityHealth {
                 "MQTT connections opened.",
                 counters.mqtt_connections.get(),
             ),
+            counter("yiwang_mqtt_messages_total", "MQTT messages taken, good and refused.", counters.mqtt_messages.get()),
             counter("yiwang_ticks_total", "Ticks appended.", counters.ticks.get()),
             gauge("yiwang_series", "Series known.", self.names.len() as u64),
             counter("yiwang_judged_total", "Readings taken into the judgement.", judged.judged),
@@ -142,6 +143,10 @@ impl Health for CityHealth {
         for (reason, count) in counters.refusals().filter(|(_, count)| *count > 0) {
             let sample = counter("yiwang_readings_refused_total", "Readings refused, by reason.", count);
             samples.push(sample.with("reason", reason));
+        }
+        for (why, count) in counters.mqtt_closings().filter(|(_, count)| *count > 0) {
+            let sample = counter("yiwang_mqtt_closed_total", "MQTT connections that ended, by why.", count);
+            samples.push(sample.with("why", why));
         }
         for extent in self.log.extents() {
             let (topic, _) = yiwang_proto::topics::ALL[usize::from(extent.partition.topic.0)];
