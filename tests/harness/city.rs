@@ -156,17 +156,20 @@ impl City {
         let program = programs::yiwang();
         let Some((wrapper, arguments)) = self.wrapped.split_first() else { return program };
         let mut command = Command::new(wrapper);
-        command.args(arguments).arg(program.get_program()).env("NO_COLOR", "1");
-        for (key, value) in program.get_envs().filter(|(_, value)| value.is_none()) {
-            debug_assert!(value.is_none());
-            command.env_remove(key);
+        command.args(arguments).arg(program.get_program());
+        for (key, value) in program.get_envs() {
+            match value {
+                Some(value) => command.env(key, value),
+                None => command.env_remove(key),
+            };
         }
         command
     }
 
     fn listens(&self) -> [(&'static str, SocketAddr); 3] {
         let free = SocketAddr::from((self.home, 0));
-        let Addresses { grpc, mqtt, http } = self.addresses.unwrap_or(Addresses { grpc: free, mqtt: free, http: free });
+        let Addresses { grpc, mqtt, http } =
+            self.addresses.unwrap_or(Addresses { grpc: free, mqtt: free, http: free });
         [("--grpc-listen", grpc), ("--mqtt-listen", mqtt), ("--http-listen", http)]
     }
 
@@ -225,7 +228,8 @@ impl City {
 
     /// Asks the HTTP door; an answer other than 200 is a failure of the story.
     pub fn get(&self, path: &str) -> String {
-        let (status, body) = http::get(self.at().http, path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let (status, body) =
+            http::get(self.at().http, path).unwrap_or_else(|error| panic!("{path}: {error}"));
         assert_eq!(status, 200, "{path}: {body}");
         body
     }
@@ -250,7 +254,8 @@ impl City {
     /// How many readings were refused for this reason.
     pub fn refused(&self, reason: &str) -> u64 {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a count
-        let count = self.metric(&format!("yiwang_readings_refused_total{{reason=\"REASON_{reason}\"}}")) as u64;
+        let count =
+            self.metric(&format!("yiwang_readings_refused_total{{reason=\"REASON_{reason}\"}}")) as u64;
         count
     }
 

@@ -30,7 +30,8 @@ impl Gateway {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (requests, waiting) = mpsc::channel(4);
         let replies = runtime.block_on(async {
-            let client = IngestServiceClient::connect(format!("http://{at}")).await.expect("the door is open");
+            let client =
+                IngestServiceClient::connect(format!("http://{at}")).await.expect("the door is open");
             let mut client = client.max_encoding_message_size(MAX_BYTES);
             client.push(ReceiverStream::new(waiting)).await.expect("a stream").into_inner()
         });
@@ -43,7 +44,8 @@ impl Gateway {
     /// The status with which the city ended the stream.
     pub fn push(&mut self, batch: Option<Batch>) -> Result<PushReply, Status> {
         self.sequence += 1;
-        let request = PushRequest { gateway: self.name.clone(), stream_id: 7, sequence: self.sequence, batch };
+        let request =
+            PushRequest { gateway: self.name.clone(), stream_id: 7, sequence: self.sequence, batch };
         self.send(request)
     }
 

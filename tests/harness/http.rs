@@ -12,7 +12,9 @@ pub fn get(at: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
 /// Sends a JSON body.
 pub fn post(at: SocketAddr, path: &str, body: &str) -> std::io::Result<(u16, String)> {
     let length = body.len();
-    let head = format!("POST {path} HTTP/1.0\r\nHost: {at}\r\nContent-Type: application/json\r\nContent-Length: {length}");
+    let head = format!(
+        "POST {path} HTTP/1.0\r\nHost: {at}\r\nContent-Type: application/json\r\nContent-Length: {length}"
+    );
     ask(at, &format!("{head}\r\n\r\n{body}"))
 }
 
@@ -31,5 +33,7 @@ fn ask(at: SocketAddr, request: &str) -> std::io::Result<(u16, String)> {
 /// A text inside a URL.
 pub fn quoted(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }

@@ -59,7 +59,9 @@ impl Client {
         self.publish(id, topic.as_bytes(), payload);
         loop {
             match self.receive()? {
-                (0x40, body) if body[..2] == id.to_be_bytes() => return Some(body.get(2).copied().unwrap_or(0)),
+                (0x40, body) if body[..2] == id.to_be_bytes() => {
+                    return Some(body.get(2).copied().unwrap_or(0));
+                }
                 (0xe0, _) => return None,
                 _ => {}
             }

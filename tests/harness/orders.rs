@@ -47,7 +47,8 @@ pub fn orders(city: &City, filter: &str) -> Vec<WorkOrder> {
     let mut after = String::new();
     loop {
         let page = city.json(&format!("/api/v1/orders?limit=500&{filter}{after}").replace("&&", "&"));
-        let found: Vec<WorkOrder> = serde_json::from_value(page["orders"].clone()).expect("orders as the model has them");
+        let found: Vec<WorkOrder> =
+            serde_json::from_value(page["orders"].clone()).expect("orders as the model has them");
         orders.extend(found);
         match page["next"].as_str() {
             Some(next) => after = format!("&after={}", crate::http::quoted(next)),

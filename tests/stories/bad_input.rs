@@ -38,21 +38,27 @@ fn a_bad_reading_is_refused_and_its_neighbours_are_kept() {
         ("infinity", Reason::ImpossibleValue, "inf", |bad, _| bad.value = f64::INFINITY),
         ("minus infinity", Reason::ImpossibleValue, "-inf", |bad, _| bad.value = f64::NEG_INFINITY),
         ("1970", Reason::TooLate, "1970-01-01", |bad, _| bad.time_unix_nanos = 7),
-        ("an hour ahead", Reason::TooEarly, "ahead", |bad, now| bad.time_unix_nanos = (now + Span::HOUR).nanos()),
+        ("an hour ahead", Reason::TooEarly, "ahead", |bad, now| {
+            bad.time_unix_nanos = (now + Span::HOUR).nanos()
+        }),
         ("unknown quality", Reason::BadQuality, "99", |bad, _| bad.quality = 99),
         ("period that ends before", Reason::BadPeriod, "ends", |bad, _| bad.period_end_unix_nanos = Some(8)),
     ];
     let mut gateway = Gateway::open(city.at().grpc, "story");
     for (number, (what, reason, says, change)) in (0_i64..).zip(cases) {
         let at = now - Span::MINUTE.times(number);
-        let mut batch = vec![pm2_5("story-01", at, 11.0), pm2_5("story-02", at, 1.0), pm2_5("story-03", at, 33.0)];
+        let mut batch =
+            vec![pm2_5("story-01", at, 11.0), pm2_5("story-02", at, 1.0), pm2_5("story-03", at, 33.0)];
         change(&mut batch[1], now);
         let reply = gateway.rows(batch).unwrap_or_else(|status| panic!("{what}: {status}"));
         assert_eq!((reply.refused_total, reply.refused.len()), (1, 1), "{what}");
         let refusal = &reply.refused[0];
         assert_eq!((refusal.index, refusal.reason()), (1, reason), "{what}: {}", refusal.message);
         assert!(refusal.message.contains(says), "{what} is told as: {}", refusal.message);
-        assert!(city.refused(reason.as_str_name().trim_start_matches("REASON_")) > 0, "{what} is not counted");
+        assert!(
+            city.refused(reason.as_str_name().trim_start_matches("REASON_")) > 0,
+            "{what} is not counted"
+        );
     }
     for station in [1, 3] {
         kept(&city, station, now, cases.len());
@@ -67,19 +73,51 @@ fn a_bad_request_ends_its_stream_and_no_other() {
     city.start();
     let mut neighbour = Gateway::open(city.at().grpc, "neighbour");
     neighbour.rows(vec![pm2_5("story-01", this_minute(), 11.0)]).unwrap();
-    let request = |sequence: u64, batch: Option<Batch>| PushRequest { gateway: "bad".into(), stream_id: 1, sequence, batch };
+    let request = |sequence: u64, batch: Option<Batch>| PushRequest {
+        gateway: "bad".into(),
+        stream_id: 1,
+        sequence,
+        batch,
+    };
     let columns = |columns: Columns| request(2, Some(Batch::Columns(columns)));
     let nanos = this_minute().nanos();
-    let series = vec![SeriesKey { source: "story-01".into(), metric: "pm2_5".into(), unit: "µg/m³".into() }];
-    let one = Columns { series, index: vec![0], time_unix_nanos: vec![nanos], value: vec![1.0], ..Columns::default() };
+    let series =
+        vec![SeriesKey { source: "story-01".into(), metric: "pm2_5".into(), unit: "µg/m³".into() }];
+    let one = Columns {
+        series,
+        index: vec![0],
+        time_unix_nanos: vec![nanos],
+        value: vec![1.0],
+        ..Columns::default()
+    };
     let heavy = vec![0; 100 << 20];
     let cases = [
-        ("index out of range", columns(Columns { index: vec![1], ..one.clone() }), Code::InvalidArgument, "outside the dictionary"),
-        ("unequal arrays", columns(Columns { value: vec![], ..one.clone() }), Code::InvalidArgument, "value has 0 entries"),
-        ("too many qualities", columns(Columns { quality: vec![0, 0].into(), ..one.clone() }), Code::InvalidArgument, "quality has 2"),
+        (
+            "index out of range",
+            columns(Columns { index: vec![1], ..one.clone() }),
+            Code::InvalidArgument,
+            "outside the dictionary",
+        ),
+        (
+            "unequal arrays",
+            columns(Columns { value: vec![], ..one.clone() }),
+            Code::InvalidArgument,
+            "value has 0 entries",
+        ),
+        (
+            "too many qualities",
+            columns(Columns { quality: vec![0, 0].into(), ..one.clone() }),
+            Code::InvalidArgument,
+            "quality has 2",
+        ),
         ("gap in the sequence", request(3, None), Code::InvalidArgument, "sequence 3 came where 2 was due"),
         ("100 MB", columns(Columns { quality: heavy.into(), ..one.clone() }), Code::OutOfRange, "33554432"),
-        ("another gateway", PushRequest { gateway: "else".into(), ..request(2, None) }, Code::InvalidArgument, "gateway \"bad\""),
+        (
+            "another gateway",
+            PushRequest { gateway: "else".into(), ..request(2, None) },
+            Code::InvalidArgument,
+            "gateway \"bad\"",
+        ),
     ];
     for (what, bad, code, says) in cases {
         let mut gateway = Gateway::open(city.at().grpc, "bad");
@@ -87,7 +125,9 @@ fn a_bad_request_ends_its_stream_and_no_other() {
         let status = gateway.send(bad).expect_err(what);
         assert_eq!(status.code(), code, "{what}: {status}");
         assert!(status.message().contains(says), "{what} is told as: {}", status.message());
-        neighbour.rows(vec![pm2_5("story-01", this_minute(), 11.0)]).unwrap_or_else(|status| panic!("after {what}: {status}"));
+        neighbour
+            .rows(vec![pm2_5("story-01", this_minute(), 11.0)])
+            .unwrap_or_else(|status| panic!("after {what}: {status}"));
     }
     assert!(city.lives());
 }
@@ -101,7 +141,11 @@ fn a_gateway_with_a_million_series_gets_its_share() {
     let now = this_minute().nanos();
     let (mut refused, mut taken) = (0, 0);
     for batch in 0..20_u32 {
-        let key = |number: u32| SeriesKey { source: format!("bench-{number:07}"), metric: "pm2_5".into(), unit: "µg/m³".into() };
+        let key = |number: u32| SeriesKey {
+            source: format!("bench-{number:07}"),
+            metric: "pm2_5".into(),
+            unit: "µg/m³".into(),
+        };
         let count = 50_000;
         let columns = Columns {
             series: (batch * count..(batch + 1) * count).map(key).collect(),
@@ -117,7 +161,8 @@ fn a_gateway_with_a_million_series_gets_its_share() {
     }
     assert_eq!((taken, refused), (SERIES_OF_A_GATEWAY as u64, 1_000_000 - SERIES_OF_A_GATEWAY as u64));
     assert_eq!(city.refused("TOO_MANY_SERIES"), refused);
-    let reply = Gateway::open(city.at().grpc, "modest").rows(vec![pm2_5("story-01", this_minute(), 1.0)]).unwrap();
+    let reply =
+        Gateway::open(city.at().grpc, "modest").rows(vec![pm2_5("story-01", this_minute(), 1.0)]).unwrap();
     assert_eq!(reply.refused_total, 0);
 }
 
@@ -137,7 +182,12 @@ fn a_bad_message_is_answered() {
         ("unknown metric", reading(now, "smell", "1", "1").into_bytes(), 0x99, "UNKNOWN_METRIC"),
         ("wrong unit", reading(now, "pm2_5", "1", "mg/m³").into_bytes(), 0x99, "WRONG_UNIT"),
         ("an hour ahead", reading(now + Span::HOUR, "pm2_5", "1", "µg/m³").into_bytes(), 0x99, "TOO_EARLY"),
-        ("one of three", format!("[{},{},{}]", good(1), reading(now, "pm2_5", "-1", "µg/m³"), good(2)).into_bytes(), 0x99, "IMPOSSIBLE_VALUE"),
+        (
+            "one of three",
+            format!("[{},{},{}]", good(1), reading(now, "pm2_5", "-1", "µg/m³"), good(2)).into_bytes(),
+            0x99,
+            "IMPOSSIBLE_VALUE",
+        ),
     ];
     let mut five = Client::connect(city.at().mqtt, 5, "five");
     let mut four = Client::connect(city.at().mqtt, 4, "four");
@@ -145,7 +195,11 @@ fn a_bad_message_is_answered() {
         let before = city.refused(reason);
         assert_eq!(five.publish_and_wait(id, "yw/v1/story-01", &payload), Some(code), "{what}");
         assert_eq!(city.refused(reason), before + 1, "{what}: counted once");
-        assert_eq!(four.publish_and_wait(id, "yw/v1/story-02", &payload), Some(0), "{what}: 3.1.1 has no other answer");
+        assert_eq!(
+            four.publish_and_wait(id, "yw/v1/story-02", &payload),
+            Some(0),
+            "{what}: 3.1.1 has no other answer"
+        );
         assert_eq!(city.refused(reason), before + 2, "{what}: and counted");
     }
     assert_eq!(five.publish_and_wait(100, "yw/v1/story-01", good(0).as_bytes()), Some(0));
@@ -164,23 +218,28 @@ fn a_bad_packet_ends_its_connection() {
     let mut topic = Vec::new();
     text(&mut topic, b"yw/v1/\xff\xfe");
     let invalid_topic = packet(0x32, &[&topic[..], &[0, 1], b"{}"].concat());
-    let mut subscribe_qos_2 = vec![0x34];
-    subscribe_qos_2.extend(&packet(0x34, &[0, 1, b'a', 0, 1])[1..]);
-    let cases: [(&str, Vec<u8>); 7] = [
-        ("a length of five bytes", vec![0x32, 0xff, 0xff, 0xff, 0xff, 0x7f]),
-        ("an unknown packet", vec![0xf0, 0]),
-        ("a packet of 2 MiB", packet(0x32, &vec![0; 2 << 20])),
-        ("a topic that is no text", invalid_topic),
-        ("a PUBLISH without an id", packet(0x32, &[0, 1, b'a'])),
-        ("a second CONNECT", packet(0x10, &[0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 60, 0, 1, b'x'])),
-        ("QoS 2", subscribe_qos_2),
+    let qos_2 = packet(0x34, &[0, 1, b'a', 0, 1]);
+    let cases: [(&str, Vec<u8>, &str); 7] = [
+        ("a length of five bytes", vec![0x32, 0xff, 0xff, 0xff, 0xff, 0x7f], "malformed"),
+        ("an unknown packet", vec![0xf0, 0], "malformed"),
+        ("a packet of 2 MiB", packet(0x32, &vec![0; 2 << 20]), "too_large"),
+        ("a topic that is no text", invalid_topic, "malformed"),
+        ("a PUBLISH without an id", packet(0x32, &[0, 1, b'a']), "malformed"),
+        (
+            "a second CONNECT",
+            packet(0x10, &[0, 4, b'M', b'Q', b'T', b'T', 4, 2, 0, 60, 0, 1, b'x']),
+            "malformed",
+        ),
+        ("QoS 2", qos_2, "qos_not_supported"),
     ];
     for version in [4, 5] {
-        for (what, bytes) in &cases {
+        for (what, bytes, why) in &cases {
+            let closed = || city.metric(&format!("yiwang_mqtt_closed_total{{why=\"{why}\"}}"));
+            let before = closed();
             let mut client = Client::connect(city.at().mqtt, version, "bad");
             client.send(bytes);
             client.closed();
-            let _ = what;
+            wait::until(&format!("{what} is counted as {why}, version {version}"), || closed() > before);
         }
     }
     // Cut in the midst of a packet, and garbage from the first byte on.
@@ -192,7 +251,7 @@ fn a_bad_packet_ends_its_connection() {
         client.closed();
     }
     let mut garbage = Client::silent(city.at().mqtt, 4);
-    garbage.send(b"GET / HTTP/1.1\r\n\r\n");
+    garbage.send(&b"GET / HTTP/1.1\r\nHost: somewhere else\r\n".repeat(10));
     garbage.closed();
     let payload = reading(this_minute(), "pm2_5", "11", "µg/m³");
     assert_eq!(neighbour.publish_and_wait(1, "yw/v1/story-01", payload.as_bytes()), Some(0));
@@ -205,7 +264,11 @@ fn a_bad_packet_ends_its_connection() {
 fn a_wrong_configuration_is_told_whole() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("wrong.toml");
-    std::fs::write(&file, "workers = 0\nwrokers = 2\ngrpc_listen = \"everywhere\"\n\n[[credential]]\nname = \"x\"\n").unwrap();
+    std::fs::write(
+        &file,
+        "workers = 0\nwrokers = 2\ngrpc_listen = \"everywhere\"\n\n[[credential]]\nname = \"x\"\n",
+    )
+    .unwrap();
     let output = check(&["--config", file.to_str().unwrap()]);
     assert_eq!(output.status.code(), USAGE);
     tells(&output, &["wrong.toml:1", "wrong.toml:2", "wrokers", "wrong.toml:3", "everywhere", "secret_file"]);
@@ -225,7 +288,6 @@ fn a_catalogue_with_ten_mistakes_tells_all_ten() {
         ("max = 2000", "max = -2000"),
         ("prefix = \"story-\"\nzh", "prefix = \"story-\"\ncolour = \"red\"\nzh"),
         ("kind = \"flat\"", "kind = \"flatt\""),
-        
         ("value = 60", "value = \"sixty\""),
         ("max_per_hour = 6000", "max_per_hour = -1"),
         ("department = \"device-office\"", "department = \"nobody\""),
@@ -242,7 +304,8 @@ fn a_catalogue_with_ten_mistakes_tells_all_ten() {
     let output = check(&["--catalogue", file.to_str().unwrap()]);
     assert_eq!(output.status.code(), USAGE);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    let lines: std::collections::BTreeSet<&str> = told.lines().filter_map(|line| line.split("ten.toml:").nth(1)?.split(':').next()).collect();
+    let lines: std::collections::BTreeSet<&str> =
+        told.lines().filter_map(|line| line.split("ten.toml:").nth(1)?.split(':').next()).collect();
     assert!(lines.len() >= 10, "{} lines are named:\n{told}", lines.len());
     for word in ["weather", "-2000", "colour", "flatt", "sixty", "-1", "nobody", "sundial", "panic"] {
         assert!(told.contains(word), "{word} is not told:\n{told}");
@@ -329,7 +392,9 @@ fn check(arguments: &[&str]) -> Output {
 fn up(data: &Path, arguments: &[&str]) -> Output {
     let mut command = programs::yiwang();
     command.arg("up").arg("--data-dir").arg(data);
-    for door in ["--grpc-listen", "--mqtt-listen", "--http-listen"].iter().filter(|door| !arguments.contains(door)) {
+    for door in
+        ["--grpc-listen", "--mqtt-listen", "--http-listen"].iter().filter(|door| !arguments.contains(door))
+    {
         command.args([door, "127.0.0.1:0"]);
     }
     command.args(arguments).output().unwrap()

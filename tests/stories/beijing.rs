@@ -101,7 +101,8 @@ fn hours(file: &Path) -> (String, Vec<Option<f64>>) {
 }
 
 fn hour(number: usize) -> Timestamp {
-    "2013-03-01T00:00:00+08:00".parse::<Timestamp>().unwrap() + Span::HOUR.times(i64::try_from(number).unwrap())
+    "2013-03-01T00:00:00+08:00".parse::<Timestamp>().unwrap()
+        + Span::HOUR.times(i64::try_from(number).unwrap())
 }
 
 /// Lines of `yiwang replay`.
@@ -118,7 +119,8 @@ fn write(file: &Path, lines: impl Iterator<Item = String>) {
 
 fn replay(input: &Path, workers: u32) -> String {
     let mut command = programs::yiwang();
-    let output = command.arg("replay").arg("--input").arg(input).args(["--workers", &workers.to_string()]).output();
+    let output =
+        command.arg("replay").arg("--input").arg(input).args(["--workers", &workers.to_string()]).output();
     let output = output.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -132,7 +134,13 @@ fn read_back(lines: &str) -> BTreeSet<Episode> {
         let Some(detector) = DETECTORS.into_iter().find(|name| *name == text("detector")) else { continue };
         let end = told["end"].as_str().map(|end| end.parse().unwrap());
         let extreme = told["extreme"].as_f64().unwrap().to_bits();
-        assert!(found.insert((text("source").to_owned(), detector, text("begin").parse().unwrap(), end, extreme)));
+        assert!(found.insert((
+            text("source").to_owned(),
+            detector,
+            text("begin").parse().unwrap(),
+            end,
+            extreme
+        )));
     }
     found
 }
@@ -149,7 +157,11 @@ fn oracle(files: &[PathBuf]) -> BTreeSet<Episode> {
             assert_eq!((days.len(), rolling.len()), (221, 283), "the oracle itself is wrong");
         }
         for (detector, spells) in DETECTORS.into_iter().zip([days, rolling]) {
-            all.extend(spells.into_iter().map(|(begin, end, extreme)| (station.clone(), detector, begin, end, extreme)));
+            all.extend(
+                spells
+                    .into_iter()
+                    .map(|(begin, end, extreme)| (station.clone(), detector, begin, end, extreme)),
+            );
         }
     }
     all
@@ -182,8 +194,14 @@ fn spells(means: impl Iterator<Item = (Timestamp, Option<f64>)>) -> Vec<(Timesta
 }
 
 fn assert_same(found: BTreeSet<Episode>, wanted: BTreeSet<Episode>) {
-    let show = |episodes: &mut dyn Iterator<Item = &Episode>| format!("{:#?}", episodes.take(4).collect::<Vec<_>>());
+    let show =
+        |episodes: &mut dyn Iterator<Item = &Episode>| format!("{:#?}", episodes.take(4).collect::<Vec<_>>());
     let missing = show(&mut wanted.difference(&found));
     let surplus = show(&mut found.difference(&wanted));
-    assert!(found == wanted, "{} found, {} wanted\nmissing {missing}\nsurplus {surplus}", found.len(), wanted.len());
+    assert!(
+        found == wanted,
+        "{} found, {} wanted\nmissing {missing}\nsurplus {surplus}",
+        found.len(),
+        wanted.len()
+    );
 }

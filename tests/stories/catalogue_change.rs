@@ -49,10 +49,16 @@ fn what_was_acknowledged_before_a_kill_is_judged_by_the_catalogue_before_it() {
         city.kill().catalogue(&low).start();
         city.settle();
         let begun = begins(&city);
-        assert!(!begun.contains(&at), "round {round}: a reading was judged by a catalogue that came after it");
+        assert!(
+            !begun.contains(&at),
+            "round {round}: a reading was judged by a catalogue that came after it"
+        );
         send(&city, at + Span::MINUTE, 60.0);
         city.settle();
-        assert!(begins(&city).contains(&(at + Span::MINUTE)), "round {round}: the new catalogue is not in force");
+        assert!(
+            begins(&city).contains(&(at + Span::MINUTE)),
+            "round {round}: the new catalogue is not in force"
+        );
         send(&city, at + Span::MINUTE.times(2), 10.0);
         city.stop();
     }

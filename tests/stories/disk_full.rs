@@ -36,13 +36,30 @@ fn fill_and_free(disk: &Tmpfs, reserve: &str) {
     let begin = this_minute();
     let mut city = City::story();
     let data = disk.0.join(format!("data-{reserve}"));
-    city.keep_in(&data).fed().config(&format!("reserve_bytes = {reserve}")).config("segment_bytes = 1048576").start();
-    let (input, replayed, loaded) = (city.beside("story.csv"), city.beside("replay.acked"), city.beside("load.acked"));
+    city.keep_in(&data)
+        .fed()
+        .config(&format!("reserve_bytes = {reserve}"))
+        .config("segment_bytes = 1048576")
+        .start();
+    let (input, replayed, loaded) =
+        (city.beside("story.csv"), city.beside("replay.acked"), city.beside("load.acked"));
     Feed::rhythm(12, begin, REPLAYED).write(&input);
     let speed = (REPLAYED.as_secs_f64() / 15.0).to_string();
     let paced = ["--speed", &speed, "--wait", "100", "--acked", replayed.to_str().unwrap()];
     let replay = Sim::replay(&city, Door::Mqtt, &[&input], &paced);
-    let load = ["load", "--series", "200", "--rate", "2000", "--seconds", "100000", "--values", "random", "--wait", "100"];
+    let load = [
+        "load",
+        "--series",
+        "200",
+        "--rate",
+        "2000",
+        "--seconds",
+        "100000",
+        "--values",
+        "random",
+        "--wait",
+        "100",
+    ];
     let load = Sim::run(&city, Door::Grpc, &[&load[..], &["--acked", loaded.to_str().unwrap()]].concat());
     for room in ROOM {
         let refused = city.metric("yiwang_no_room_total");
@@ -51,11 +68,15 @@ fn fill_and_free(disk: &Tmpfs, reserve: &str) {
         nothing_is_acknowledged(&city);
         if reserve != "0" && room == CHECKPOINT_ROOM {
             // The reserve lets ticks go on, so a checkpoint comes due, for which there is too little left.
-            wait::until("a checkpoint found no room", || city.said().contains("no checkpoint: the one before still stands"));
+            wait::until("a checkpoint found no room", || {
+                city.said().contains("no checkpoint: the one before still stands")
+            });
         }
         std::fs::remove_file(ballast).unwrap();
         let admitted = city.metric("yiwang_readings_admitted_total");
-        wait::until("readings are taken in again", || city.metric("yiwang_readings_admitted_total") > admitted);
+        wait::until("readings are taken in again", || {
+            city.metric("yiwang_readings_admitted_total") > admitted
+        });
     }
     for report in [load.finish(), replay.report()] {
         assert_eq!((number(&report, "refused"), number(&report, "unacknowledged")), (0, 0), "{report}");

@@ -12,8 +12,10 @@ use yiwang_tests::sim::{Door, Sim, number};
 use yiwang_tests::wait;
 
 /// The most memory that the process may ever have resident, in KiB. Measured: 950 MB, after a flood of 4 s as after one of
-/// 16 s. If what is not yet judged were held in memory, it would be twice the bound.
-const MOST_KIB: u64 = 1536 << 10;
+/// 16 s.
+const MOST_KIB: u64 = 1280 << 10;
+/// So many readings are sent; if each left its 72 bytes behind, the bound would be broken.
+const ENOUGH: u64 = 12_000_000;
 const SERIES: &str = "5000";
 
 #[test]
@@ -21,19 +23,9 @@ fn pain_08_25_a_flood_slows_the_senders_and_memory_stays_bounded() {
     let mut city = City::story();
     // One worker for all: in this profile far slower than what comes.
     city.flag("--workers", "1").start();
-    let full = ["--series", SERIES, "--seconds", "4", "--wait", "100"];
-    let grpc = ["load", "--connections", "8", "--gateway", "flood"];
-    let mqtt = ["load", "--connections", "2", "--gateway", "flood-m"];
-    let floods = [
-        Sim::run(&city, Door::Grpc, &[&grpc[..], &full].concat()),
-        Sim::run(&city, Door::Mqtt, &[&mqtt[..], &full].concat()),
-    ];
     let mut sent = 0;
-    for flood in floods {
-        let report = flood.report();
-        assert_eq!((number(&report, "refused"), number(&report, "unacknowledged")), (0, 0), "{report}");
-        assert_eq!(number(&report, "sent"), number(&report, "acked"), "{report}");
-        sent += number(&report, "sent");
+    while sent < ENOUGH {
+        sent += flood(&city);
     }
     #[allow(clippy::cast_precision_loss)] // below 2^53
     let sent = sent as f64;
@@ -49,6 +41,22 @@ fn pain_08_25_a_flood_slows_the_senders_and_memory_stays_bounded() {
     assert!(most < MOST_KIB, "{most} KiB were resident; the bound is {MOST_KIB}");
 }
 
+/// As fast as it can, through both doors; how many readings that were.
+fn flood(city: &City) -> u64 {
+    let full = ["--series", SERIES, "--seconds", "4", "--wait", "100"];
+    let grpc = ["load", "--connections", "8", "--gateway", "flood"];
+    let mqtt = ["load", "--connections", "2", "--gateway", "flood-m"];
+    let grpc = Sim::run(city, Door::Grpc, &[&grpc[..], &full].concat());
+    let mqtt = Sim::run(city, Door::Mqtt, &[&mqtt[..], &full].concat());
+    let mut sent = 0;
+    for report in [grpc.report(), mqtt.report()] {
+        assert_eq!((number(&report, "refused"), number(&report, "unacknowledged")), (0, 0), "{report}");
+        assert_eq!(number(&report, "sent"), number(&report, "acked"), "{report}");
+        sent += number(&report, "sent");
+    }
+    sent
+}
+
 /// Pain 4: each refusal has a reason and is counted under it, whichever door it came to; nothing else is.
 #[test]
 fn pain_04_every_refusal_is_counted_with_its_reason() {
@@ -56,7 +64,11 @@ fn pain_04_every_refusal_is_counted_with_its_reason() {
     city.start();
     let mut gateway = Gateway::open(city.at().grpc, "story");
     let now = this_minute();
-    let strange = |metric: &str, unit: &str, value: f64| Reading { metric: metric.into(), unit: unit.into(), ..pm2_5("story-01", now, value) };
+    let strange = |metric: &str, unit: &str, value: f64| Reading {
+        metric: metric.into(),
+        unit: unit.into(),
+        ..pm2_5("story-01", now, value)
+    };
     let batch = vec![
         strange("pm2_5", "µg/m³", 1.0),
         strange("smell", "µg/m³", 1.0),
@@ -72,7 +84,12 @@ fn pain_04_every_refusal_is_counted_with_its_reason() {
     let counted = ["UNKNOWN_METRIC", "WRONG_UNIT", "IMPOSSIBLE_VALUE"].map(|reason| city.refused(reason));
     assert_eq!(counted, [2, 2, 1]);
     assert_eq!(city.metric("yiwang_readings_admitted_total"), 1.0);
-    let all: f64 = city.get("/metrics").lines().filter(|line| line.starts_with("yiwang_readings_refused_total{")).map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum();
+    let all: f64 = city
+        .get("/metrics")
+        .lines()
+        .filter(|line| line.starts_with("yiwang_readings_refused_total{"))
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+        .sum();
     assert_eq!(all, 5.0);
 }
 

@@ -13,7 +13,8 @@ const READINGS: i64 = 20;
 
 #[test]
 fn mosquitto_pub_is_acknowledged() {
-    let there = Command::new("mosquitto_pub").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let there =
+        Command::new("mosquitto_pub").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if there.is_err() {
         return skip("mosquitto_pub", "it is not there; tests/install.sh installs it");
     }
@@ -33,7 +34,9 @@ fn mosquitto_pub_is_acknowledged() {
 
 #[test]
 fn paho_is_acknowledged_in_both_versions() {
-    let Some(python) = python() else { return skip("paho", "tests/.venv is not there; tests/install.sh makes it") };
+    let Some(python) = python() else {
+        return skip("paho", "tests/.venv is not there; tests/install.sh makes it");
+    };
     let mut city = City::story();
     city.start();
     let begin = this_minute() - Span::MINUTE.times(10);
@@ -55,7 +58,9 @@ fn paho_is_acknowledged_in_both_versions() {
 
 #[test]
 fn grpcio_is_answered_with_the_published_proto() {
-    let Some(python) = python() else { return skip("grpcio", "tests/.venv is not there; tests/install.sh makes it") };
+    let Some(python) = python() else {
+        return skip("grpcio", "tests/.venv is not there; tests/install.sh makes it");
+    };
     let mut city = City::story();
     city.start();
     let begin = this_minute() - Span::MINUTE.times(10);

@@ -58,7 +58,8 @@ impl Senders {
     fn start(city: &City, begin: Timestamp, kills: u64) -> Self {
         let input = city.beside("story.csv");
         story(begin).write(&input);
-        let acked: Vec<PathBuf> = ["grpc", "mqtt", "replay"].map(|name| city.beside(name).with_extension("acked")).into();
+        let acked: Vec<PathBuf> =
+            ["grpc", "mqtt", "replay"].map(|name| city.beside(name).with_extension("acked")).into();
         let [grpc, mqtt, replayed] = [0, 1, 2].map(|at: usize| acked[at].to_str().unwrap());
         // Long enough for all kills; it is told when to end.
         let long = ["--seconds", "100000", "--wait", "100"];
@@ -96,7 +97,9 @@ fn story(begin: Timestamp) -> Feed {
 /// The episodes of the replayed stations; those of load hang on when it was sent.
 fn of_the_story(city: &City) -> Vec<Episode> {
     let orders = orders::orders(city, "");
-    orders::episodes(orders.iter().filter(|order| order.draft.evidence.anomaly.series.source().starts_with("story-")))
+    orders::episodes(
+        orders.iter().filter(|order| order.draft.evidence.anomaly.series.source().starts_with("story-")),
+    )
 }
 
 /// The same readings in a city that nobody kills.

@@ -80,7 +80,11 @@ fn pain_10_each_episode_has_an_order_of_its_own() {
     at(1, 95.0);
     city.settle();
     let still = orders::orders(&city, "detector=now");
-    assert_eq!((still.len(), still[0].state), (1, OrderState::Closed), "the episode lasts, its order was closed by hand");
+    assert_eq!(
+        (still.len(), still[0].state),
+        (1, OrderState::Closed),
+        "the episode lasts, its order was closed by hand"
+    );
     at(2, 20.0);
     at(3, 90.0);
     city.settle();
@@ -135,7 +139,8 @@ fn json(time: Timestamp, value: f64) -> String {
 fn close(city: &City, no: &str) {
     for state in ["accepted", "dispatched", "handling", "replied", "closed"] {
         let body = format!(r#"{{"to":"{state}","note":"by hand"}}"#);
-        let (status, answer) = http::post(city.at().http, &format!("/api/v1/orders/{no}/transitions"), &body).unwrap();
+        let (status, answer) =
+            http::post(city.at().http, &format!("/api/v1/orders/{no}/transitions"), &body).unwrap();
         assert_eq!(status, 200, "{state}: {answer}");
     }
 }

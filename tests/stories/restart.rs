@@ -45,7 +45,8 @@ fn pain_17_an_active_order_is_cleared_after_a_restart() {
     city.settle();
     let opened = orders::orders(&city, "detector=now");
     assert_eq!((opened.len(), opened[0].draft.evidence.anomaly.end), (1, None));
-    city.kill().start();
+    // From nothing but the log, then from a checkpoint.
+    city.kill().start().stop().start();
     let active = orders::orders(&city, "detector=now&active=true");
     assert_eq!(active, opened);
     Gateway::open(city.at().grpc, "story").rows(vec![pm2_5("story-01", begin + Span::MINUTE, 20.0)]).unwrap();

@@ -33,7 +33,10 @@ fn pain_12_a_gateway_that_falls_silent_is_one_order() {
     let told: Vec<String> = found.iter().map(|order| order.draft.title.en.clone()).collect();
     assert_eq!(found.len(), 1, "{told:?}");
     let anomaly = &found[0].draft.evidence.anomaly;
-    assert_eq!((&*anomaly.detector, anomaly.series.source().as_ref(), anomaly.end), ("gateway-silent", "bench", None));
+    assert_eq!(
+        (&*anomaly.detector, anomaly.series.source().as_ref(), anomaly.end),
+        ("gateway-silent", "bench", None)
+    );
     // It speaks again: the order is cleared, and nothing else ever came.
     gateway.rows(round("bench-", SERIES, begin + Span::MINUTE.times(70))).unwrap();
     city.settle();

@@ -74,7 +74,8 @@ fn grpc(city: &City) -> Vec<Acknowledged> {
         let value = value(number + 1000);
         let reading = pm2_5("story-02", begin + Span::SECOND.times(i64::from(number)), value);
         let batch = Some(Batch::Rows(Rows { readings: vec![reading] }));
-        let reply = gateway.send(PushRequest { gateway: "one".into(), stream_id: 1, sequence, batch }).unwrap();
+        let reply =
+            gateway.send(PushRequest { gateway: "one".into(), stream_id: 1, sequence, batch }).unwrap();
         assert_eq!((reply.durable_sequence, reply.refused_total), (sequence, 0));
         Acknowledged { value, port: city.at().grpc.port(), answer: [vec![0x08], varint(sequence)].concat() }
     };
@@ -96,15 +97,18 @@ impl Acknowledged {
         let bits = self.value.to_le_bytes();
         let written = events.iter().position(|event| event.is_log() && event.writes() && event.has(&bits));
         let written = written.unwrap_or_else(|| panic!("{self:?} was never written to the log"));
-        let (entered, left) = (events[written].entered, events[written].left);
+        let left = events[written].left;
         let synced = events.iter().find(|event| {
-            event.call == "fdatasync" && event.file == events[written].file && event.entered > left && event.ok
+            event.call == "fdatasync"
+                && event.file == events[written].file
+                && event.entered > left
+                && event.ok
         });
         let synced = synced.unwrap_or_else(|| panic!("{self:?} was never synced"));
         let socket = format!(":{}->", self.port);
-        let sent = events.iter().find(|event| {
-            event.entered > entered && event.writes() && event.file.contains(&socket) && event.has(&self.answer)
-        });
+        let sent = events
+            .iter()
+            .find(|event| event.writes() && event.file.contains(&socket) && event.has(&self.answer));
         let sent = sent.unwrap_or_else(|| panic!("{self:?} was never sent"));
         assert!(
             sent.entered > synced.left,
@@ -155,7 +159,10 @@ fn events(trace: &str) -> Vec<Event> {
         let Some((thread, text)) = text.split_once(' ') else { continue };
         let text = text.trim_start();
         if text.starts_with("<... ") {
-            let unfinished = events.iter_mut().rev().find(|event| event.left == usize::MAX && event.call.starts_with(&format!("{thread}:")));
+            let unfinished = events
+                .iter_mut()
+                .rev()
+                .find(|event| event.left == usize::MAX && event.call.starts_with(&format!("{thread}:")));
             let Some(event) = unfinished else { continue };
             (event.left, event.ok) = (line, text.ends_with("= 0"));
             event.call = event.call.split_off(thread.len() + 1);
@@ -179,7 +186,10 @@ fn events(trace: &str) -> Vec<Event> {
 fn named(arguments: &str) -> (String, String) {
     let Some((_, behind)) = arguments.split_once('<') else { return (String::new(), arguments.to_owned()) };
     // The address of a socket has an arrow in it.
-    let end = behind.match_indices('>').find(|(at, _)| !behind[..*at].ends_with('-')).map_or(behind.len(), |(at, _)| at);
+    let end = behind
+        .match_indices('>')
+        .find(|(at, _)| !behind[..*at].ends_with('-'))
+        .map_or(behind.len(), |(at, _)| at);
     (unhex(&behind[..end]), behind[end..].to_owned())
 }
 
