@@ -7,6 +7,7 @@ mod city;
 mod crash;
 mod disk;
 mod fill;
+mod order;
 mod orders;
 mod same;
 mod script;

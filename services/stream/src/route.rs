@@ -2,10 +2,16 @@
 //! catalogue's; nothing here decides anything.
 
 use yiwang_catalogue::{Catalogue, DetectorEntry};
-use yiwang_model::order::{Evidence, OrderDraft, Place, Text};
+use yiwang_model::order::{Evidence, OrderDraft, Place};
 use yiwang_model::{Anomaly, OrderIntent, Phase, Priority, Span, Timestamp};
 
 use crate::item::Found;
+
+#[cfg(test)]
+mod tests;
+mod words;
+
+use words::Words;
 
 /// How long before its begin the evidence of an episode starts.
 const LEAD: Span = Span::DAY;
@@ -27,9 +33,11 @@ fn draft(catalogue: &Catalogue, found: &Found, received: Timestamp) -> OrderDraf
     let department = catalogue.route(&subject.category, &place.district).department;
     let department_name =
         catalogue.departments.get(&department).map(|named| named.title.clone()).unwrap_or_default();
+    let words = Words::new(catalogue, anomaly, &place);
+    let (title, text) = (words.title(), words.text());
     OrderDraft {
-        title: title(&place, &subject),
-        text: text(&place, &subject, anomaly),
+        title,
+        text,
         due: catalogue.due(&subject.category, priority, received),
         evidence: Evidence {
             anomaly: anomaly.clone(),
@@ -47,11 +55,10 @@ fn draft(catalogue: &Catalogue, found: &Found, received: Timestamp) -> OrderDraf
     }
 }
 
-/// What an anomaly is about, in the catalogue's words.
+/// What an anomaly is about.
 struct Subject {
     category: String,
-    detector: Text,
-    metric: Text,
+    /// Of extreme and limit.
     unit: String,
 }
 
@@ -61,11 +68,8 @@ impl Subject {
         let metric = catalogue.metric(anomaly.series.metric());
         let rule = catalogue.gateway_rule().filter(|rule| rule.name == anomaly.detector);
         let category = entry.map(|entry| &entry.category).or(rule.map(|rule| &rule.category));
-        let detector = entry.map(|entry| &entry.title).or(rule.map(|rule| &rule.title));
         Self {
             category: category.map(|category| category.to_string()).unwrap_or_default(),
-            detector: detector.cloned().unwrap_or_default(),
-            metric: metric.map(|metric| metric.title.clone()).unwrap_or_default(),
             unit: unit(
                 entry.map(AsRef::as_ref),
                 metric.map(|metric| metric.unit.as_str()).unwrap_or_default(),
@@ -108,49 +112,4 @@ fn gateway_place(catalogue: &Catalogue, gateway: &str) -> Place {
         station_name: catalogue.gateways.get(gateway).map(|named| named.title.clone()).unwrap_or_default(),
         point: first.and_then(|station| station.point),
     }
-}
-
-fn title(place: &Place, subject: &Subject) -> Text {
-    let zh = format!("{}：{}", place.station_name.zh, subject.detector.zh);
-    let en = format!("{}: {}", place.station_name.en, subject.detector.en);
-    Text { zh, en }
-}
-
-fn text(place: &Place, subject: &Subject, anomaly: &Anomaly) -> Text {
-    let Subject { metric, detector, unit, .. } = subject;
-    let begin = local(anomaly.begin);
-    let extreme = number(anomaly.extreme);
-    let limit = anomaly.limit.map(number);
-    let zh_limit = limit.as_ref().map(|limit| format!("，限值{limit}{unit}（{}）", anomaly.edition));
-    let en_limit = limit.as_ref().map(|limit| format!(", the limit is {limit} {unit} ({})", anomaly.edition));
-    Text {
-        zh: format!(
-            "{}{}自{begin}起：{}。{}实测{extreme}{unit}{}。",
-            place.district_name.zh,
-            place.station_name.zh,
-            detector.zh,
-            metric.zh,
-            zh_limit.unwrap_or_default()
-        ),
-        en: format!(
-            "{}, {}, since {begin}: {}. {} is {extreme} {unit}{}.",
-            place.station_name.en,
-            place.district_name.en,
-            detector.en,
-            metric.en,
-            en_limit.unwrap_or_default()
-        ),
-    }
-}
-
-/// A time as people in the city write it.
-fn local(at: Timestamp) -> String {
-    let local = at.to_jiff().to_zoned(jiff::tz::TimeZone::fixed(jiff::tz::offset(8)));
-    local.strftime("%Y-%m-%d %H:%M").to_string()
-}
-
-/// At most three decimals, none that say nothing.
-fn number(value: f64) -> String {
-    let text = format!("{value:.3}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
