@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# What is too long for `make test`: 1,000 kills under load, the seeded runs that the ordinary tests shorten, and fuzzing by property
+# tests with many cases. Prints LONG.md's table; takes hours.
+set -eu
+cd "$(dirname "$0")/.."
+commit=$(git rev-parse --short HEAD)
+row() { # what, command…
+    what=$1
+    shift
+    begin=$(date +%s)
+    if "$@" >"target/long.log" 2>&1; then outcome=passed; else outcome="FAILED, see target/long.log"; fi
+    echo "| $what | $outcome | $((($(date +%s) - begin) / 60)) min |"
+}
+{
+    echo "# What is too long for \`make test\`"
+    echo
+    echo "$(date -u +%F), commit $commit, $(nproc) cores."
+    echo
+    echo "| what | outcome | took |"
+    echo "|---|---|---|"
+    row "kill -9 at random moments under load, 1,000 times" env YIWANG_KILLS=1000 cargo test --locked -p yiwang-tests kill_nine
+    row "1,000 power cuts of the series store" cargo test --locked -p yiwang-series -- --ignored
+    row "property tests, 20,000 cases each" env PROPTEST_CASES=20000 cargo test --locked -p yiwang-proto -p yiwang-ingest -p yiwang-catalogue -p yiwang-log
+} | tee LONG.md
