@@ -56,8 +56,8 @@ pub struct Names {
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// By source, then metric, so that a look-up needs no new string.
-    by_name: HashMap<Arc<str>, HashMap<Arc<str>, Known>>,
+    /// By source; of one, a metric each, so that a look-up needs no new string.
+    by_name: HashMap<Arc<str>, Vec<Known>>,
     /// By dense number.
     series: Vec<Series>,
     by_id: HashMap<SeriesId, u32>,
@@ -149,8 +149,7 @@ impl Names {
         inner.count(gateway, self.limits)?;
         let dense = u32::try_from(inner.series.len()).unwrap_or(u32::MAX);
         let known = Known { dense, id, partition, metric };
-        let metrics = inner.by_name.entry(Arc::clone(series.source())).or_default();
-        metrics.insert(Arc::clone(series.metric()), known.clone());
+        inner.by_name.entry(Arc::clone(series.source())).or_default().push(known.clone());
         inner.by_id.insert(id, dense);
         inner.series.push(series);
         Ok(known)
@@ -163,7 +162,7 @@ impl Names {
 
 impl Inner {
     fn find(&self, source: &str, metric: &str) -> Option<&Known> {
-        self.by_name.get(source)?.get(metric)
+        self.by_name.get(source)?.iter().find(|known| *known.metric.name == *metric)
     }
 
     fn count(&mut self, gateway: Option<&str>, limits: Limits) -> Result<(), Refused> {

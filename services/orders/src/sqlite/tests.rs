@@ -67,35 +67,3 @@ async fn runs_as_its_documentation_says() {
     assert_eq!(pragma(&store.readers, "PRAGMA journal_mode").await, "wal");
     assert_eq!(number(&store.readers, "PRAGMA query_only").await, 1);
 }
-
-/// Not a promise, a figure: `cargo test --release -p yiwang-orders -- --ignored --nocapture figures`.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "prints figures, judges nothing"]
-async fn figures() {
-    let folder = Folder::new();
-    let store = folder.open("figures").await;
-    let intents: Vec<_> = (0..10_000).map(|n| open(&format!("s{n}"), after(n))).collect();
-    let noted: Vec<_> = (0..10_000)
-        .map(|n| OrderIntent::Note {
-            anomaly: crate::conformance::sample::worse(&format!("s{n}"), after(n), 99.0),
-            at: after(n),
-        })
-        .collect();
-    let clock = std::time::Instant::now();
-    store.apply(1, moment(MORNING), &intents).await.unwrap();
-    println!("10,000 opened in one epoch: {:?}", clock.elapsed());
-    let clock = std::time::Instant::now();
-    store.apply(2, moment(MORNING), &noted).await.unwrap();
-    println!("10,000 noted in one epoch: {:?}", clock.elapsed());
-    let clock = std::time::Instant::now();
-    for epoch in 3..1_003 {
-        store.apply(epoch, moment(MORNING), &[open("one", after(epoch as i64))]).await.unwrap();
-    }
-    println!("1,000 epochs of one order: {:?}", clock.elapsed());
-    let clock = std::time::Instant::now();
-    let page = store.find(&Filter::default(), 100, None).await.unwrap();
-    println!("first page of {}: {:?}", page.orders.len(), clock.elapsed());
-    let clock = std::time::Instant::now();
-    store.counts(MORNING).await.unwrap();
-    println!("counts: {:?}", clock.elapsed());
-}
