@@ -18,7 +18,7 @@ use yiwang_tests::{orders, skip, wait};
 /// How much room each round leaves, in bytes.
 const ROOM: [u64; 6] = [0, 4 << 10, 64 << 10, 256 << 10, 1 << 20, 3 << 20];
 /// Enough for ticks, too little for a checkpoint.
-const CHECKPOINT_ROOM: u64 = 256 << 10;
+const CHECKPOINT_ROOM: u64 = 64 << 10;
 const REPLAYED: Span = Span::HOUR.times(10);
 
 #[test]
@@ -69,6 +69,7 @@ fn fill_and_free(disk: &Tmpfs, reserve: &str) {
         if reserve != "0" && room == CHECKPOINT_ROOM {
             // The reserve lets ticks go on, so a checkpoint comes due, for which there is too little left.
             wait::until("a checkpoint found no room", || {
+                disk.keep(&ballast, room);
                 city.said().contains("no checkpoint: the one before still stands")
             });
         }
@@ -117,6 +118,18 @@ impl Tmpfs {
         // What the city writes meanwhile makes the last page fail: then it is full enough.
         while self.free() > room && ballast.write_all(&page).is_ok() {}
         path
+    }
+
+    /// Keeps the room between a half and all of this, whatever the city writes or drops meanwhile.
+    fn keep(&self, ballast: &Path, room: u64) {
+        let file = File::options().append(true).open(ballast).unwrap();
+        let (free, length) = (self.free(), file.metadata().unwrap().len());
+        if free < room / 2 {
+            file.set_len(length.saturating_sub(room - free)).unwrap();
+        } else if free > room {
+            // What the city writes at this moment may be in the way.
+            let _ = (&file).write_all(&vec![0x5a; usize::try_from(free - room).unwrap()]);
+        }
     }
 
     fn free(&self) -> u64 {
