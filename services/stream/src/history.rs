@@ -3,6 +3,7 @@
 //! The newest [`CAPACITY`] keys with their values, sorted by event time and vintage. A reading older than what has been
 //! forgotten can be a repeat or not; it is counted, kept by the stores, and not judged.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 use yiwang_detect::Sample;
@@ -10,8 +11,9 @@ use yiwang_model::Quality;
 
 use crate::item::Item;
 
-/// How many readings of a series are remembered; 25 bytes each in a checkpoint, 32 in memory.
-pub const CAPACITY: usize = 256;
+/// How many readings of a series are remembered; 25 bytes each in a checkpoint, 16 in memory, 32
+/// for a series that has vintages or bad qualities.
+pub const CAPACITY: usize = 128;
 
 /// What a reading is, given what came before.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,10 +28,13 @@ pub enum Seen {
     Forgotten,
 }
 
-/// The memory of one series.
+/// The memory of one series. Its bytes decide how many series a city can have, so what is rarely there stands apart.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
-    entries: VecDeque<Entry>,
+    /// Event time and value.
+    samples: VecDeque<(i64, f64)>,
+    /// Vintage and quality of each; `None` while all are 0 and good.
+    rest: Option<Box<VecDeque<(i64, Quality)>>>,
     /// Whether something was forgotten: all that is older than the first entry is then unknown.
     cut: bool,
 }
@@ -55,32 +60,42 @@ impl History {
     /// Takes a reading in and says what it is.
     pub fn see(&mut self, item: &Item) -> Seen {
         let new = Entry::of(item);
-        match self.entries.back() {
-            Some(last) if new.key > last.key => self.push(new),
-            Some(_) => self.place(new),
-            None => self.push(new),
+        match self.samples.len().checked_sub(1).map(|last| self.key(last)) {
+            Some(last) if new.key <= last => self.place(new),
+            _ => self.push(new),
         }
     }
 
     /// The newest readings, oldest first, at most `most`.
     pub fn newest(&self, most: usize) -> impl Iterator<Item = Sample> + '_ {
-        self.entries.iter().skip(self.entries.len().saturating_sub(most)).map(Entry::sample)
+        (self.samples.len().saturating_sub(most)..self.samples.len()).map(|at| self.entry(at).sample())
+    }
+
+    fn key(&self, at: usize) -> (i64, i64) {
+        (self.samples[at].0, self.rest_of(at).0)
+    }
+
+    fn entry(&self, at: usize) -> Entry {
+        Entry { key: self.key(at), value: self.samples[at].1, quality: self.rest_of(at).1 }
+    }
+
+    fn rest_of(&self, at: usize) -> (i64, Quality) {
+        self.rest.as_ref().map_or((0, Quality::Good), |rest| rest[at])
     }
 
     fn push(&mut self, new: Entry) -> Seen {
-        if self.entries.len() == CAPACITY {
-            self.entries.pop_front();
-            self.cut = true;
+        if self.samples.len() == CAPACITY {
+            self.forget_oldest();
         }
-        self.entries.push_back(new);
+        self.put(self.samples.len(), new);
         Seen::New
     }
 
     fn place(&mut self, new: Entry) -> Seen {
-        match self.entries.binary_search_by(|entry| entry.key.cmp(&new.key)) {
+        match self.find(new.key) {
             Ok(at) => self.replace(at, new),
             Err(0) if self.cut => Seen::Forgotten,
-            Err(0) if self.entries.len() == CAPACITY => {
+            Err(0) if self.samples.len() == CAPACITY => {
                 self.cut = true;
                 Seen::Forgotten
             }
@@ -88,31 +103,66 @@ impl History {
         }
     }
 
-    fn insert(&mut self, at: usize, new: Entry) -> Seen {
-        self.entries.insert(at, new);
-        if self.entries.len() > CAPACITY {
-            self.entries.pop_front();
-            self.cut = true;
+    /// Where a key is, or where it would be.
+    fn find(&self, key: (i64, i64)) -> Result<usize, usize> {
+        let (mut from, mut to) = (0, self.samples.len());
+        while from < to {
+            let middle = from.midpoint(to);
+            match self.key(middle).cmp(&key) {
+                Ordering::Less => from = middle + 1,
+                Ordering::Greater => to = middle,
+                Ordering::Equal => return Ok(middle),
+            }
         }
+        Err(from)
+    }
+
+    fn insert(&mut self, at: usize, new: Entry) -> Seen {
+        let mut at = at;
+        if self.samples.len() == CAPACITY {
+            self.forget_oldest();
+            at -= 1;
+        }
+        self.put(at, new);
         Seen::New
     }
 
     fn replace(&mut self, at: usize, new: Entry) -> Seen {
-        let old = self.entries[at];
+        let old = self.entry(at);
         if old.value.to_bits() == new.value.to_bits() && old.quality == new.quality {
             return Seen::Repeat;
         }
-        self.entries[at] = new;
+        self.samples.remove(at);
+        self.rest.iter_mut().for_each(|rest| _ = rest.remove(at));
+        self.put(at, new);
         Seen::Correction(old.sample())
+    }
+
+    fn put(&mut self, at: usize, new: Entry) {
+        let (time, vintage) = new.key;
+        let plain = vintage == 0 && new.quality == Quality::Good;
+        if !plain && self.rest.is_none() {
+            self.rest = Some(Box::new(self.samples.iter().map(|_| (0, Quality::Good)).collect()));
+        }
+        self.samples.insert(at, (time, new.value));
+        if let Some(rest) = &mut self.rest {
+            rest.insert(at, (vintage, new.quality));
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        self.samples.pop_front();
+        self.rest.iter_mut().for_each(|rest| _ = rest.pop_front());
+        self.cut = true;
     }
 
     /// As bytes: one that says whether something was forgotten, then 25 for each reading: event time, vintage, value as
     /// little-endian 64-bit numbers, quality.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(1 + self.entries.len() * ENTRY_BYTES);
+        let mut bytes = Vec::with_capacity(1 + self.samples.len() * ENTRY_BYTES);
         bytes.push(u8::from(self.cut));
-        for entry in &self.entries {
+        for entry in (0..self.samples.len()).map(|at| self.entry(at)) {
             bytes.extend(entry.key.0.to_le_bytes());
             bytes.extend(entry.key.1.to_le_bytes());
             bytes.extend(entry.value.to_le_bytes());
@@ -121,16 +171,21 @@ impl History {
         bytes
     }
 
-    /// From what [`History::to_bytes`] gave; `None` for other bytes.
+    /// From what [`History::to_bytes`] gave; `None` for other bytes. Of more than are remembered the newest are taken.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (cut, rest) = bytes.split_first()?;
-        if *cut > 1 || !rest.len().is_multiple_of(ENTRY_BYTES) || rest.len() / ENTRY_BYTES > CAPACITY {
+        if *cut > 1 || !rest.len().is_multiple_of(ENTRY_BYTES) {
             return None;
         }
-        let entries: Option<VecDeque<_>> = rest.chunks_exact(ENTRY_BYTES).map(entry).collect();
-        let entries = entries.filter(|entries| entries.iter().is_sorted_by(|a, b| a.key < b.key))?;
-        Some(Self { entries, cut: *cut == 1 })
+        let mut history = Self { cut: *cut == 1, ..Self::default() };
+        let mut last = None;
+        for entry in rest.chunks_exact(ENTRY_BYTES).map(entry) {
+            let entry = entry.filter(|entry| last.is_none_or(|last| last < entry.key))?;
+            last = Some(entry.key);
+            history.push(entry);
+        }
+        Some(history)
     }
 }
 
@@ -174,6 +229,23 @@ mod tests {
                 }
                 let back = History::from_bytes(&history.to_bytes());
                 prop_assert_eq!(back.as_ref(), Some(&history));
+            }
+        }
+
+        #[test]
+        fn vintages_are_readings_of_their_own(keys in prop::collection::vec((0..20_i64, 0..3_i64, 0..2_u8), 1..120)) {
+            let mut history = History::default();
+            let mut all: BTreeMap<(i64, i64), u8> = BTreeMap::new();
+            for (time, vintage, value) in keys {
+                let item = Item { vintage, ..item(time, f64::from(value)) };
+                let wanted = match all.insert((time, vintage), value) {
+                    None => Seen::New,
+                    Some(old) if old == value => Seen::Repeat,
+                    Some(old) => Seen::Correction(Sample { value: f64::from(old), ..Entry::of(&item).sample() }),
+                };
+                prop_assert_eq!(history.see(&item), wanted);
+                let back = History::from_bytes(&history.to_bytes());
+                prop_assert_eq!(back.as_ref().map(History::to_bytes), Some(history.to_bytes()));
             }
         }
 
