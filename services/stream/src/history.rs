@@ -34,7 +34,7 @@ pub struct History {
     /// Event time and value.
     samples: VecDeque<(i64, f64)>,
     /// Vintage and quality of each; `None` while all are 0 and good.
-    rest: Option<Box<VecDeque<(i64, Quality)>>>,
+    rest: Option<VecDeque<(i64, Quality)>>,
     /// Whether something was forgotten: all that is older than the first entry is then unknown.
     cut: bool,
 }
@@ -142,7 +142,7 @@ impl History {
         let (time, vintage) = new.key;
         let plain = vintage == 0 && new.quality == Quality::Good;
         if !plain && self.rest.is_none() {
-            self.rest = Some(Box::new(self.samples.iter().map(|_| (0, Quality::Good)).collect()));
+            self.rest = Some(self.samples.iter().map(|_| (0, Quality::Good)).collect());
         }
         self.samples.insert(at, (time, new.value));
         if let Some(rest) = &mut self.rest {

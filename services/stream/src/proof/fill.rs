@@ -29,12 +29,11 @@ const CURSOR: &str = "series";
 const RUNS: u64 = 100;
 
 /// A stored value, by what may not be there twice.
-type Rows = BTreeMap<(Series, Timestamp, Vintage), (u64, Quality, Option<Timestamp>)>;
+type Rows = BTreeMap<Key, Value>;
+type Key = (Series, Timestamp, Vintage);
+type Value = (u64, Quality, Option<Timestamp>);
 
-fn key_value(
-    series: &Series,
-    row: &Row,
-) -> ((Series, Timestamp, Vintage), (u64, Quality, Option<Timestamp>)) {
+fn key_value(series: &Series, row: &Row) -> (Key, Value) {
     ((series.clone(), row.time, row.vintage), (row.value.to_bits(), row.quality, row.period_end))
 }
 
