@@ -90,7 +90,11 @@ impl Health for CityHealth {
                 "MQTT connections opened.",
                 counters.mqtt_connections.get(),
             ),
-            counter("yiwang_mqtt_messages_total", "MQTT messages taken, good and refused.", counters.mqtt_messages.get()),
+            counter(
+                "yiwang_mqtt_messages_total",
+                "MQTT messages taken, good and refused.",
+                counters.mqtt_messages.get(),
+            ),
             counter("yiwang_ticks_total", "Ticks appended.", counters.ticks.get()),
             gauge("yiwang_series", "Series known.", self.names.len() as u64),
             counter("yiwang_judged_total", "Readings taken into the judgement.", judged.judged),
