@@ -157,7 +157,7 @@ impl Gateway {
         packer: &mut Packer,
     ) {
         let own = &self.world.members()[member];
-        let from = from.max(now - own.back + SLACK);
+        let from = from.max(self.oldest(now, own.back));
         for slot in own.slot_from(from)..own.slot_from(to) {
             let at = own.time_of(slot);
             if slot.rem_euclid(every) != 0 || self.world.is_held(member, at, now) {
@@ -170,6 +170,11 @@ impl Gateway {
         }
     }
 
+    /// The oldest event time that the city still takes, when it is asked at `at` or now, whichever is later.
+    fn oldest(&self, at: Timestamp, back: Span) -> Timestamp {
+        at.max(self.clock.now()) - back + SLACK
+    }
+
     fn add_figures(
         &self,
         figure: &super::economy::Figure,
@@ -180,7 +185,7 @@ impl Gateway {
     ) {
         let own = &self.world.members()[member];
         for print in figure.prints(from, to) {
-            if print.begin < to - own.back + SLACK {
+            if print.begin < self.oldest(to, own.back) {
                 continue;
             }
             let value = own.shown(figure.value(self.world.noise(), print.begin, print.revised));
