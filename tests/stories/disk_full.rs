@@ -17,8 +17,9 @@ use yiwang_tests::{orders, skip, wait};
 
 /// How much room each round leaves, in bytes.
 const ROOM: [u64; 6] = [0, 4 << 10, 64 << 10, 256 << 10, 1 << 20, 3 << 20];
-/// Enough for ticks, too little for a checkpoint.
+/// Enough for ticks and orders, too little for a checkpoint, which has more than 100 bytes of each of [`SERIES`].
 const CHECKPOINT_ROOM: u64 = 64 << 10;
+const SERIES: &str = "1000";
 const REPLAYED: Span = Span::HOUR.times(10);
 
 #[test]
@@ -50,7 +51,7 @@ fn fill_and_free(disk: &Tmpfs, reserve: &str) {
     let load = [
         "load",
         "--series",
-        "200",
+        SERIES,
         "--rate",
         "2000",
         "--seconds",

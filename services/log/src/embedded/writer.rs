@@ -113,11 +113,11 @@ impl Writer {
         Error::NoRoom { free: self.room.free, reserve: self.core.reserve_bytes }
     }
 
-    /// Says once that there is no room, and once that there is again.
+    /// Says once that there is no room, and once that there is again: not while only the city's own appends find some.
     fn tell_room(&mut self, full: bool) {
-        if full != self.full {
+        let (free, reserve) = (self.room.free, self.core.reserve_bytes);
+        if full != self.full && (full || free >= reserve) {
             self.full = full;
-            let (free, reserve) = (self.room.free, self.core.reserve_bytes);
             match full {
                 true => tracing::warn!(free, reserve, "no room for the log"),
                 false => tracing::info!(free, reserve, "room for the log again"),
