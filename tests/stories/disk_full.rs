@@ -17,8 +17,8 @@ use yiwang_tests::{orders, skip, wait};
 
 /// How much room each round leaves, in bytes.
 const ROOM: [u64; 6] = [0, 4 << 10, 64 << 10, 256 << 10, 1 << 20, 3 << 20];
-/// Enough for ticks and orders, too little for a checkpoint, which has more than 100 bytes of each of [`SERIES`].
-const CHECKPOINT_ROOM: u64 = 64 << 10;
+/// Enough for ticks, too little for orders and for a checkpoint, which has more than 100 bytes of each of [`SERIES`].
+const JUDGEMENT_ROOM: u64 = 64 << 10;
 const SERIES: &str = "1000";
 const REPLAYED: Span = Span::HOUR.times(10);
 
@@ -67,11 +67,13 @@ fn fill_and_free(disk: &Tmpfs, reserve: &str) {
         let ballast = disk.leave(room);
         wait::until("an append found no room", || city.metric("yiwang_no_room_total") > refused);
         nothing_is_acknowledged(&city);
-        if reserve != "0" && room == CHECKPOINT_ROOM {
-            // The reserve lets ticks go on, so a checkpoint comes due, for which there is too little left.
-            wait::until("a checkpoint found no room", || {
+        if reserve != "0" && room == JUDGEMENT_ROOM {
+            // The reserve lets ticks go on, so the judgement does: whichever of its own comes due first finds too little.
+            wait::until("an order or a checkpoint found no room", || {
                 disk.keep(&ballast, room);
-                city.said().contains("no checkpoint: the one before still stands")
+                let said = city.said();
+                said.contains("the order store cannot be used now")
+                    || said.contains("no checkpoint: the one before still stands")
             });
         }
         std::fs::remove_file(ballast).unwrap();
