@@ -116,7 +116,7 @@ def throughput(folder, door, seconds, *flags):
         "per second": said["acked"] / wall,
         "city CPU s": used,
         "generator CPU s": said.get("cpu_seconds"),
-        "ack p99 ms": said.get("ack_p99_ms"),
+        "ack p99 ms": said.get("ack_ms", {}).get("p99"),
         "peak MiB": peak,
         "log B/reading": log / said["acked"],
         "store B/reading": store / said["acked"],
