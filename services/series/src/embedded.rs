@@ -23,7 +23,7 @@
 //! |---|---|
 //! | `MANIFEST` | the files that count, and the mark |
 //! | `NAMES` | the series |
-//! | `readings/*.parquet` | readings; any reader of Parquet takes the folder as it is |
+//! | `readings/*.parquet` | readings; any reader of Parquet takes the folder as it is, see `README.md` |
 //! | `records/<measurement>-*.parquet` | anomalies, order events |
 //! | `latest/*.parquet` | the newest reading of each series as of some flush, so that a start is quick |
 

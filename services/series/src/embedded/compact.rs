@@ -141,7 +141,7 @@ impl Engine {
             let span =
                 if job.parted { span_of(&job.table, &manifest.parted, Timestamp(time)) } else { job.span };
             let (first, last) = span.bounds();
-            let path = self.new_path(&job.table, span);
+            let path = self.new_path(&job.table, span, sequence);
             let (file, later) = match job.table {
                 Table::Readings => self.merge_readings(job, &path, first.nanos()..=last.nanos())?,
                 Table::Records(_) => self.merge_records(job, &path, first.nanos()..=last.nanos())?,
@@ -162,7 +162,7 @@ impl Engine {
         for input in &job.inputs {
             pieces.push(Pieces::new(self.open_files.get(&input.entry)?, times.clone()));
         }
-        let mut writer = ReadingsWriter::create(&*self.disk, self.folder.join(path), self.merged())?;
+        let mut writer = ReadingsWriter::create(&self.disk, self.folder.join(path), self.merged())?;
         let later = merge(pieces, &mut |series, run| writer.append(series, run, 0..run.len()))?;
         Ok((writer.finish()?, later))
     }
@@ -178,7 +178,7 @@ impl Engine {
             files.push(RecordGroups(self.open_files.get(&input.entry)?));
         }
         let mut merged = RecordMerge::new(files, *times.start())?;
-        let mut writer = RecordsWriter::create(&*self.disk, self.folder.join(path), self.merged())?;
+        let mut writer = RecordsWriter::create(&self.disk, self.folder.join(path), self.merged())?;
         while merged.next_time().is_some_and(|time| time <= *times.end())
             && let Some(row) = merged.next()?
         {

@@ -86,10 +86,14 @@ impl Trouble {
     }
 }
 
-/// Writes a file from its beginning on and sums it up.
+/// Writes a file from its beginning on and sums it up. Until it is finished it has `.part` behind its name, so
+/// that who reads the folder meets whole files only. One that is dropped before leaves nothing, for its room
+/// may be what is wanted.
 pub(super) struct SumWriter {
+    disk: Arc<dyn Disk>,
     file: Box<dyn DiskFile>,
     path: PathBuf,
+    finished: bool,
     trouble: Trouble,
     pub(super) bytes: u64,
     pub(super) crc32c: u32,
@@ -97,11 +101,12 @@ pub(super) struct SumWriter {
 
 impl SumWriter {
     /// A new file under `path`; what an earlier try left there is gone.
-    pub(super) fn create(disk: &dyn Disk, path: &Path) -> Result<Self, Error> {
+    pub(super) fn create(disk: &Arc<dyn Disk>, path: &Path) -> Result<Self, Error> {
         let wrong = |error: io::Error| write_failed(path, &error);
-        let file = disk.open(path, true).map_err(wrong)?;
+        let file = disk.open(&part(path), true).map_err(wrong)?;
         file.set_len(0).map_err(wrong)?;
-        Ok(Self { file, path: path.to_owned(), trouble: Trouble::default(), bytes: 0, crc32c: 0 })
+        let (disk, path) = (Arc::clone(disk), path.to_owned());
+        Ok(Self { disk, file, path, finished: false, trouble: Trouble::default(), bytes: 0, crc32c: 0 })
     }
 
     /// Where the first failed write will stand.
@@ -109,10 +114,28 @@ impl SumWriter {
         self.trouble.clone()
     }
 
-    /// Makes the bytes durable.
-    pub(super) fn sync(&self) -> Result<(), Error> {
-        synced(&self.path, self.file.sync_data())
+    /// Makes the bytes durable and gives the file its name, which is not durable yet.
+    pub(super) fn finish(&mut self) -> Result<(), Error> {
+        synced(&self.path, self.file.sync_data())?;
+        let renamed = self.disk.rename(&part(&self.path), &self.path);
+        renamed.map_err(|error| write_failed(&self.path, &error))?;
+        self.finished = true;
+        Ok(())
     }
+}
+
+impl Drop for SumWriter {
+    fn drop(&mut self) {
+        if !self.finished {
+            let _ = self.disk.remove(&part(&self.path)); // if it stays, the next start removes it
+        }
+    }
+}
+
+fn part(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    name.into()
 }
 
 impl Write for SumWriter {
@@ -125,5 +148,30 @@ impl Write for SumWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use yiwang_disk::SimDisk;
+
+    use super::*;
+
+    #[test]
+    fn a_file_has_its_name_once_it_is_whole_and_leaves_nothing_when_it_is_given_up() {
+        let sim = SimDisk::new(1);
+        let disk: Arc<dyn Disk> = Arc::new(sim.clone());
+        disk.create_dir(Path::new("f")).expect("a folder");
+        let path = Path::new("f/a.parquet");
+        let mut writer = SumWriter::create(&disk, path).expect("a file");
+        writer.write_all(b"half").expect("room");
+        assert_eq!(sim.paths(), [Path::new("f/a.parquet.part")]);
+        drop(writer);
+        assert!(sim.paths().is_empty());
+        let mut writer = SumWriter::create(&disk, path).expect("a file");
+        writer.write_all(b"whole").expect("room");
+        writer.finish().expect("finished");
+        drop(writer);
+        assert_eq!(sim.paths(), [path]);
     }
 }

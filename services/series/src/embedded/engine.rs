@@ -192,13 +192,13 @@ impl Engine {
         }
     }
 
-    /// A path for a new file, below the store's folder.
-    pub(super) fn new_path(&self, table: &Table, span: CalendarSpan) -> String {
+    /// A path for a new file, below the store's folder: the span, the sequence, and a number that no other has.
+    pub(super) fn new_path(&self, table: &Table, span: CalendarSpan, sequence: u64) -> String {
         let number = self.next_file.fetch_add(1, Ordering::SeqCst);
         match table {
-            Table::Readings => format!("{READINGS}/{span}-{number:08}.parquet"),
+            Table::Readings => format!("{READINGS}/{span}-{sequence:010}-{number:08}.parquet"),
             Table::Records(measurement) => {
-                format!("{RECORDS}/{}-{span}-{number:08}.parquet", file_name(measurement))
+                format!("{RECORDS}/{}-{span}-{sequence:010}-{number:08}.parquet", file_name(measurement))
             }
         }
     }

@@ -97,9 +97,9 @@ impl Flush<'_> {
     fn write_readings(&mut self, manifest: &Manifest, sorted: &Sorted<'_>, roll: &Roll) -> Result<(), Error> {
         let spans = self.plan(manifest, &Table::Readings, sorted.times().iter().copied());
         for span in spans {
-            let path = self.engine.new_path(&Table::Readings, span);
+            let path = self.engine.new_path(&Table::Readings, span, self.sequence);
             let file = self.engine.folder.join(&path);
-            let mut writer = ReadingsWriter::create(&*self.engine.disk, file, self.engine.fresh())?;
+            let mut writer = ReadingsWriter::create(&self.engine.disk, file, self.engine.fresh())?;
             let (first, last) = span.bounds();
             sorted.each(|series, run| {
                 let rows = run.between(first.nanos(), last.nanos());
@@ -116,9 +116,9 @@ impl Flush<'_> {
         for records in records.chunk_by(|((a, ..), _), ((b, ..), _)| a == b) {
             let table = Table::Records(Arc::clone(&records[0].0.0));
             for span in self.plan(manifest, &table, records.iter().map(|((_, time, _), _)| *time)) {
-                let path = self.engine.new_path(&table, span);
+                let path = self.engine.new_path(&table, span, self.sequence);
                 let file = self.engine.folder.join(&path);
-                let mut writer = RecordsWriter::create(&*self.engine.disk, file, self.engine.fresh())?;
+                let mut writer = RecordsWriter::create(&self.engine.disk, file, self.engine.fresh())?;
                 let (first, last) = span.bounds();
                 let inside = |time: i64| first.nanos() <= time && time <= last.nanos();
                 for ((_, time, key), body) in records.iter().filter(|((_, time, _), _)| inside(*time)) {
@@ -136,7 +136,7 @@ impl Flush<'_> {
         let number = self.engine.next_file.fetch_add(1, Ordering::SeqCst);
         let path = format!("{LATEST}/{number:08}.parquet");
         let file = self.engine.folder.join(&path);
-        let mut writer = ReadingsWriter::create(&*self.engine.disk, file, self.engine.fresh())?;
+        let mut writer = ReadingsWriter::create(&self.engine.disk, file, self.engine.fresh())?;
         let mut run = Run::default();
         for series in &roll.order {
             if let Some(row) = flushed.get(*series) {

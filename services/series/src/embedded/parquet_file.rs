@@ -15,9 +15,13 @@
 //! # Records
 //! Sorted by time, key: `time` (timestamp, ns, UTC), `key` (string), `body` (string, a JSON object).
 //!
-//! # Last value
-//! Until they are merged, two files may have the same key. The file with the higher number in its name is
-//! not always the newer one: the manifest's `sequence` tells.
+//! # Names and the last value
+//! `<span>-<sequence>-<number>.parquet`, of records `<measurement>-<span>-<sequence>-<number>.parquet`. Until
+//! they are merged, several files may have the same key. Of these the one with the highest sequence is the
+//! newest; where two have the same, one is merged from the other. While it is written a file has `.part`
+//! behind its name. Files of before this rule have no sequence in their names; the manifest tells it of all.
+//!
+//! For people with other programs this stands in the crate's `README.md`, with views for DuckDB.
 
 mod names_column;
 mod open;

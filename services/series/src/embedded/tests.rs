@@ -4,5 +4,6 @@
 mod city;
 mod damage;
 mod faults;
+mod foreign;
 mod model;
 mod power;

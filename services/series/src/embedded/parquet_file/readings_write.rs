@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::data_type::{DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::Result as ParquetResult;
+use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::ColumnPath;
@@ -18,6 +19,9 @@ use super::{READINGS, column};
 use crate::Error;
 use crate::embedded::columns::Run;
 use crate::embedded::disk_io::{SumWriter, Trouble};
+
+/// What rows of readings rise by.
+const SORTED_BY: [usize; 4] = [column::SOURCE, column::METRIC, column::TIME, column::VINTAGE];
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug)]
@@ -41,12 +45,15 @@ impl Tuning {
         Self { zstd_level: 3, group_rows, page_rows: group_rows.div_ceil(8) }
     }
 
-    pub(super) fn properties(self) -> WriterPropertiesPtr {
+    /// How the library is to write; `sorted_by` are the places of the columns that rows rise by.
+    pub(super) fn properties(self, sorted_by: &[usize]) -> WriterPropertiesPtr {
         let level = ZstdLevel::try_new(self.zstd_level).unwrap_or_default();
         let plain = |name: &str| ColumnPath::from(name);
+        let sorted_by = sorted_by.iter().map(|place| rising(*place)).collect();
         let mut properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(level))
-            .set_created_by(concat!("yiwang ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_created_by(concat!("yiwang version ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_sorting_columns(Some(sorted_by))
             .set_data_page_row_count_limit(self.page_rows)
             .set_write_batch_size(self.page_rows)
             .set_dictionary_page_size_limit(1 << 19)
@@ -59,6 +66,12 @@ impl Tuning {
         }
         Arc::new(properties.build())
     }
+}
+
+/// Rows rise by this column; where there is no value comes first.
+fn rising(place: usize) -> SortingColumn {
+    let column_idx = i32::try_from(place).expect("there are few columns");
+    SortingColumn { column_idx, descending: false, nulls_first: true }
 }
 
 /// What the manifest must know of a file that was written.
@@ -110,10 +123,14 @@ struct Nullable {
 }
 
 impl ReadingsWriter {
-    pub(in crate::embedded) fn create(disk: &dyn Disk, path: PathBuf, tuning: Tuning) -> Result<Self, Error> {
+    pub(in crate::embedded) fn create(
+        disk: &Arc<dyn Disk>,
+        path: PathBuf,
+        tuning: Tuning,
+    ) -> Result<Self, Error> {
         let file = SumWriter::create(disk, &path)?;
         let trouble = file.trouble();
-        let parquet = SerializedFileWriter::new(file, Arc::clone(&READINGS), tuning.properties())
+        let parquet = SerializedFileWriter::new(file, Arc::clone(&READINGS), tuning.properties(&SORTED_BY))
             .map_err(|error| trouble.explain(&path, &error))?;
         Ok(Self {
             path,
@@ -149,12 +166,12 @@ impl ReadingsWriter {
         Ok(())
     }
 
-    /// Writes the footer and makes the file's bytes durable; its name is not yet.
+    /// Writes the footer and makes the file's bytes durable; its name is there and not durable yet.
     pub(in crate::embedded) fn finish(mut self) -> Result<Written, Error> {
         self.write_group()?;
         let path = self.path;
-        let file = self.parquet.into_inner().map_err(|error| self.trouble.explain(&path, &error))?;
-        file.sync()?;
+        let mut file = self.parquet.into_inner().map_err(|error| self.trouble.explain(&path, &error))?;
+        file.finish()?;
         Ok(Written { bytes: file.bytes, crc32c: file.crc32c, ..self.written })
     }
 

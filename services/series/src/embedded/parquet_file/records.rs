@@ -40,10 +40,14 @@ pub(in crate::embedded) struct RecordsWriter {
 }
 
 impl RecordsWriter {
-    pub(in crate::embedded) fn create(disk: &dyn Disk, path: PathBuf, tuning: Tuning) -> Result<Self, Error> {
+    pub(in crate::embedded) fn create(
+        disk: &Arc<dyn Disk>,
+        path: PathBuf,
+        tuning: Tuning,
+    ) -> Result<Self, Error> {
         let file = SumWriter::create(disk, &path)?;
         let trouble = file.trouble();
-        let parquet = SerializedFileWriter::new(file, Arc::clone(&RECORDS), tuning.properties())
+        let parquet = SerializedFileWriter::new(file, Arc::clone(&RECORDS), tuning.properties(&[0, 1]))
             .map_err(|error| trouble.explain(&path, &error))?;
         let (time, key, body) = (Vec::new(), Vec::new(), Vec::new());
         Ok(Self {
@@ -74,12 +78,12 @@ impl RecordsWriter {
         Ok(())
     }
 
-    /// Writes the footer and makes the file's bytes durable; its name is not yet.
+    /// Writes the footer and makes the file's bytes durable; its name is there and not durable yet.
     pub(in crate::embedded) fn finish(mut self) -> Result<Written, Error> {
         self.write_group()?;
         let path = self.path;
-        let file = self.parquet.into_inner().map_err(|error| self.trouble.explain(&path, &error))?;
-        file.sync()?;
+        let mut file = self.parquet.into_inner().map_err(|error| self.trouble.explain(&path, &error))?;
+        file.finish()?;
         Ok(Written { bytes: file.bytes, crc32c: file.crc32c, ..self.written })
     }
 

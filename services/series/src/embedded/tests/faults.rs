@@ -39,6 +39,24 @@ fn a_full_disk_makes_writers_wait_and_loses_nothing() {
 }
 
 #[test]
+fn what_found_no_room_holds_none() {
+    let (disk, city) = (SimDisk::new(7), City::seeded(7, 30));
+    let store = open(&disk, Options { memory_bytes: 1 << 20, ..options(&Arc::default()) }).unwrap();
+    for batch in &city.batches {
+        run(store.write(batch.clone())).unwrap();
+    }
+    let before = disk.paths();
+    for bytes in [100, 1000, 2000] {
+        disk.set_capacity(Some(disk.used() + bytes));
+        assert!(matches!(run(store.flush()), Err(Error::NoRoom { .. })), "{bytes} bytes");
+        assert_eq!(disk.paths(), before, "{bytes} bytes");
+    }
+    disk.set_capacity(None);
+    run(store.flush()).unwrap();
+    check(&store, &city.model(30));
+}
+
+#[test]
 fn writers_go_on_when_there_is_room_again() {
     let (disk, city) = (SimDisk::new(9), City::seeded(9, 200));
     let store = open(&disk, Options { background: true, ..options(&Arc::default()) }).unwrap();
