@@ -8,7 +8,7 @@
 //! first of `calm` values in a row that are none. The extreme is the value furthest out for its bound; the
 //! limit is the bound that it passed. Readings not newer than the last are left out, corrections too.
 //!
-//! Memory: 80 bytes and 16 for each of `readings` (496 for 31) a series, and 100 more while an episode is open.
+//! Memory: 96 bytes and 9 for each of `readings` (279 for 31) a series, and 100 more while an episode is open.
 //!
 //! Saved state: head 0x21; newest time (option); number of values and the values, oldest first; then as every
 //! [`Watch`].
@@ -32,7 +32,7 @@ const NAME: &str = "spike";
 const HEAD: u8 = 0x21;
 /// Standard deviations of a normal distribution in its median absolute deviation.
 const DEVIATIONS_PER_MAD: f64 = 1.4826;
-const _: () = assert!(size_of::<Spike>() <= 80);
+const _: () = assert!(size_of::<Spike>() <= 96);
 
 pub(crate) const KIND: Kind = Kind {
     name: NAME,
@@ -104,8 +104,10 @@ fn build(spec: &Spec) -> Result<Box<dyn Prototype>, Vec<Error>> {
 
 /// The last values, in the order in which they came and in order of size.
 struct Recent {
-    /// First half: a ring in the order of arrival. Second half: the same values by size.
-    values: Box<[f64]>,
+    /// A ring in the order of arrival.
+    ring: Box<[f64]>,
+    /// Places in the ring, by the size of the value there.
+    by_size: Box<[u8]>,
     filled: u8,
     /// Where in the ring the oldest stands once it is full.
     oldest: u8,
@@ -113,21 +115,21 @@ struct Recent {
 
 impl Recent {
     fn new(readings: usize) -> Self {
-        Self { values: vec![0.0; readings * 2].into(), filled: 0, oldest: 0 }
+        Self { ring: vec![0.0; readings].into(), by_size: vec![0; readings].into(), filled: 0, oldest: 0 }
     }
 
     fn size(&self) -> usize {
-        self.values.len() / 2
+        self.ring.len()
     }
 
-    fn by_size(&self) -> &[f64] {
-        &self.values[self.size()..][..usize::from(self.filled)]
+    /// The value that has so many smaller ones.
+    fn ranked(&self, rank: usize) -> f64 {
+        self.ring[usize::from(self.by_size[rank])]
     }
 
     /// Oldest first.
     fn by_age(&self) -> impl Iterator<Item = f64> {
-        let ring = &self.values[..usize::from(self.filled)];
-        let (new, old) = ring.split_at(usize::from(self.oldest));
+        let (new, old) = self.ring[..usize::from(self.filled)].split_at(usize::from(self.oldest));
         old.iter().chain(new).copied()
     }
 
@@ -136,35 +138,47 @@ impl Recent {
     }
 
     fn push(&mut self, value: f64) {
-        let full = self.is_full();
-        let place = usize::from(if full { self.oldest } else { self.filled });
-        let size = self.size();
-        let (ring, by_size) = self.values.split_at_mut(size);
-        let old = std::mem::replace(&mut ring[place], value);
-        if full {
-            exchange(by_size, old, value);
-            self.oldest = if place + 1 == size { 0 } else { self.oldest + 1 };
+        let filled = usize::from(self.filled);
+        let (place, free) = if self.is_full() {
+            let oldest = self.by_size.iter().position(|place| *place == self.oldest);
+            (self.oldest, oldest.expect("each place has a rank"))
         } else {
-            // The free place at the end holds what is larger than anything: it is exchanged for the value.
-            by_size[place] = f64::INFINITY;
-            exchange(&mut by_size[..=place], f64::INFINITY, value);
+            (self.filled, filled)
+        };
+        let to = self.by_size[..filled].partition_point(|place| self.ring[usize::from(*place)] < value);
+        self.ring[usize::from(place)] = value;
+        self.rerank(place, free, to);
+        if filled == self.size() {
+            self.oldest = if usize::from(place) + 1 == filled { 0 } else { place + 1 };
+        } else {
             self.filled += 1;
         }
     }
 
+    /// Gives a place the rank `to` among those before, one of which goes: the rank `free`.
+    fn rerank(&mut self, place: u8, free: usize, to: usize) {
+        if to > free {
+            self.by_size.copy_within(free + 1..to, free);
+            self.by_size[to - 1] = place;
+        } else {
+            self.by_size.copy_within(to..free, to + 1);
+            self.by_size[to] = place;
+        }
+    }
+
     fn median(&self) -> f64 {
-        self.by_size()[self.size() / 2]
+        self.ranked(self.size() / 2)
     }
 
     /// The median of the distances from the median: as many steps outwards from the middle, to the nearer side
     /// each time, as there are values on one side.
     fn mad(&self) -> f64 {
-        let (values, half) = (self.by_size(), self.size() / 2);
-        let median = values[half];
+        let half = self.size() / 2;
+        let median = self.ranked(half);
         let (mut below, mut above, mut distance) = (half, half, 0.0);
         for _ in 0..half {
-            let down = below.checked_sub(1).map_or(f64::INFINITY, |place| median - values[place]);
-            let up = values.get(above + 1).map_or(f64::INFINITY, |value| value - median);
+            let down = below.checked_sub(1).map_or(f64::INFINITY, |rank| median - self.ranked(rank));
+            let up = if above + 1 < self.size() { self.ranked(above + 1) - median } else { f64::INFINITY };
             if down <= up {
                 below -= 1;
                 distance = down;
@@ -174,19 +188,6 @@ impl Recent {
             }
         }
         distance
-    }
-}
-
-/// Takes `old` out of values by size and puts `new` in.
-fn exchange(by_size: &mut [f64], old: f64, new: f64) {
-    let from = by_size.partition_point(|value| *value < old);
-    let to = by_size.partition_point(|value| *value < new);
-    if to > from {
-        by_size.copy_within(from + 1..to, from);
-        by_size[to - 1] = new;
-    } else {
-        by_size.copy_within(to..from, to + 1);
-        by_size[to] = new;
     }
 }
 
@@ -278,7 +279,7 @@ mod tests {
             let mut last: Vec<_> = values[values.len() - 7..].iter().map(|value| f64::from(*value)).collect();
             prop_assert_eq!(recent.by_age().collect::<Vec<_>>(), last.clone());
             last.sort_by(f64::total_cmp);
-            prop_assert_eq!(recent.by_size(), &last[..]);
+            prop_assert_eq!((0..7).map(|rank| recent.ranked(rank)).collect::<Vec<_>>(), last.clone());
             let mut distances: Vec<_> = last.iter().map(|value| (value - last[3]).abs()).collect();
             distances.sort_by(f64::total_cmp);
             prop_assert_eq!((recent.median(), recent.mad()), (last[3], distances[3]));

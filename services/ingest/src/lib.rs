@@ -104,7 +104,7 @@ impl Ingest {
             revision: beginning.revision,
             last: beginning.last_tick,
         };
-        ticker.tick().await?;
+        ticker.tick(false).await?;
         let parts = Parts {
             log,
             names: Arc::clone(&names),

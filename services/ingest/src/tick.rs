@@ -49,16 +49,16 @@ impl Ticker {
                 () = stop.cancelled() => stopping = true,
                 _ = interval.tick() => {}
             }
-            self.tick().await?;
+            self.tick(stopping).await?;
         }
         Ok(())
     }
 
-    /// Appends the next tick. A full disk skips it: the same number is tried again at the next beat.
+    /// Appends the next tick, the last one before the city stops or not. A full disk skips it: the same number is tried again at the next beat.
     ///
     /// # Errors
     /// When the log has failed.
-    pub async fn tick(&mut self) -> Result<(), yiwang_log::Error> {
+    pub async fn tick(&mut self, last: bool) -> Result<(), yiwang_log::Error> {
         let number = self.last.number + 1;
         let city = self.clock.now();
         let tick = Tick {
@@ -66,6 +66,7 @@ impl Ticker {
             city_nanos: city.map(Timestamp::nanos),
             catalogue_revision: self.revision,
             wall_nanos: wall_now().nanos(),
+            last,
         };
         match self.log.append(Class::Inner, self.records(tick)).await {
             Ok(offsets) => {

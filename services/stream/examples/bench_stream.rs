@@ -116,8 +116,8 @@ fn run(directory: &Arc<Directory>, workers: usize, epochs: Vec<Vec<Vec<u8>>>) ->
                 let to = usize::from(partition) % inlets.len();
                 inlets[to].send(Message::Block { partition, offset, block }).await;
                 let city = begin() + Span::SECOND.times(number as i64);
-                let tick =
-                    Tick { number, city_nanos: Some(city.nanos()), catalogue_revision: 1, wall_nanos: 0 };
+                let city_nanos = Some(city.nanos());
+                let tick = Tick { number, city_nanos, catalogue_revision: 1, ..Tick::default() };
                 inlets[to].send(Message::Tick { partition, offset: offset + 1, tick, save: false }).await;
             }
             offset += 2;

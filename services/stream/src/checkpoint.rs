@@ -1,8 +1,8 @@
 //! Checkpoints: the whole state of the judgement at the end of an epoch, on disk.
 //!
 //! A file `checkpoint-{epoch, 20 digits}` holds, all numbers little-endian: the 8 bytes `YWCKPT`, version as u16; then frames, each a
-//! length as u32, the CRC-32C of the payload as u32, the payload. The first payload is a `CheckpointHead`, as many `SeriesState`
-//! as it says follow; the end of the file ends it. Files are written whole, synced, renamed; the two newest are kept, and a
+//! length as u32, the CRC-32C of the payload as u32, the payload. The first payload is a `CheckpointHead`, as many
+//! [`Pack`]s of states as it says follow; the end of the file ends it. Files are written whole, synced, renamed; the two newest are kept, and a
 //! start takes the newest that is whole.
 
 use std::path::{Path, PathBuf};
@@ -15,9 +15,10 @@ use yiwang_proto::log::CheckpointHead;
 
 use crate::Error;
 use crate::closer::State;
+use crate::pack::Pack;
 
 const MAGIC: &[u8; 6] = b"YWCKPT";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const PREFIX: &str = "checkpoint-";
 /// What a file is called while it is written, see [`yiwang_disk::replace`].
 const BESIDE: &str = ".new";
@@ -125,9 +126,6 @@ impl Checkpoints {
     }
 }
 
-/// How many series make a part of a file that is being written.
-const SERIES_A_PART: usize = 512;
-
 /// The content of a file, in parts.
 fn encode(state: &State) -> impl Iterator<Item = Vec<u8>> {
     let head = CheckpointHead {
@@ -135,21 +133,21 @@ fn encode(state: &State) -> impl Iterator<Item = Vec<u8>> {
         catalogue_revision: state.revision,
         next: state.next.clone(),
         rule: state.rule.clone(),
-        series: state.series.len() as u64,
+        packs: state.series.len() as u64,
         city_nanos: state.city.map(Timestamp::nanos),
     };
     let mut first = [MAGIC.as_slice(), &VERSION.to_le_bytes()].concat();
     frame(&mut first, &head.encode_to_vec());
-    let part = |series: &[Vec<u8>]| {
+    let part = |pack: &Pack| {
         let mut part = Vec::new();
-        series.iter().for_each(|series| frame(&mut part, series));
+        frame(&mut part, pack.as_ref());
         part
     };
-    std::iter::once(first).chain(state.series.chunks(SERIES_A_PART).map(part))
+    std::iter::once(first).chain(state.series.iter().map(part))
 }
 
 fn frame(bytes: &mut Vec<u8>, payload: &[u8]) {
-    let length = u32::try_from(payload.len()).expect("the state of a series is far below 4 GiB");
+    let length = u32::try_from(payload.len()).expect("a pack is far below 4 GiB");
     bytes.extend(length.to_le_bytes());
     bytes.extend(crc32c::crc32c(payload).to_le_bytes());
     bytes.extend(payload);
@@ -175,10 +173,10 @@ fn decode(bytes: &[u8]) -> Result<State, Unread> {
     let head = CheckpointHead::decode(head).map_err(|_| damaged("its head cannot be read"))?;
     let mut series = Vec::new();
     while !rest.is_empty() {
-        series.push(unframe(&mut rest).map_err(damaged)?.to_vec());
+        series.push(Pack::from(unframe(&mut rest).map_err(damaged)?));
     }
-    if series.len() as u64 != head.series {
-        return Err(damaged("it has another number of series than its head says"));
+    if series.len() as u64 != head.packs {
+        return Err(damaged("it has another number of packs than its head says"));
     }
     let CheckpointHead { epoch, catalogue_revision: revision, next, rule, city_nanos, .. } = head;
     let city = city_nanos.map(Timestamp);

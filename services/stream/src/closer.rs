@@ -10,6 +10,7 @@ use yiwang_model::{Series, Timestamp};
 
 use crate::directory::Directory;
 use crate::item::{Counts, End, Found, HeardOf, Judged};
+use crate::pack::Pack;
 use crate::watched::{anomaly, event};
 
 /// How many series the evidence of a silent gateway names.
@@ -45,8 +46,8 @@ pub struct State {
     pub next: Vec<u64>,
     /// The state of the rule across series; empty for none.
     pub rule: Vec<u8>,
-    /// One encoded `SeriesState` a series.
-    pub series: Vec<Vec<u8>>,
+    /// The states of all series.
+    pub series: Vec<Pack>,
 }
 
 /// Closes epochs, in order.
@@ -148,7 +149,7 @@ impl Closer {
         }));
     }
 
-    fn state(&self, end: &End, ends: &[End], series: Vec<Vec<u8>>) -> Option<State> {
+    fn state(&self, end: &End, ends: &[End], series: Vec<Pack>) -> Option<State> {
         let next: Vec<u64> = (0..self.partitions)
             .filter_map(|partition| ends.iter().find(|end| usize::from(end.partition) == partition))
             .map(|end| end.next)
@@ -191,7 +192,7 @@ struct Said {
     found: Vec<Found>,
     silences: Vec<(Found, String)>,
     counts: Counts,
-    series: Vec<Vec<u8>>,
+    series: Vec<Pack>,
 }
 
 impl Said {
@@ -203,10 +204,9 @@ impl Said {
                 Judged::Found(found) => said.found.push(*found),
                 Judged::Silence(found, gateway) => said.silences.push((*found, gateway)),
                 Judged::Counts(counts) => said.counts.add(&counts),
-                Judged::State(mut series) => said.series.append(&mut series),
+                Judged::State(pack) => said.series.push(pack),
             }
         }
-        said.series.sort_unstable();
         said
     }
 

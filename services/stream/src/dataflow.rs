@@ -18,7 +18,6 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::Thread;
 use std::time::Duration;
 
-use prost::Message as _;
 use timely::communication::Pull;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
@@ -30,7 +29,7 @@ use timely::dataflow::operators::{Capability, Operator};
 use timely::progress::frontier::MutableAntichain;
 use timely::worker::Worker;
 use tokio::sync::mpsc;
-use yiwang_proto::log::{Block, SeriesState, Tick};
+use yiwang_proto::log::{Block, Tick};
 
 use crate::closer::{Closed, Closer, State};
 use crate::directory::Directory;
@@ -42,8 +41,6 @@ use crate::source::{Probes, Pumped, Source, Unfinished};
 pub const INLET_RECORDS: usize = 64;
 /// The most readings of a source in closed epochs that are not done.
 pub const MAX_ROWS_AHEAD: usize = 1_000_000;
-/// The most series of one message with saved states.
-const STATES_A_MESSAGE: usize = 256;
 
 /// A record of topic `readings`, decoded.
 #[derive(Debug)]
@@ -149,15 +146,18 @@ pub fn start(workers: usize, beginning: Beginning) -> Result<Running, String> {
     check(&beginning)?;
     let (inlets, outlets): (Vec<_>, Vec<_>) = (0..workers).map(|_| inlet()).unzip();
     let (results, closed) = mpsc::channel(INLET_RECORDS);
-    let outlets: Vec<_> = outlets.into_iter().map(|outlet| Mutex::new(Some(outlet))).collect();
+    // Each worker takes its own once, so that the state that was gone on from is let go of.
+    let own = |outlet| Mutex::new(Some((outlet, beginning.clone())));
+    let owned: Vec<_> = outlets.into_iter().map(own).collect();
+    drop(beginning);
     let results = Mutex::new(Some(results));
     let unfinished = Unfinished::default();
     let work = move |worker: &mut Worker| {
-        let outlet = outlets.get(worker.index()).and_then(|outlet| outlet.lock().ok()?.take());
-        let outlet = outlet.expect("each worker takes its own outlet once");
+        let own = owned.get(worker.index()).and_then(|own| own.lock().ok()?.take());
+        let (outlet, beginning) = own.expect("each worker takes its own once");
         let results =
             if worker.index() == 0 { results.lock().ok().and_then(|mut own| own.take()) } else { None };
-        run(worker, outlet, results, &beginning, &unfinished);
+        run(worker, outlet, results, beginning, &unfinished);
     };
     let guards = timely::execute(timely::Config::process(workers), work)?;
     let join = move || guards.join().into_iter().try_for_each(|ended| ended);
@@ -174,11 +174,9 @@ fn check(beginning: &Beginning) -> Result<(), String> {
 
 /// Gives a judge the saved states of the series that its worker owns.
 fn restore(judge: &mut Judge, state: &State, index: usize, peers: usize) -> Result<(), String> {
-    for saved in &state.series {
-        let saved = SeriesState::decode(saved.as_slice()).map_err(|error| error.to_string())?;
-        if saved.id % peers as u64 == index as u64 {
-            judge.restore(&saved)?;
-        }
+    for pack in &state.series {
+        let own = pack.states()?.into_iter().filter(|saved| saved.id % peers as u64 == index as u64);
+        own.into_iter().try_for_each(|saved| judge.restore(&saved))?;
     }
     Ok(())
 }
@@ -190,11 +188,12 @@ fn run(
     worker: &mut Worker,
     outlet: Outlet,
     results: Option<mpsc::Sender<Closed>>,
-    beginning: &Beginning,
+    beginning: Beginning,
     unfinished: &Unfinished,
 ) {
     let _ = outlet.worker.set(std::thread::current());
-    let (mut source, probes) = build(worker, outlet.receiver, results, beginning, unfinished);
+    let (mut source, probes) = build(worker, outlet.receiver, results, &beginning, unfinished);
+    drop(beginning);
     while !probes.done.done() {
         let nap = match source.pump(&probes) {
             Pumped::Some => Duration::ZERO,
@@ -261,8 +260,7 @@ fn judge_epoch(judge: &mut Judge, items: &mut [Item], ends: &[End], out: &mut Ve
     let Some(end) = ends.first() else { return };
     judge.epoch(items, end, out);
     if ends.iter().any(|end| end.save) {
-        let states = judge.save();
-        out.extend(states.chunks(STATES_A_MESSAGE).map(|states| Judged::State(states.to_vec())));
+        out.extend(judge.save().map(Judged::State));
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Progress {
     pub epoch: AtomicU64,
     /// The last epoch that is in a checkpoint.
     pub saved: AtomicU64,
+    /// The last epoch that was to be in one, and is, or could not be.
+    pub tried: AtomicU64,
     /// Orders opened since the process began.
     pub opened: AtomicU64,
     /// What was counted since the process began.
@@ -130,6 +132,7 @@ impl Finisher {
         let write = move || checkpoints.lock().unwrap_or_else(PoisonError::into_inner).write(&state);
         let written =
             tokio::task::spawn_blocking(write).await.map_err(|error| Error::Worker(error.to_string()))?;
+        self.progress.tried.store(epoch, Ordering::Release);
         match written {
             Ok(()) => {
                 self.progress.saved.store(epoch, Ordering::Release);

@@ -8,11 +8,12 @@ use std::collections::VecDeque;
 
 use yiwang_detect::Sample;
 use yiwang_model::Quality;
+use yiwang_proto::log::History as Saved;
 
 use crate::item::Item;
 
-/// How many readings of a series are remembered; 25 bytes each in a checkpoint, 16 in memory, 32
-/// for a series that has vintages or bad qualities.
+/// How many readings of a series are remembered; 16 bytes each in memory, 32 for a series that has vintages or bad
+/// qualities.
 pub const CAPACITY: usize = 128;
 
 /// What a reading is, given what came before.
@@ -156,48 +157,47 @@ impl History {
         self.cut = true;
     }
 
-    /// As bytes: one that says whether something was forgotten, then 25 for each reading: event time, vintage, value as
-    /// little-endian 64-bit numbers, quality.
+    /// As a checkpoint has it.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(1 + self.samples.len() * ENTRY_BYTES);
-        bytes.push(u8::from(self.cut));
-        for entry in (0..self.samples.len()).map(|at| self.entry(at)) {
-            bytes.extend(entry.key.0.to_le_bytes());
-            bytes.extend(entry.key.1.to_le_bytes());
-            bytes.extend(entry.value.to_le_bytes());
-            bytes.push(entry.quality as u8);
+    pub fn save(&self) -> Saved {
+        let mut last = 0;
+        let mut delta = |time: i64| time.wrapping_sub(std::mem::replace(&mut last, time));
+        Saved {
+            cut: self.cut,
+            time_deltas: self.samples.iter().map(|(time, _)| delta(*time)).collect(),
+            values: self.samples.iter().map(|(_, value)| *value).collect(),
+            vintages: self.rest.iter().flatten().map(|(vintage, _)| *vintage).collect(),
+            qualities: self.rest.iter().flatten().map(|(_, quality)| *quality as u8).collect(),
         }
-        bytes
     }
 
-    /// From what [`History::to_bytes`] gave; `None` for other bytes. Of more than are remembered the newest are taken.
+    /// From what [`History::save`] gave; `None` for what it cannot have given. Of more than are remembered the newest are
+    /// taken.
     #[must_use]
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (cut, rest) = bytes.split_first()?;
-        if *cut > 1 || !rest.len().is_multiple_of(ENTRY_BYTES) {
+    pub fn restore(saved: &Saved) -> Option<Self> {
+        let count = saved.values.len();
+        let rest = saved.vintages.len();
+        if saved.time_deltas.len() != count || saved.qualities.len() != rest || (rest > 0 && rest != count) {
             return None;
         }
-        let mut history = Self { cut: *cut == 1, ..Self::default() };
+        let mut history = Self { cut: saved.cut, ..Self::default() };
+        let mut time = 0_i64;
         let mut last = None;
-        for entry in rest.chunks_exact(ENTRY_BYTES).map(entry) {
-            let entry = entry.filter(|entry| last.is_none_or(|last| last < entry.key))?;
-            last = Some(entry.key);
-            history.push(entry);
+        for (at, value) in saved.values.iter().enumerate() {
+            time = time.wrapping_add(saved.time_deltas[at]);
+            let vintage = saved.vintages.get(at).copied().unwrap_or_default();
+            let quality = saved
+                .qualities
+                .get(at)
+                .map_or(Some(Quality::Good), |quality| Quality::from_number(*quality))?;
+            let key = (time, vintage);
+            if last.replace(key).is_some_and(|last| last >= key) {
+                return None;
+            }
+            history.push(Entry { key, value: *value, quality });
         }
         Some(history)
     }
-}
-
-const ENTRY_BYTES: usize = 25;
-
-fn entry(bytes: &[u8]) -> Option<Entry> {
-    let number = |at: usize| bytes.get(at..at + 8)?.try_into().ok();
-    Some(Entry {
-        key: (i64::from_le_bytes(number(0)?), i64::from_le_bytes(number(8)?)),
-        value: f64::from_le_bytes(number(16)?),
-        quality: Quality::from_number(*bytes.get(24)?)?,
-    })
 }
 
 #[cfg(test)]
@@ -227,7 +227,7 @@ mod tests {
                     (Some(old), Seen::Correction(was)) => prop_assert_eq!(was.value, f64::from(old)),
                     (Some(_), Seen::New) => prop_assert!(false, "{} at {} was there", value, time),
                 }
-                let back = History::from_bytes(&history.to_bytes());
+                let back = History::restore(&history.save());
                 prop_assert_eq!(back.as_ref(), Some(&history));
             }
         }
@@ -244,14 +244,25 @@ mod tests {
                     Some(old) => Seen::Correction(Sample { value: f64::from(old), ..Entry::of(&item).sample() }),
                 };
                 prop_assert_eq!(history.see(&item), wanted);
-                let back = History::from_bytes(&history.to_bytes());
-                prop_assert_eq!(back.as_ref().map(History::to_bytes), Some(history.to_bytes()));
+                let back = History::restore(&history.save());
+                prop_assert_eq!(back.as_ref().map(History::save), Some(history.save()));
             }
         }
 
         #[test]
-        fn arbitrary_bytes_are_refused_or_read(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = History::from_bytes(&bytes);
+        fn arbitrary_columns_are_refused_or_read(
+            cut: bool,
+            time_deltas in prop::collection::vec(-1..3_i64, 0..6),
+            values in prop::collection::vec(any::<f64>(), 0..6),
+            vintages in prop::collection::vec(any::<i64>(), 0..6),
+            qualities in prop::collection::vec(any::<u8>(), 0..6),
+        ) {
+            let saved = Saved { cut, time_deltas, values, vintages, qualities };
+            if let Some(history) = History::restore(&saved) {
+                let keys: Vec<_> = (0..history.samples.len()).map(|at| history.key(at)).collect();
+                prop_assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?} rise");
+                prop_assert_eq!(keys.len(), saved.values.len());
+            }
         }
     }
 }

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use yiwang_model::order::EvidencePoint;
 use yiwang_model::{Anomaly, Quality, Row, Series, SeriesId, Timestamp};
 
+use crate::pack::Pack;
+
 /// A reading on its way to the worker that owns its series, with its place in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Item {
@@ -126,8 +128,8 @@ pub enum Judged {
     Silence(Box<Found>, String),
     /// What was counted.
     Counts(Counts),
-    /// The saved state of some series, each an encoded `SeriesState`.
-    State(Vec<Vec<u8>>),
+    /// The saved states of some series.
+    State(Pack),
 }
 
 /// Times cross the wire between workers as numbers, not as texts.

@@ -16,6 +16,7 @@ use crate::directory::{BySeries, Directory};
 use crate::groups::{Groups, NONE};
 use crate::history::Seen;
 use crate::item::{Counts, End, HeardOf, Item, Judged};
+use crate::pack::Pack;
 use crate::watched::{Step, Watched};
 
 /// Judges the series of one worker.
@@ -199,11 +200,10 @@ impl Judge {
         }
     }
 
-    /// The whole state, one encoded `SeriesState` a series.
-    #[must_use]
-    pub fn save(&self) -> Vec<Vec<u8>> {
+    /// The whole state.
+    pub fn save(&self) -> impl Iterator<Item = Pack> {
         let state = |(id, place): (&SeriesId, &u32)| self.watched[*place as usize].save(*id);
-        self.places.iter().map(state).collect()
+        Pack::of(self.places.iter().map(state))
     }
 
     /// Takes over the saved state of one series.

@@ -25,6 +25,7 @@ pub mod history;
 pub mod item;
 pub mod judge;
 pub mod outbox;
+pub mod pack;
 #[cfg(test)]
 mod proof;
 pub mod reader;
@@ -38,7 +39,7 @@ use closer::State;
 use dataflow::{Beginning, Running};
 use directory::{Directory, Follower};
 use finish::{Finisher, Progress};
-use reader::{Reader, Wish};
+use reader::{Reader, Saves, Wish};
 
 /// What the judgement works with.
 pub struct Parts {
@@ -72,6 +73,15 @@ impl Stream {
     /// [`Error::State`] when the checkpoint does not fit, [`Error::Cut`] when there is none and the log has been cut; what
     /// log and disk say.
     pub async fn start(parts: Parts, folder: &Path, workers: usize) -> Result<Self, Error> {
+        Self::start_saving(parts, folder, workers, Saves::default()).await
+    }
+
+    #[cfg(test)]
+    async fn start_saving_often(parts: Parts, folder: &Path, workers: usize) -> Result<Self, Error> {
+        Self::start_saving(parts, folder, workers, Saves::at_every_tick()).await
+    }
+
+    async fn start_saving(parts: Parts, folder: &Path, workers: usize, saves: Saves) -> Result<Self, Error> {
         let Parts { log, orders, disk, wall } = parts;
         let (checkpoints, state) = Checkpoints::open(disk, folder)?;
         let state = begin(log.as_ref(), state)?;
@@ -82,15 +92,15 @@ impl Stream {
             follower.want_catalogue(state.revision).await?;
         }
         let partitions = log.layout().topics[usize::from(yiwang_proto::topics::READINGS)].partitions;
-        tracing::info!(epoch = state.epoch, series = state.series.len(), workers, "judgement begins");
+        tracing::info!(epoch = state.epoch, workers, "judgement begins");
         let next = state.next.clone();
         let beginning = Beginning { directory: Arc::clone(&directory), partitions, state: Arc::new(state) };
         let running = dataflow::start(workers, beginning).map_err(Error::State)?;
         let Running { inlets, closed, workers } = running;
         let (wish, wishes) = watch::channel(Wish::Follow);
         let (live, _) = broadcast::channel(LIVE);
-        let progress = Arc::new(Progress::default());
-        let reader = Reader::new(Arc::clone(&log), follower, next, inlets, wishes);
+        let progress = Arc::clone(&saves.progress);
+        let reader = Reader::new(Arc::clone(&log), follower, next, inlets, wishes, saves);
         let checkpoints = Arc::new(Mutex::new(checkpoints));
         let finisher = Finisher {
             log,
@@ -110,11 +120,6 @@ impl Stream {
             Err(_) => Err(Error::Worker("the thread that waits for the workers panicked".into())),
         });
         Ok(Self { progress, live, wish, tasks })
-    }
-
-    /// Asks that every tick from now on is saved, so that the last one will be.
-    pub fn save_often(&self) {
-        self.wish.send_replace(Wish::SaveOften);
     }
 
     /// Resolves when a part has failed, which is when the process must end. Never resolves before.

@@ -1,6 +1,7 @@
 //! Reads topic `readings` on from a state and deals its records out to the workers.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use prost::Message as _;
@@ -12,6 +13,7 @@ use yiwang_proto::topics;
 use crate::Error;
 use crate::dataflow::{Inlet, Message};
 use crate::directory::Follower;
+use crate::finish::Progress;
 
 /// The most that is read from the log at once, in bytes.
 const READ_BYTES: usize = 4 << 20;
@@ -26,8 +28,6 @@ pub enum Wish {
     /// Read on, and wait for more at the end.
     #[default]
     Follow,
-    /// The end is near: save at every tick.
-    SaveOften,
     /// Read up to the end that the log has now, then stop.
     Drain,
 }
@@ -61,9 +61,10 @@ impl Reader {
         next: Vec<u64>,
         inlets: Vec<Inlet>,
         wish: watch::Receiver<Wish>,
+        saves: Saves,
     ) -> Self {
         let epochs = vec![0; next.len()];
-        Self { log, follower, next, epochs, inlets, wish, saves: Saves::default(), read_bytes: READ_BYTES }
+        Self { log, follower, next, epochs, inlets, wish, saves, read_bytes: READ_BYTES }
     }
 
     /// Reads until it is told to drain and has, or until the workers are gone.
@@ -73,7 +74,6 @@ impl Reader {
     pub async fn run(mut self) -> Result<(), Error> {
         loop {
             let wish = self.wish.borrow_and_update().clone();
-            self.saves.often |= wish != Wish::Follow;
             if wish == Wish::Drain && self.is_at_end() {
                 return Ok(());
             }
@@ -122,7 +122,7 @@ impl Reader {
         if let Some(epoch) = self.epochs.get_mut(usize::from(partition)) {
             *epoch = tick.number + 1;
         }
-        let save = self.saves.at(tick.number);
+        let save = tick.last || self.saves.at(tick.number);
         Ok(Message::Tick { partition, offset, tick, save })
     }
 
@@ -161,12 +161,16 @@ pub(crate) fn readings(log: &dyn Log) -> impl Iterator<Item = Extent> {
     log.extents().into_iter().filter(|extent| extent.partition.topic == TopicId(topics::READINGS))
 }
 
-/// Decides at which epochs the state is saved: once for each number, so that all partitions say the same.
+/// Decides at which epochs the state is saved: once for each number, so that all partitions say the same. Never while the
+/// state before waits to be written, so that no more than one is held, beside that of a last tick.
 #[derive(Debug)]
 pub struct Saves {
+    /// How far what was to be saved is.
+    pub progress: Arc<Progress>,
     rows: u64,
     since: Instant,
-    often: bool,
+    /// At every tick; for tests.
+    always: bool,
     /// The newest number that was decided, and the newest at which to save.
     decided: u64,
     save: u64,
@@ -174,20 +178,47 @@ pub struct Saves {
 
 impl Default for Saves {
     fn default() -> Self {
-        Self { rows: 0, since: Instant::now(), often: false, decided: 0, save: 0 }
+        Self { progress: Arc::default(), rows: 0, since: Instant::now(), always: false, decided: 0, save: 0 }
     }
 }
 
 impl Saves {
+    #[cfg(test)]
+    pub(crate) fn at_every_tick() -> Self {
+        Self { always: true, ..Self::default() }
+    }
+
     fn at(&mut self, number: u64) -> bool {
         if number > self.decided {
             self.decided = number;
-            if self.often || self.rows >= SAVE_AFTER_ROWS || self.since.elapsed() >= SAVE_AFTER {
+            if self.is_time() {
                 self.save = number;
                 self.rows = 0;
                 self.since = Instant::now();
             }
         }
         number == self.save
+    }
+
+    fn is_time(&self) -> bool {
+        let waits = self.save > self.progress.tried.load(Ordering::Acquire);
+        let due = self.rows >= SAVE_AFTER_ROWS || self.since.elapsed() >= SAVE_AFTER;
+        self.always || (due && !waits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_state_is_asked_for_while_the_one_before_waits_to_be_written() {
+        let mut saves = Saves { rows: SAVE_AFTER_ROWS, ..Saves::default() };
+        assert!(saves.at(7) && saves.at(7), "in each partition");
+        saves.rows = SAVE_AFTER_ROWS;
+        assert!(!saves.at(8));
+        saves.progress.tried.store(7, Ordering::Release);
+        assert!(!saves.at(8), "what was said of a number holds");
+        assert!(saves.at(9));
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use prost::Message;
 use yiwang_catalogue::{Catalogue, DetectorEntry};
 use yiwang_detect::{Detector, Event, Finding, Input};
 use yiwang_model::order::EvidencePoint;
@@ -129,16 +128,15 @@ impl Watched {
         known
     }
 
-    pub(crate) fn save(&self, id: SeriesId) -> Vec<u8> {
+    pub(crate) fn save(&self, id: SeriesId) -> SeriesState {
         let detectors = self.slots.iter().map(Slot::save).collect();
-        SeriesState { id: id.0, history: self.history.to_bytes(), detectors, lag_nanos: self.lag.0 }
-            .encode_to_vec()
+        SeriesState { id: id.0, history: Some(self.history.save()), detectors, lag_nanos: self.lag.0 }
     }
 
     pub(crate) fn restore(&mut self, state: &SeriesState) -> Result<(), String> {
         let series = &self.series;
-        self.history = History::from_bytes(&state.history)
-            .ok_or_else(|| format!("the history of {series} is damaged"))?;
+        let history = state.history.as_ref().and_then(History::restore);
+        self.history = history.ok_or_else(|| format!("the history of {series} is damaged"))?;
         self.lag = Span(state.lag_nanos);
         for saved in &state.detectors {
             if let Some(slot) = self.slots.iter_mut().find(|slot| *slot.entry.name == *saved.name) {

@@ -181,7 +181,6 @@ impl City {
         let Self {
             rooms, stream, ingest, mut tasks, doors, mut consumers, stop_consumers, live, told, ..
         } = self;
-        stream.save_often();
         live.close();
         doors.close().await;
         drop(ingest);

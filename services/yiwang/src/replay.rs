@@ -184,6 +184,7 @@ impl Feed {
             city_nanos: Some(city.nanos()),
             catalogue_revision: REVISION,
             wall_nanos: 0,
+            last: false,
         };
         for partition in 0..PARTITIONS {
             self.block(partition).await;

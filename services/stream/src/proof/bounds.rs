@@ -18,7 +18,7 @@ use super::world::{block_on, log_of};
 use crate::closer::State;
 use crate::dataflow::{self, Beginning, INLET_RECORDS, Running};
 use crate::directory::{Directory, Follower};
-use crate::reader::{Reader, Wish};
+use crate::reader::{Reader, Saves, Wish};
 
 /// A log that counts what it hands out of topic `readings`.
 struct Counting {
@@ -91,7 +91,7 @@ async fn start(log: &Arc<Counting>, workers: usize, read_bytes: usize) -> (Reade
     std::mem::forget(wish);
     let next = vec![0; usize::from(PARTITIONS)];
     let inlets = std::mem::take(&mut running.inlets);
-    (Reader { read_bytes, ..Reader::new(log, follower, next, inlets, wishes) }, running)
+    (Reader { read_bytes, ..Reader::new(log, follower, next, inlets, wishes, Saves::default()) }, running)
 }
 
 async fn counting(writer: Writer) -> Arc<Counting> {

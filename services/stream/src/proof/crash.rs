@@ -12,13 +12,13 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use yiwang_disk::SimDisk;
 use yiwang_log::{Class, Log};
-use yiwang_proto::log::{ReadingsRecord, readings_record::Kind};
+use yiwang_proto::log::{ReadingsRecord, Tick, readings_record::Kind};
 use yiwang_proto::topics;
 
 use super::city::{self, Arrival, readings};
 use super::disk::WatchedDisk;
 use super::orders::ModelOrders;
-use super::script::{Commit, Cuts, Writer, tick};
+use super::script::{Commit, Cuts, Writer, everywhere, tick};
 use super::world::{
     CHECKPOINTS, Verdict, assert_one_order_each, assert_same_episodes, block_on, derived, fill, judge,
     log_of, open, parts, to_derive, try_records,
@@ -70,8 +70,7 @@ impl City {
         let log = open(disk.clone()).ok()?;
         let mut number = last_tick(log.as_ref()).await?;
         let parts = parts(&log, &self.orders, disk.clone());
-        let stream = Stream::start(parts, Path::new(CHECKPOINTS), workers).await.ok()?;
-        stream.save_often();
+        let stream = Stream::start_saving_often(parts, Path::new(CHECKPOINTS), workers).await.ok()?;
         while let Some(commit) = commits.get(self.done) {
             let commit = renumbered(commit, &mut number);
             log.append(Class::Intake, commit).await.ok()?;
@@ -162,8 +161,9 @@ fn after_a_failed_sync_of_a_checkpoint_the_judgement_ends_and_tries_no_other() {
         let log = open(disk.clone()).unwrap();
         disk.broken.store(true, Ordering::Relaxed);
         let mut stream =
-            Stream::start(parts(&log, &orders, disk.clone()), Path::new(CHECKPOINTS), 2).await.unwrap();
-        stream.save_often();
+            Stream::start_saving_often(parts(&log, &orders, disk.clone()), Path::new(CHECKPOINTS), 2)
+                .await
+                .unwrap();
         fill(log.as_ref(), &script(1)).await;
         let error = stream.failed().await;
         assert!(matches!(error, Error::Disk { .. }), "{error}");
@@ -184,8 +184,9 @@ fn without_room_for_checkpoints_orders_go_on() {
         let commits = script(1);
         fill(log.as_ref(), &commits[..commits.len() / 2]).await;
         let stream =
-            Stream::start(parts(&log, &orders, disk.clone()), Path::new(CHECKPOINTS), 2).await.unwrap();
-        stream.save_often();
+            Stream::start_saving_often(parts(&log, &orders, disk.clone()), Path::new(CHECKPOINTS), 2)
+                .await
+                .unwrap();
         stream.drain().await.unwrap();
         assert!(disk.placed.lock().unwrap().is_empty());
         let left: Vec<_> = sim.paths().into_iter().filter(|path| path.starts_with(CHECKPOINTS)).collect();
@@ -194,11 +195,30 @@ fn without_room_for_checkpoints_orders_go_on() {
         disk.full.store(false, Ordering::Relaxed);
         fill(log.as_ref(), &commits[commits.len() / 2..]).await;
         let stream =
-            Stream::start(parts(&log, &orders, disk.clone()), Path::new(CHECKPOINTS), 2).await.unwrap();
-        stream.save_often();
+            Stream::start_saving_often(parts(&log, &orders, disk.clone()), Path::new(CHECKPOINTS), 2)
+                .await
+                .unwrap();
         stream.drain().await.unwrap();
         assert!(!disk.placed.lock().unwrap().is_empty());
         assert_eq!(orders.all(), judge(&log, 1, 1 << 20).await.orders);
+    });
+}
+
+/// A city that was stopped goes on where it was, without reading anything again.
+#[test]
+fn the_state_at_the_last_tick_is_saved() {
+    block_on(async {
+        let (orders, disk) = (Arc::new(ModelOrders::default()), SimDisk::new(1));
+        let log = open(Arc::new(disk.clone())).unwrap();
+        fill(log.as_ref(), &script(1)).await;
+        let number = last_tick(log.as_ref()).await.unwrap() + 1;
+        let last = Tick { number, last: true, catalogue_revision: 1, ..Tick::default() };
+        log.append(Class::Inner, everywhere(last)).await.unwrap();
+        let parts = parts(&log, &orders, Arc::new(disk.clone()));
+        Stream::start(parts, Path::new(CHECKPOINTS), 2).await.unwrap().drain().await.unwrap();
+        let (_, state) =
+            crate::checkpoint::Checkpoints::open(Arc::new(disk), Path::new(CHECKPOINTS)).unwrap();
+        assert_eq!(state.expect("a checkpoint").epoch, number);
     });
 }
 

@@ -93,8 +93,7 @@ async fn stopped_and_finished(commits: &[Commit], stop: usize, workers: [usize; 
     for (part, workers) in [&commits[..stop], &commits[stop..]].into_iter().zip(workers) {
         fill(log.as_ref(), part).await;
         let parts = parts(&log, &orders, Arc::new(disk.clone()));
-        let stream = Stream::start(parts, Path::new(CHECKPOINTS), workers).await.unwrap();
-        stream.save_often();
+        let stream = Stream::start_saving_often(parts, Path::new(CHECKPOINTS), workers).await.unwrap();
         stream.drain().await.unwrap();
     }
     let wanted = judge(&log, 1, 1 << 20).await;
@@ -134,8 +133,7 @@ async fn sqlite_orders(pieces: &[&[Commit]], workers: &[usize]) -> Vec<String> {
         fill(log.as_ref(), piece).await;
         let log: Arc<dyn Log> = log.clone();
         let parts = Parts { log, orders: orders.clone(), disk: Arc::new(disk.clone()), wall };
-        let stream = Stream::start(parts, Path::new(CHECKPOINTS), *workers).await.unwrap();
-        stream.save_often();
+        let stream = Stream::start_saving_often(parts, Path::new(CHECKPOINTS), *workers).await.unwrap();
         stream.drain().await.unwrap();
     }
     let mut all = Vec::new();

@@ -118,12 +118,17 @@ impl Writer {
 
 /// A tick in all partitions.
 pub(super) fn tick(number: u64, city: Timestamp, revision: u32) -> Commit {
-    let tick = Tick {
+    everywhere(Tick {
         number,
         city_nanos: Some(city.nanos()),
         catalogue_revision: revision,
         wall_nanos: city.nanos(),
-    };
+        last: false,
+    })
+}
+
+/// This tick in all partitions.
+pub(super) fn everywhere(tick: Tick) -> Commit {
     let record = ReadingsRecord { kind: Some(Kind::Tick(tick)) };
     (0..PARTITIONS).map(|index| append(topics::READINGS, index, &record)).collect()
 }

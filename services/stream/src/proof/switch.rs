@@ -42,8 +42,7 @@ async fn restarted(
     for piece in writer.commits.chunks(7) {
         fill(log.as_ref(), piece).await;
         let parts = parts(&log, &orders, Arc::new(disk.clone()));
-        let stream = Stream::start(parts, Path::new(CHECKPOINTS), 2).await.unwrap();
-        stream.save_often();
+        let stream = Stream::start_saving_often(parts, Path::new(CHECKPOINTS), 2).await.unwrap();
         stream.drain().await.unwrap();
     }
     orders.all()

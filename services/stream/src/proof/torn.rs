@@ -75,8 +75,8 @@ fn lives_that_end_in_torn_ticks_come_to_what_one_life_does() {
             fill(log.as_ref(), &commits[done..end]).await;
             done = end;
             let parts = parts(&log, &orders, Arc::new(disk.clone()));
-            let stream = Stream::start(parts, Path::new(CHECKPOINTS), 1 + life % 3).await.unwrap();
-            stream.save_often();
+            let stream =
+                Stream::start_saving_often(parts, Path::new(CHECKPOINTS), 1 + life % 3).await.unwrap();
             stream.drain().await.unwrap();
         }
         let wanted = judge(&log, 1, 1 << 20).await;

@@ -21,7 +21,7 @@ use crate::closer::{Closed, State};
 use crate::dataflow::{self, Beginning, Running};
 use crate::directory::{Directory, Follower};
 use crate::item::Counts;
-use crate::reader::{Reader, Wish};
+use crate::reader::{Reader, Saves, Wish};
 use crate::{Parts, route};
 
 /// Where logs and checkpoints are.
@@ -141,7 +141,7 @@ pub(super) async fn judge(log: &Arc<EmbeddedLog>, workers: usize, read_bytes: us
     let Running { inlets, mut closed, workers } = dataflow::start(workers, beginning).unwrap();
     let (_wish, wishes) = watch::channel(Wish::Drain);
     let next = vec![0; usize::from(PARTITIONS)];
-    let reader = Reader { read_bytes, ..Reader::new(log, follower, next, inlets, wishes) };
+    let reader = Reader { read_bytes, ..Reader::new(log, follower, next, inlets, wishes, Saves::default()) };
     let mut all = Vec::new();
     let gather = async {
         while let Some(closed) = closed.recv().await {
