@@ -100,6 +100,13 @@ pub trait DiskFile: Send + Sync {
     fn len(&self) -> io::Result<u64>;
 }
 
+/// Whether a write failed for want of room alone, of the disk or of what a quota grants: then nothing is lost, and it may
+/// be tried again when there is room.
+#[must_use]
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// Room on a file system, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {

@@ -36,6 +36,8 @@ pub enum Operation {
 pub enum Trouble {
     /// `ENOSPC`, which is [`io::ErrorKind::StorageFull`].
     NoSpace,
+    /// `EDQUOT`, which is [`io::ErrorKind::QuotaExceeded`].
+    Quota,
     /// `EIO`.
     Io,
 }
@@ -44,6 +46,7 @@ impl Trouble {
     pub(super) fn error(self) -> io::Error {
         match self {
             Self::NoSpace => rustix::io::Errno::NOSPC.into(),
+            Self::Quota => rustix::io::Errno::DQUOT.into(),
             Self::Io => rustix::io::Errno::IO.into(),
         }
     }

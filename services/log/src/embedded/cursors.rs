@@ -99,10 +99,10 @@ impl Cursors {
     }
 
     fn failure(&self, error: &io::Error) -> CursorFailure {
-        match error.kind() {
-            io::ErrorKind::StorageFull => CursorFailure::NoRoom,
-            _ => CursorFailure::Failed(io_failed(&self.path, error)),
+        if yiwang_disk::is_full(error) {
+            return CursorFailure::NoRoom;
         }
+        CursorFailure::Failed(io_failed(&self.path, error))
     }
 }
 

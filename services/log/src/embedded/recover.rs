@@ -67,7 +67,7 @@ pub(super) fn save_index(
 ) -> Result<(), Error> {
     let path = index_path(folder, index.first_seq);
     match yiwang_disk::replace(disk, &path, &index.encode(id)) {
-        Err(error) if error.kind() != io::ErrorKind::StorageFull => Err(io_failed(&path, &error)),
+        Err(error) if !yiwang_disk::is_full(&error) => Err(io_failed(&path, &error)),
         _ => Ok(()),
     }
 }

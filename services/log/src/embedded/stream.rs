@@ -104,7 +104,7 @@ impl StreamWriter {
 impl Tail {
     /// After a write that failed: nothing of it may surface, not even after a power cut.
     fn refuse(&self, error: &io::Error) -> Refusal {
-        if error.kind() != io::ErrorKind::StorageFull {
+        if !yiwang_disk::is_full(error) {
             return Refusal::Failed(io_failed(&self.path, error));
         }
         self.cut_back().map_or_else(Refusal::Failed, |()| Refusal::NoRoom)
@@ -124,8 +124,5 @@ fn write_new(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<Box<dyn D
 }
 
 fn refusal(path: &Path, error: &io::Error) -> Refusal {
-    match error.kind() {
-        io::ErrorKind::StorageFull => Refusal::NoRoom,
-        _ => Refusal::Failed(io_failed(path, error)),
-    }
+    if yiwang_disk::is_full(error) { Refusal::NoRoom } else { Refusal::Failed(io_failed(path, error)) }
 }

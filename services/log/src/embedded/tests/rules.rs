@@ -74,6 +74,22 @@ fn a_full_disk_refuses_and_goes_on_when_there_is_room() {
 }
 
 #[test]
+fn a_full_quota_is_a_full_disk() {
+    for trouble in [Trouble::NoSpace, Trouble::Quota] {
+        let disk = SimDisk::new(6);
+        let log = open(&disk);
+        run(async {
+            log.put(readings(0), "first").await.unwrap();
+            disk.fail(Operation::Write, 1, trouble);
+            let refused = log.put(readings(0), "refused").await.unwrap_err();
+            assert!(matches!(refused, Error::NoRoom { .. }), "{refused}");
+            log.put(readings(0), "second").await.unwrap();
+            assert_eq!(log.all(readings(0)).await.unwrap(), ["first", "second"]);
+        });
+    }
+}
+
+#[test]
 fn a_cut_back_that_fails_stops_the_log() {
     let disk = SimDisk::new(3);
     let log = open(&disk);
