@@ -5,6 +5,7 @@
 //! the senders. A submission is answered when, and only when, its readings and refusals are durable.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prost::Message;
@@ -156,6 +157,7 @@ async fn append(
         match parts.log.append(Class::Intake, records.clone()).await {
             Ok(_) => {
                 if full {
+                    parts.counters.is_full.store(false, Ordering::Relaxed);
                     tracing::info!("the disk has room again, taking readings in");
                 }
                 return Ok(true);
@@ -164,6 +166,7 @@ async fn append(
                 if !full {
                     tracing::warn!(%error, "no reading is acknowledged until there is room, senders wait");
                     full = true;
+                    parts.counters.is_full.store(true, Ordering::Relaxed);
                 }
                 parts.counters.no_room.add(1);
             }

@@ -1,6 +1,6 @@
 //! What the doors count. Nothing disappears without being counted here.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use yiwang_proto::v1::Reason;
 
@@ -34,6 +34,8 @@ pub struct Counters {
     pub rejected_not_kept: Counter,
     /// Commits that found the disk full and were tried again.
     pub no_room: Counter,
+    /// Whether the commit under way found the disk full.
+    pub is_full: AtomicBool,
     /// Open gRPC streams ever.
     pub grpc_streams: Counter,
     /// MQTT connections ever.

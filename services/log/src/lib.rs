@@ -165,7 +165,7 @@ pub trait Log: Send + Sync + 'static {
 #[non_exhaustive]
 pub enum Error {
     /// The disk has no room. Outside must act; retry with backoff.
-    #[error("the log has no room: {free} bytes are free, the reserve is {reserve}")]
+    #[error("the log has no room, make some on its disk: {free} bytes are free, the reserve is {reserve}")]
     NoRoom {
         /// Free bytes on its file system.
         free: u64,

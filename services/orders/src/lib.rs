@@ -225,7 +225,7 @@ pub trait OrderStore: Send + Sync + 'static {
 #[non_exhaustive]
 pub enum Error {
     /// The engine cannot do it now: no room, locked, out of reach. Outside must act; retry with backoff.
-    #[error("the order store cannot be used now")]
+    #[error("the order store cannot be used now: see that its disk has room and no other program holds it")]
     Outside(#[source] sqlx::Error),
     /// The disk refused to make written bytes durable; what it holds is unknown. We must stop and read again.
     #[error("the disk did not make the order store durable: stop, check the disk, start again")]

@@ -96,6 +96,10 @@ pub struct Stats {
     pub file_rows: u64,
     /// Bytes of the files.
     pub file_bytes: u64,
+    /// Why rows do not go to files just now: there is no room.
+    pub flush_put_off: Option<String>,
+    /// Why files are not merged just now: there is no room.
+    pub merge_put_off: Option<String>,
 }
 
 /// The series store, as everybody but its engine sees it.
@@ -153,7 +157,7 @@ pub trait SeriesStore: Send + Sync + 'static {
 #[non_exhaustive]
 pub enum Error {
     /// No room on disk. Outside must act; retry with backoff.
-    #[error("the series store has no room: {why}")]
+    #[error("the series store has no room, make some on its disk: {why}")]
     NoRoom {
         /// What the system said.
         why: String,

@@ -4,10 +4,8 @@
 //! never leads. After a crash epochs come again: the order store knows those that it has, and `derived` gets the
 //! same content once more.
 
-use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc};
 use yiwang_log::{Class, CursorClass, Log, Offset, Partition, Position, TopicId};
@@ -20,13 +18,11 @@ use crate::checkpoint::Checkpoints;
 use crate::closer::{Closed, State};
 use crate::directory::Directory;
 use crate::item::Counts;
+use crate::waits::{CHECKPOINTS, LOG, ORDERS, Waits};
 use crate::{Error, append, route};
 
 /// The cursor of class "must" that holds the log for the judgement.
 pub const CURSOR: &str = "stream";
-
-/// How long to wait before asking something outside again that said no.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// How far the judgement is, for health and metrics.
 #[derive(Debug, Default)]
@@ -41,6 +37,8 @@ pub struct Progress {
     pub opened: AtomicU64,
     /// What was counted since the process began.
     pub counts: Mutex<Counts>,
+    /// What waits for something outside just now.
+    pub waits: Waits,
 }
 
 impl Progress {
@@ -106,8 +104,8 @@ impl Finisher {
         let intents: Vec<OrderIntent> =
             closed.found.iter().map(|found| route::intent(&catalogue, found, city)).collect();
         let at = Moment { city, wall: (self.wall)() };
-        let applied =
-            patiently("order store", || self.orders.apply(closed.epoch, at, &intents), outside).await?;
+        let apply = || self.orders.apply(closed.epoch, at, &intents);
+        let applied = self.progress.waits.patiently(ORDERS, apply, outside).await?;
         self.progress.opened.fetch_add(applied.opened, Ordering::Relaxed);
         for intent in intents.iter().take(MAX_TOLD) {
             let anomaly = intent.anomaly();
@@ -122,7 +120,8 @@ impl Finisher {
         let city_nanos = closed.city.unwrap_or_default().nanos();
         let derived = Derived { epoch: closed.epoch, city_nanos, anomalies };
         let record = append(topics::DERIVED, &derived);
-        patiently("log", || self.log.append(Class::Inner, vec![record.clone()]), no_room).await?;
+        let write = || self.log.append(Class::Inner, vec![record.clone()]);
+        self.progress.waits.patiently(LOG, write, no_room).await?;
         Ok(())
     }
 
@@ -135,10 +134,12 @@ impl Finisher {
         self.progress.tried.store(epoch, Ordering::Release);
         match written {
             Ok(()) => {
+                self.progress.waits.end(CHECKPOINTS);
                 self.progress.saved.store(epoch, Ordering::Release);
                 self.hold().await
             }
             Err(error @ Error::NoRoom { .. }) => {
+                self.progress.waits.begin(CHECKPOINTS, &error);
                 tracing::warn!(%error, epoch, "no checkpoint: the one before still stands");
                 Ok(())
             }
@@ -159,7 +160,8 @@ impl Finisher {
                 next: Offset(next),
             })
             .collect();
-        patiently("log", || self.log.commit_cursor(CURSOR, CursorClass::Must, &positions), no_room).await?;
+        let commit = || self.log.commit_cursor(CURSOR, CursorClass::Must, &positions);
+        self.progress.waits.patiently(LOG, commit, no_room).await?;
         Ok(())
     }
 
@@ -171,35 +173,10 @@ impl Finisher {
 /// How many steps of one epoch are told one by one.
 const MAX_TOLD: usize = 20;
 
-fn outside(error: &yiwang_orders::Error) -> bool {
+pub(crate) fn outside(error: &yiwang_orders::Error) -> bool {
     matches!(error, yiwang_orders::Error::Outside(_))
 }
 
 pub(crate) fn no_room(error: &yiwang_log::Error) -> bool {
     matches!(error, yiwang_log::Error::NoRoom { .. })
-}
-
-/// Does it again and again while what went wrong can be mended outside; told once.
-pub(crate) async fn patiently<T, E, F>(
-    whom: &'static str,
-    mut act: impl FnMut() -> F,
-    can_wait: impl Fn(&E) -> bool,
-) -> Result<T, E>
-where
-    F: Future<Output = Result<T, E>>,
-    E: std::error::Error,
-{
-    let mut told = false;
-    loop {
-        match act().await {
-            Err(error) if can_wait(&error) => {
-                if !told {
-                    tracing::warn!(%error, cause = error.source().map(tracing::field::display), whom, "waiting, trying again");
-                    told = true;
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
-            done => return done,
-        }
-    }
 }

@@ -32,6 +32,7 @@ pub mod reader;
 pub mod route;
 mod source;
 pub mod store;
+pub mod waits;
 mod watched;
 
 use checkpoint::Checkpoints;
@@ -206,7 +207,7 @@ pub enum Error {
     #[error("a part of the judgement died: {0}")]
     Worker(String),
     /// No room for a checkpoint.
-    #[error("there is no room for {file}: {why}")]
+    #[error("there is no room for {file}, make some on its disk: {why}")]
     NoRoom {
         /// The file.
         file: String,
@@ -236,10 +237,6 @@ pub enum Error {
 impl Error {
     fn disk(file: &Path, error: &std::io::Error) -> Self {
         let (file, why) = (file.display().to_string(), error.to_string());
-        if error.kind() == std::io::ErrorKind::StorageFull {
-            Self::NoRoom { file, why }
-        } else {
-            Self::Disk { file, why }
-        }
+        if yiwang_disk::is_full(error) { Self::NoRoom { file, why } } else { Self::Disk { file, why } }
     }
 }

@@ -13,7 +13,8 @@ use yiwang_orders::{OrderEvent, OrderStore};
 use yiwang_proto::log::OrderEvents;
 use yiwang_proto::topics;
 
-use crate::finish::{no_room, patiently};
+use crate::finish::{Progress, no_room, outside};
+use crate::waits::{LOG, ORDERS};
 use crate::{Error, append};
 
 /// How many events make a record at most.
@@ -21,24 +22,26 @@ const EVENTS: u32 = 500;
 /// How often to look.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// Carries until stopped, then what is left; those who look on `live` hear of each event, and miss some if they lag.
+/// Carries until stopped, then what is left; those who look on `live` hear of each event, and miss some if they lag. Who
+/// waits is told in `progress`.
 ///
 /// # Errors
 /// When the log or the order store has failed.
 pub async fn carry(
     log: Arc<dyn Log>,
     orders: Arc<dyn OrderStore>,
+    progress: Arc<Progress>,
     live: broadcast::Sender<OrderEvent>,
     stop: CancellationToken,
 ) -> Result<(), Error> {
+    let waits = &progress.waits;
     loop {
         let stopping = stop.is_cancelled();
-        let outside = |error: &yiwang_orders::Error| matches!(error, yiwang_orders::Error::Outside(_));
-        let events = patiently("order store", || orders.outbox(EVENTS), outside).await?;
+        let events = waits.patiently(ORDERS, || orders.outbox(EVENTS), outside).await?;
         if let Some(last) = events.last() {
             let record = append(topics::EVENTS, &record(&events)?);
-            patiently("log", || log.append(Class::Inner, vec![record.clone()]), no_room).await?;
-            patiently("order store", || orders.outbox_taken(last.seq), outside).await?;
+            waits.patiently(LOG, || log.append(Class::Inner, vec![record.clone()]), no_room).await?;
+            waits.patiently(ORDERS, || orders.outbox_taken(last.seq), outside).await?;
             for event in events {
                 // Nobody may be looking on.
                 let _ = live.send(event);

@@ -17,7 +17,8 @@ use yiwang_series::{Batch, Mark, Record, SeriesStore};
 
 use crate::Error;
 use crate::directory::{Directory, Follower};
-use crate::finish::{no_room, patiently};
+use crate::finish::no_room;
+use crate::waits::{LOG, Waits};
 
 const READ_BYTES: usize = 4 << 20;
 /// How often the log is told how far the store is.
@@ -33,6 +34,7 @@ pub struct Filler {
     class: CursorClass,
     positions: Vec<Position>,
     noted: Vec<Position>,
+    waits: Waits,
 }
 
 impl Filler {
@@ -46,7 +48,7 @@ impl Filler {
     ) -> Self {
         let follower = Follower::new(Arc::clone(&log), Arc::new(Directory::default()));
         let positions = marked(log.as_ref(), &store.persisted());
-        Self { log, store, follower, cursor, class, noted: Vec::new(), positions }
+        Self { log, store, follower, cursor, class, noted: Vec::new(), positions, waits: Waits::default() }
     }
 
     /// Fills until stopped; then up to the end that the log has now, and all of it to disk.
@@ -68,7 +70,7 @@ impl Filler {
                 () = stop.cancelled(), if !stop.is_cancelled() => {}
             }
         }
-        patiently("series store", || self.store.flush(), full).await?;
+        self.waits.patiently("series store", || self.store.flush(), full).await?;
         self.note().await
     }
 
@@ -117,7 +119,8 @@ impl Filler {
     async fn note(&mut self) -> Result<(), Error> {
         let positions = marked(self.log.as_ref(), &self.store.persisted());
         if positions != self.noted {
-            patiently("log", || self.log.commit_cursor(self.cursor, self.class, &positions), no_room).await?;
+            let commit = || self.log.commit_cursor(self.cursor, self.class, &positions);
+            self.waits.patiently(LOG, commit, no_room).await?;
             self.noted = positions;
         }
         Ok(())

@@ -81,7 +81,7 @@ impl City {
         let stop_consumers = CancellationToken::new();
         let live = Arc::new(Live::default());
         let (happened, happening) = broadcast::channel(LIVE_EVENTS);
-        let consumers = rooms.consumers(happened, &stop_consumers);
+        let consumers = rooms.consumers(&stream.progress, happened, &stop_consumers);
         let mut told = JoinSet::new();
         told.spawn(tell(stream.live.subscribe(), Arc::clone(&live), LiveEvent::Anomaly));
         told.spawn(tell(happening, Arc::clone(&live), LiveEvent::Order));

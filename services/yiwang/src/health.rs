@@ -10,12 +10,24 @@ use yiwang_log::Log;
 use yiwang_series::SeriesStore;
 use yiwang_stream::Stream;
 use yiwang_stream::finish::{CURSOR, Progress};
+use yiwang_stream::waits;
 use yiwang_web::{Health, Readiness, Sample};
 
 use crate::city::Rooms;
 
 /// How many ticks the judgement may be behind before the city is not ready.
 const MAX_LAG_TICKS: u64 = 50;
+
+/// What `/readyz` says while the doors take nothing in.
+const NO_ROOM: &str = "no reading is acknowledged, senders wait: the log has no room, make some on its disk";
+/// What can wait while the city is ready all the same.
+const MERGES: &str = "merges";
+
+/// Whether something waits, as an item.
+fn wait(name: &str, why: Option<String>) -> Readiness {
+    let ok = why.is_none() || name == MERGES;
+    Readiness { name: name.into(), ok, detail: why.unwrap_or_else(|| "goes on".into()) }
+}
 
 /// What is asked for health.
 pub struct CityHealth {
@@ -48,6 +60,24 @@ impl CityHealth {
         let cut = self.ticks_before + self.counters.ticks.get();
         cut.saturating_sub(self.progress.epoch.load(Ordering::Acquire).max(self.ticks_before))
     }
+
+    /// Why the log does not take all that is to go into it.
+    fn log_waits(&self) -> Option<String> {
+        let doors = self.counters.is_full.load(Ordering::Relaxed).then(|| NO_ROOM.to_owned());
+        doors.or_else(|| self.progress.waits.why(waits::LOG))
+    }
+
+    /// What waits for room, and why.
+    fn put_off(&self) -> [(&'static str, Option<String>); 5] {
+        let store = self.series.stats();
+        [
+            ("log", self.log_waits()),
+            ("orders", self.progress.waits.why(waits::ORDERS)),
+            ("checkpoints", self.progress.waits.why(waits::CHECKPOINTS)),
+            ("series", store.flush_put_off),
+            (MERGES, store.merge_put_off),
+        ]
+    }
 }
 
 impl Health for CityHealth {
@@ -55,14 +85,16 @@ impl Health for CityHealth {
         let lag = self.lag_ticks();
         let clock = self.clock.now();
         let city = clock.map_or_else(|| "waits for the first reading".to_owned(), |city| city.to_string());
-        vec![
+        let mut items = vec![
             Readiness { name: "clock".into(), ok: true, detail: city },
             Readiness {
                 name: "judgement".into(),
                 ok: lag <= MAX_LAG_TICKS,
                 detail: format!("{lag} ticks behind; up to {MAX_LAG_TICKS} are well"),
             },
-        ]
+        ];
+        items.extend(self.put_off().map(|(name, why)| wait(name, why)));
+        items
     }
 
     #[allow(clippy::cast_precision_loss)] // counts far below 2^53
@@ -144,6 +176,11 @@ impl Health for CityHealth {
                 self.log.gap(CURSOR),
             ),
         ];
+        for (what, why) in self.put_off() {
+            let sample =
+                gauge("yiwang_put_off", "Whether this waits, as for room on a disk.", why.is_some().into());
+            samples.push(sample.with("what", what));
+        }
         for (reason, count) in counters.refusals().filter(|(_, count)| *count > 0) {
             let sample = counter("yiwang_readings_refused_total", "Readings refused, by reason.", count);
             samples.push(sample.with("reason", reason));

@@ -1,10 +1,10 @@
 //! The two threads of a store: one flushes, one merges and drops.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use super::engine::Engine;
+use super::engine::{Engine, lock};
 use crate::Error;
 
 /// After running out of room, so long until the next try.
@@ -54,9 +54,15 @@ fn flush_on_demand(engine: &Engine) {
             return;
         }
         match engine.flush() {
-            Ok(()) => {}
+            Ok(()) => {
+                if note(&engine.put_off.flush, None) {
+                    tracing::info!("there is room again, rows go to files");
+                }
+            }
             Err(error @ Error::NoRoom { .. }) => {
-                tracing::warn!(%error, "flush put off");
+                if note(&engine.put_off.flush, Some(&error)) {
+                    tracing::warn!(%error, "flush put off: rows stay in memory and in the log until there is room");
+                }
                 if pause(engine) {
                     return;
                 }
@@ -77,10 +83,16 @@ fn merge_on_demand(engine: &Engine) {
             return;
         }
         match engine.tidy() {
-            Ok(false) => {}
-            Ok(true) => engine.wake(|wake| wake.merge = true),
+            Ok(more) => {
+                if note(&engine.put_off.merge, None) {
+                    tracing::info!("there is room again, files are merged");
+                }
+                engine.wake(|wake| wake.merge |= more);
+            }
             Err(error @ Error::NoRoom { .. }) => {
-                tracing::warn!(%error, "merge put off");
+                if note(&engine.put_off.merge, Some(&error)) {
+                    tracing::warn!(%error, "merge put off: files stay many and small until there is room");
+                }
                 if pause(engine) {
                     return;
                 }
@@ -88,6 +100,21 @@ fn merge_on_demand(engine: &Engine) {
             Err(error) => return tracing::error!(%error, "no more merges until the next start"),
         }
     }
+}
+
+/// What waits for room, and why.
+#[derive(Default)]
+pub(super) struct PutOff {
+    pub(super) flush: Mutex<Option<String>>,
+    pub(super) merge: Mutex<Option<String>>,
+}
+
+/// Notes why something is put off, or that it is not any more; answers whether the one became the other.
+fn note(put_off: &Mutex<Option<String>>, why: Option<&Error>) -> bool {
+    let now = why.map(ToString::to_string);
+    let changed = now.is_some();
+    let before = std::mem::replace(&mut *lock(put_off), now);
+    before.is_some() != changed
 }
 
 /// Waits before the next try; answers whether to stop.

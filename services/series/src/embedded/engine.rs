@@ -10,6 +10,7 @@ use yiwang_disk::Disk;
 use yiwang_model::Series;
 
 use super::Options;
+use super::background::PutOff;
 use super::calendar::CalendarSpan;
 use super::disk_io::synced;
 use super::files::{LiveFile, OpenFiles};
@@ -41,6 +42,7 @@ pub(super) struct Engine {
     /// What the manifest says; held while it is replaced.
     pub(super) manifest: Mutex<Manifest>,
     pub(super) state: Mutex<State>,
+    pub(super) put_off: PutOff,
     /// Told when writers may go on.
     room: Notify,
     wake: Mutex<Wake>,
@@ -108,6 +110,7 @@ impl Engine {
             flushed: Mutex::default(),
             manifest: Mutex::new(manifest),
             state: Mutex::new(state),
+            put_off: PutOff::default(),
             room: Notify::new(),
             wake: Mutex::default(),
             woken: Condvar::new(),
@@ -275,6 +278,8 @@ impl Engine {
             files: state.files.len() as u64,
             file_rows: state.files.iter().map(|file| file.entry.rows).sum(),
             file_bytes: state.files.iter().map(|file| file.entry.bytes).sum(),
+            flush_put_off: lock(&self.put_off.flush).clone(),
+            merge_put_off: lock(&self.put_off.merge).clone(),
         }
     }
 

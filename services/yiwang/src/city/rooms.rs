@@ -18,6 +18,7 @@ use yiwang_orders::{OrderEvent, OrderStore};
 use yiwang_proto::topics;
 use yiwang_series::SeriesStore;
 use yiwang_series::embedded::EmbeddedSeries;
+use yiwang_stream::finish::Progress;
 use yiwang_stream::store::Filler;
 
 use crate::config::Config;
@@ -117,6 +118,7 @@ impl Rooms {
     /// Starts those who carry from log to store and from orders to log.
     pub fn consumers(
         &self,
+        progress: &Arc<Progress>,
         live: broadcast::Sender<OrderEvent>,
         stop: &CancellationToken,
     ) -> JoinSet<Result<(), yiwang_stream::Error>> {
@@ -126,7 +128,7 @@ impl Rooms {
             Filler::new(Arc::clone(&self.log), Arc::clone(&self.series), SERIES_CURSOR, CursorClass::Must);
         tasks.spawn(filler.run(carried.clone()));
         let (log, orders) = (Arc::clone(&self.log), Arc::clone(&self.orders));
-        let carry = yiwang_stream::outbox::carry(log, orders, live, stop.clone());
+        let carry = yiwang_stream::outbox::carry(log, orders, Arc::clone(progress), live, stop.clone());
         // The store is filled to the end only when nothing more is carried into the log.
         tasks.spawn(async move {
             let ended = carry.await;
