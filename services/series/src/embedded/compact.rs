@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use yiwang_disk::Room;
 use yiwang_model::Timestamp;
 
 use super::calendar::CalendarSpan;
@@ -116,6 +117,7 @@ impl Engine {
     }
 
     fn run(&self, manifest: &Manifest, job: &Job) -> Result<(), Error> {
+        self.check_room(job)?;
         let mut written = Vec::new();
         let result = self.write_spans(manifest, job, &mut written);
         let paths: Vec<String> = written.iter().map(|entry: &Arc<FileEntry>| entry.path.clone()).collect();
@@ -124,6 +126,20 @@ impl Engine {
         result
             .and_then(|()| self.commit(Edit { remove, add: written, flush: None }))
             .inspect_err(|error| self.discard_unless_failed(error, &paths))
+    }
+
+    /// A merge begins only when twice as much is free as it may write: it is in no hurry, and the rest is for the log,
+    /// orders and checkpoints, which may lie on the same disk. Where nobody knows the room, it is tried.
+    fn check_room(&self, job: &Job) -> Result<(), Error> {
+        let Ok(Room { free, .. }) = self.disk.room(&self.folder) else { return Ok(()) };
+        let needed = 2 * job.inputs.iter().map(|file| file.entry.bytes).sum::<u64>();
+        if free >= needed {
+            return Ok(());
+        }
+        let (folder, files, span) = (self.folder.display(), job.inputs.len(), job.span);
+        let why =
+            format!("{folder}: to merge {files} files of {span}, {needed} bytes must be free, {free} are");
+        Err(Error::NoRoom { why })
     }
 
     /// Writes a file for each span that has rows of the inputs.

@@ -9,7 +9,7 @@ use yiwang_disk::sim::{Operation, SimDisk, Trouble};
 
 use super::city::*;
 use crate::embedded::{EmbeddedSeries, Options};
-use crate::{Error, SeriesStore};
+use crate::{Error, SeriesStore, Stats};
 
 #[test]
 fn a_full_disk_makes_writers_wait_and_loses_nothing() {
@@ -21,6 +21,10 @@ fn a_full_disk_makes_writers_wait_and_loses_nothing() {
         for (place, batch) in city.batches.iter().enumerate() {
             if random.random_bool(0.3) {
                 disk.set_capacity(Some(disk.used() + random.random_range(0..6000)));
+            }
+            if random.random_bool(0.3) {
+                // Whatever is written then, a merge too, which else begins only when there is room for it.
+                disk.fail(Operation::Write, random.random_range(1..30), Trouble::NoSpace);
             }
             while let Err(error) =
                 run(store.write(batch.clone())).and_then(|()| run(store.flush())).and_then(|()| store.tidy())
@@ -54,6 +58,44 @@ fn what_found_no_room_holds_none() {
     disk.set_capacity(None);
     run(store.flush()).unwrap();
     check(&store, &city.model(30));
+}
+
+#[test]
+fn a_merge_does_not_take_the_room_that_others_need() {
+    let (disk, city) = (SimDisk::new(3), City::seeded(3, 30));
+    let store = open_simple(&disk).unwrap();
+    for batch in &city.batches {
+        run(store.write(batch.clone())).unwrap();
+        run(store.flush()).unwrap();
+    }
+    let (files, used) = (disk.paths(), disk.used());
+    disk.set_capacity(Some(used + 1000));
+    let error = store.tidy().unwrap_err();
+    assert!(matches!(&error, Error::NoRoom { why } if why.contains("to merge")), "{error}");
+    assert_eq!((disk.paths(), disk.used()), (files, used), "nothing was begun");
+    disk.set_capacity(None);
+    while store.tidy().unwrap() {}
+    check(&store, &city.model(30));
+}
+
+#[test]
+fn what_is_put_off_is_told_until_there_is_room() {
+    let (disk, city) = (SimDisk::new(4), City::seeded(4, 30));
+    let options =
+        Options { background: true, memory_bytes: 1 << 20, flush_rows: 1, ..options(&Arc::default()) };
+    let store = open(&disk, options).unwrap();
+    let waits = |put_off: fn(&Stats) -> bool| {
+        while !put_off(&store.stats()) {
+            std::thread::yield_now()
+        }
+    };
+    disk.set_capacity(Some(disk.used()));
+    for batch in &city.batches {
+        run(store.write(batch.clone())).unwrap();
+    }
+    waits(|stats| stats.flush_put_off.as_ref().is_some_and(|why| why.contains("make some on its disk")));
+    disk.set_capacity(None);
+    waits(|stats| stats.flush_put_off.is_none() && stats.files > 0);
 }
 
 #[test]
