@@ -251,6 +251,20 @@ impl City {
         line.map_or(0.0, |value| value.parse().expect("a number"))
     }
 
+    /// Whether the city says that it is ready, and what it says of this item: whether that is well, and why.
+    ///
+    /// # Panics
+    /// When there is no such item.
+    pub fn readiness(&self, item: &str) -> (bool, bool, String) {
+        let (status, body) = http::get(self.at().http, "/readyz").expect("the city answers");
+        let answer: Value = serde_json::from_str(&body).expect("the city answers in JSON");
+        let items = answer["items"].as_array().expect("items");
+        let found = items.iter().find(|found| found["name"] == item);
+        let found = found.unwrap_or_else(|| panic!("no item {item}: {body}"));
+        let detail = found["detail"].as_str().expect("a text").to_owned();
+        (status == 200, found["ok"] == true, detail)
+    }
+
     /// How many readings were refused for this reason.
     pub fn refused(&self, reason: &str) -> u64 {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a count

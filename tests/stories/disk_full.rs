@@ -1,22 +1,20 @@
 //! The disk runs full, again and again, wherever the city writes: nothing is acknowledged then, the city says so and
 //! lives, and goes on when there is room.
 //!
-//! The data folder lies on a tmpfs of 64 MiB; ballast leaves so much room as the round says, while readings and episodes
+//! Here all parts share one disk; `disk_full_parts.rs` tells of a disk for each. The data folder lies on a tmpfs of 64 MiB; ballast leaves so much room as the round says, while readings and episodes
 //! keep coming. With no reserve, all that writes meets the full disk: segments, checkpoints, orders, the store's files.
-
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use yiwang_model::Span;
 use yiwang_tests::city::City;
 use yiwang_tests::feed::{Feed, this_minute};
 use yiwang_tests::sim::{Door, Sim, number};
-use yiwang_tests::{orders, skip, wait};
+use yiwang_tests::tmpfs::Tmpfs;
+use yiwang_tests::{http, orders, skip, wait};
 
 /// How much room each round leaves, in bytes.
 const ROOM: [u64; 6] = [0, 4 << 10, 64 << 10, 256 << 10, 1 << 20, 3 << 20];
+/// Within the reserve, with room for all that the city itself writes.
+const RESERVE_ROOM: u64 = 3 << 20;
 /// Enough for ticks, too little for orders and for a checkpoint, which has more than 100 bytes of each of [`SERIES`].
 const JUDGEMENT_ROOM: u64 = 64 << 10;
 const SERIES: &str = "1000";
@@ -24,8 +22,7 @@ const REPLAYED: Span = Span::HOUR.times(10);
 
 #[test]
 fn a_full_disk_acknowledges_nothing_and_loses_nothing() {
-    let small = tempfile::tempdir().unwrap();
-    let Some(disk) = Tmpfs::mount(small.path()) else {
+    let Some(disk) = Tmpfs::mount() else {
         return skip("disk full", "a tmpfs cannot be mounted: it needs root");
     };
     for reserve in ["0", "4194304"] {
@@ -36,7 +33,7 @@ fn a_full_disk_acknowledges_nothing_and_loses_nothing() {
 fn fill_and_free(disk: &Tmpfs, reserve: &str) {
     let begin = this_minute();
     let mut city = City::story();
-    let data = disk.0.join(format!("data-{reserve}"));
+    let data = disk.path().join(format!("data-{reserve}"));
     city.keep_in(&data)
         .fed()
         .config(&format!("reserve_bytes = {reserve}"))
@@ -67,6 +64,9 @@ fn fill_and_free(disk: &Tmpfs, reserve: &str) {
         let ballast = disk.leave(room);
         wait::until("an append found no room", || city.metric("yiwang_no_room_total") > refused);
         nothing_is_acknowledged(&city);
+        if room == RESERVE_ROOM && reserve != "0" {
+            the_city_goes_on_within_the_reserve(&city);
+        }
         if reserve != "0" && room == JUDGEMENT_ROOM {
             // The reserve lets ticks go on, so the judgement does: whichever of its own comes due first finds too little.
             wait::until("an order or a checkpoint found no room", || {
@@ -76,7 +76,7 @@ fn fill_and_free(disk: &Tmpfs, reserve: &str) {
                     || said.contains("no checkpoint: the one before still stands")
             });
         }
-        std::fs::remove_file(ballast).unwrap();
+        drop(ballast);
         let admitted = city.metric("yiwang_readings_admitted_total");
         wait::until("readings are taken in again", || {
             city.metric("yiwang_readings_admitted_total") > admitted
@@ -94,6 +94,19 @@ fn fill_and_free(disk: &Tmpfs, reserve: &str) {
     std::fs::remove_dir_all(data).unwrap();
 }
 
+/// No reading is admitted, and yet epochs are judged, people work on orders, and the state is saved.
+fn the_city_goes_on_within_the_reserve(city: &City) {
+    let (epoch, saved) = (city.metric("yiwang_epoch"), city.metric("yiwang_checkpoint_epoch"));
+    wait::until("the judgement goes on", || city.metric("yiwang_epoch") > epoch);
+    let orders = city.json("/api/v1/orders?limit=1&state=opened");
+    let path = format!("/api/v1/orders/{}/transitions", orders["orders"][0]["no"].as_str().unwrap());
+    let (status, answer) =
+        http::post(city.at().http, &path, r#"{"to":"accepted","note":"within the reserve"}"#).unwrap();
+    assert_eq!(status, 200, "{answer}");
+    wait::until("there is a checkpoint", || city.metric("yiwang_checkpoint_epoch") > saved);
+    nothing_is_acknowledged(city);
+}
+
 /// While appends go on finding no room, none succeeds; and the city lives. What the city itself gives back meanwhile, by a
 /// merge for one, may let some in first: they are durable, as the books show in the end.
 fn nothing_is_acknowledged(city: &City) {
@@ -108,48 +121,4 @@ fn nothing_is_acknowledged(city: &City) {
         now.1 >= since.1 + 3.0
     });
     assert!(city.lives(), "{}", city.said());
-}
-
-/// A small file system; unmounted when dropped.
-struct Tmpfs(PathBuf);
-
-impl Tmpfs {
-    fn mount(at: &Path) -> Option<Self> {
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"]).arg(at).stderr(Stdio::null());
-        mount.status().is_ok_and(|status| status.success()).then(|| Self(at.to_owned()))
-    }
-
-    /// Lays ballast until no more than this is left.
-    fn leave(&self, room: u64) -> PathBuf {
-        let path = self.0.join("ballast");
-        let mut ballast = File::create(&path).unwrap();
-        let page = [0x5a; 4096];
-        // What the city writes meanwhile makes the last page fail: then it is full enough.
-        while self.free() > room && ballast.write_all(&page).is_ok() {}
-        path
-    }
-
-    /// Keeps the room between a half and all of this, whatever the city writes or drops meanwhile.
-    fn keep(&self, ballast: &Path, room: u64) {
-        let file = File::options().append(true).open(ballast).unwrap();
-        let (free, length) = (self.free(), file.metadata().unwrap().len());
-        if free < room / 2 {
-            file.set_len(length.saturating_sub(room - free)).unwrap();
-        } else if free > room {
-            // What the city writes at this moment may be in the way.
-            let _ = (&file).write_all(&vec![0x5a; usize::try_from(free - room).unwrap()]);
-        }
-    }
-
-    fn free(&self) -> u64 {
-        let stat = rustix::fs::statvfs(&self.0).unwrap();
-        stat.f_bavail * stat.f_frsize
-    }
-}
-
-impl Drop for Tmpfs {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
 }

@@ -7,6 +7,7 @@ mod bad_input;
 mod beijing;
 mod catalogue_change;
 mod disk_full;
+mod disk_full_parts;
 mod flood;
 mod foreign;
 mod kill_nine;
