@@ -13,7 +13,8 @@
 //! They are held for one further epoch, so that fifty that fall in two neighbouring epochs are seen as one; then
 //! they pass. Those held when the gateway falls silent, and all that come while it lasts, stay held; a held one
 //! whose series speaks again never surfaces. Those that are left when the gateway speaks again surface after
-//! as long as their series may be silent, counted in city time from then.
+//! as long as their series may be silent, counted in city time from then. Under a catalogue by which a series comes
+//! through another gateway, what is held of it is that gateway's.
 //!
 //! # Invariants
 //! A gateway's state depends on nothing but what came of it, epoch by epoch, so that gateways can be dealt out
@@ -36,7 +37,7 @@ use yiwang_model::{Series, Severity, Span, Timestamp};
 
 use crate::params::{Entry, Form, Parameter, SOURCE, optional};
 use crate::registry::{Kind, Make};
-use crate::rule::{Epoch, Heard, Rule, RuleEvent, SeriesEvent};
+use crate::rule::{Epoch, Heard, Homes, Rule, RuleEvent, SeriesEvent};
 use crate::state::{Reader, put_byte, put_count};
 use crate::{Error, Event, Finding, Spec};
 
@@ -156,6 +157,24 @@ impl Rule for GatewaySilent {
         }
     }
 
+    fn rehome(&mut self, city: Timestamp, homes: &dyn Homes, out: &mut Vec<RuleEvent>) {
+        let gone = self.gateways.extract_if(.., |subject, _| !homes.has(subject));
+        let mut moved = Vec::new();
+        for (subject, gateway) in gone {
+            out.extend(gateway.open.map(|silent| self.teller.cleared(&subject, silent, city)));
+            moved.extend(gateway.held);
+        }
+        for (subject, gateway) in &mut self.gateways {
+            let moves =
+                |(series, _): &(Series, Arc<str>)| homes.of(series).is_some_and(|home| home != *subject);
+            moved.extend(gateway.held.extract_if(.., |key, _| moves(key)));
+        }
+        for (key, held) in moved {
+            let Some(home) = homes.of(&key.0) else { continue };
+            self.gateways.entry(home).or_default().take_in(key, held);
+        }
+    }
+
     fn snapshot(&self, out: &mut Vec<u8>) {
         put_byte(out, HEAD);
         put_count(out, self.gateways.len());
@@ -196,6 +215,16 @@ impl Gateway {
         if let Some(earlier) = self.held.insert(key.clone(), held) {
             earlier.surface(&key, out);
         }
+    }
+
+    /// Takes over a silence of a series that came through another gateway before.
+    fn take_in(&mut self, key: (Series, Arc<str>), held: Held) {
+        let stay = match held.stay {
+            Stay::Until(then) => Stay::Until(then),
+            _ if self.open.is_some() => Stay::WhileSilent,
+            _ => Stay::Waiting,
+        };
+        self.held.insert(key, Held { stay, ..held });
     }
 
     /// Some of its series were heard in the epoch.

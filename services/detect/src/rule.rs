@@ -56,6 +56,15 @@ pub struct RuleEvent {
     pub event: Event,
 }
 
+/// Which gateways there are, and which series come through them.
+pub trait Homes {
+    /// Whether there is this gateway, as [`crate::gateway::subject`] names it.
+    fn has(&self, gateway: &Series) -> bool;
+
+    /// The gateway of a series, if there is the series.
+    fn of(&self, series: &Series) -> Option<Series>;
+}
+
 /// A rule across series.
 pub trait Rule: Send {
     /// Takes one closed epoch and adds what follows from it to `out`.
@@ -64,6 +73,10 @@ pub trait Rule: Send {
     /// Ends the rule, as another catalogue does that no longer has it: its open episodes end at `city`, what it held
     /// back surfaces.
     fn retire(&mut self, city: Timestamp, out: &mut Vec<RuleEvent>);
+
+    /// Goes over to another catalogue that has it too: what it holds of a series moves to the gateway through which the
+    /// series comes now; the open episode of a gateway that is gone ends at `city`.
+    fn rehome(&mut self, city: Timestamp, homes: &dyn Homes, out: &mut Vec<RuleEvent>);
 
     /// Adds its whole state to `out`.
     fn snapshot(&self, out: &mut Vec<u8>);

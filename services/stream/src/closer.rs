@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use yiwang_catalogue::GatewayRule;
+use yiwang_catalogue::{Catalogue, GatewayRule};
 use yiwang_detect::gateway::subject;
-use yiwang_detect::rule::{self, Epoch, Heard, Rule, RuleEvent, SeriesEvent};
+use yiwang_detect::rule::{self, Epoch, Heard, Homes, Rule, RuleEvent, SeriesEvent};
 use yiwang_model::{Series, Timestamp};
 
 use crate::directory::Directory;
@@ -137,12 +137,14 @@ impl Closer {
         self.revision = end.revision;
         let before = std::mem::replace(&mut self.rule, fresh_rule(&self.directory, end.revision));
         let Some((entry, mut rule)) = before else { return };
-        let heir = self.rule.as_mut().filter(|(heir, _)| heir.name == entry.name);
-        if heir.is_some_and(|(_, heir)| inherit(rule.as_ref(), heir.as_mut())) {
-            return;
-        }
+        let city = end.city.map(Timestamp).unwrap_or_default();
         let mut last = Vec::new();
-        rule.retire(end.city.map(Timestamp).unwrap_or_default(), &mut last);
+        let heir = self.rule.as_mut().filter(|(heir, _)| heir.name == entry.name).map(|(_, heir)| heir);
+        let heir = heir.and_then(|heir| inherit(rule.as_ref(), heir.as_mut()).then_some(heir));
+        match (heir, self.directory.catalogue(end.revision)) {
+            (Some(heir), Some(catalogue)) => heir.rehome(city, &Stations(&catalogue), &mut last),
+            _ => rule.retire(city, &mut last),
+        }
         found.extend(last.into_iter().map(|RuleEvent { detector, series, event }| {
             let named = vec![series.clone()];
             Found { anomaly: anomaly(&detector, &series, event), points: Vec::new(), series: named }
@@ -183,6 +185,19 @@ fn inherit(from: &dyn Rule, heir: &mut dyn Rule) -> bool {
     let mut state = Vec::new();
     from.snapshot(&mut state);
     heir.restore(&state).is_ok()
+}
+
+/// The gateways of a catalogue.
+struct Stations<'a>(&'a Catalogue);
+
+impl Homes for Stations<'_> {
+    fn has(&self, gateway: &Series) -> bool {
+        self.0.gateways.contains_key(gateway.source())
+    }
+
+    fn of(&self, series: &Series) -> Option<Series> {
+        subject(Arc::clone(&self.0.station(series.source())?.gateway)).ok()
+    }
 }
 
 /// What was said in an epoch, by kind.

@@ -138,6 +138,34 @@ fn a_silent_gateway_stays_silent_under_a_catalogue_that_keeps_the_rule() {
     assert!(steps(&verdict, "silent").is_empty(), "they were held, and spoke again");
 }
 
+/// The catalogue with the station `e-1` at the gateway of the west.
+fn moved_west() -> String {
+    let moved = |entry: &str| match entry.contains("id = \"e-1\"") {
+        true => entry.replace("gateway = \"east\"", "gateway = \"west\""),
+        false => entry.to_owned(),
+    };
+    city::TEXT.split("\n\n").map(moved).collect::<Vec<_>>().join("\n\n")
+}
+
+/// Held back for a gateway that it no longer has, its silence would never be told; or be told when it was long over.
+#[test]
+fn the_held_silence_of_a_series_moves_with_it_to_another_gateway() {
+    let (east, west) = (["e-1", "e-2", "e-3"], ["w-1", "w-2"]);
+    let mut writer = Writer::new(city::TEXT);
+    speak(&mut writer, &[&east[..], &west].concat(), 0..300, around(50.0));
+    speak(&mut writer, &west, 300..400, around(50.0));
+    writer.catalogue(&moved_west());
+    speak(&mut writer, &west, 400..500, around(50.0));
+    speak(&mut writer, &[&east[..], &west].concat(), 500..600, around(50.0));
+    let verdict = verdict(&writer);
+    assert_eq!(phases(&steps(&verdict, "gateway-silent")), [Phase::Raised, Phase::Cleared], "the east, once");
+    let silent = steps(&verdict, "silent");
+    assert!(silent.iter().all(|(_, anomaly)| anomaly.series.source().as_ref() == "e-1"), "{silent:?}");
+    let changed = verdict.steps.iter().find(|step| step.1 > Some(moment(400))).unwrap().0;
+    assert!(silent.iter().all(|(epoch, _)| *epoch >= changed), "only under the new catalogue");
+    assert_eq!(phases(&silent), [Phase::Raised, Phase::Cleared]);
+}
+
 /// Without the rule nobody would say that the gateway speaks again, nor that its series are silent.
 #[test]
 fn a_removed_rule_ends_its_episodes_and_lets_go_of_what_it_held() {
