@@ -1,6 +1,7 @@
 //! The wire and the log, as types: generated from the `.proto` files beside this crate, and the only conversions between
 //! them and [`yiwang_model`].
 
+pub mod authorization;
 pub mod block;
 mod convert;
 pub mod topics;

@@ -14,6 +14,7 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 use yiwang_model::series::check_name;
+use yiwang_proto::authorization::Presented;
 use yiwang_proto::v1::ingest_service_server::{IngestService, IngestServiceServer};
 use yiwang_proto::v1::push_request::Batch;
 use yiwang_proto::v1::{self, Columns, PushReply, PushRequest};
@@ -22,7 +23,7 @@ use crate::Ingest;
 use crate::admit::{Admitted, admit};
 use crate::columns::{Dictionary, MAX_DICTIONARY};
 use crate::commit::{Receipt, Submission};
-use crate::gate::{Credentials, Denied, Gate, Open};
+use crate::gate::{Denied, Gate, Open};
 use crate::refuse::Refusals;
 
 /// The most requests of one stream that wait for the disk.
@@ -56,7 +57,7 @@ impl GrpcDoor {
 
     fn check(&self, metadata: &MetadataMap) -> Result<(), Status> {
         let header = metadata.get("authorization").and_then(|value| value.to_str().ok());
-        let found = header.and_then(Credentials::from_header);
+        let found = header.and_then(Presented::from_header);
         let name = found.as_ref().and_then(|found| found.name.as_deref());
         let secret = found.as_ref().map(|found| found.secret.as_slice());
         self.gate.write(name, secret).map_err(|denied| match denied {

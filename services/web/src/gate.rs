@@ -1,18 +1,15 @@
 //! Who may pass: every request but those for `/healthz` and for assets is put before a [`Gate`].
 //!
-//! The gate itself, with its credentials and its comparison in constant time, is handed in; here is how a
-//! credential is read from a request, and the one place through which all requests go. What a request needs
-//! follows from its method alone, so that a new route is guarded before anybody thinks of it.
-
-use std::fmt;
+//! The gate itself, with its credentials and its comparison in constant time, is handed in; here is the
+//! one place through which all requests go. What a request needs follows from its method alone, so that a new
+//! route is guarded before anybody thinks of it.
 
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use yiwang_proto::authorization::Presented;
 
 use crate::error::Error;
 use crate::{Web, origin};
@@ -31,21 +28,6 @@ pub enum May {
 /// Who acts, by the name of a credential; it stands in the histories of orders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Who(pub String);
-
-/// A credential as it was presented. Its secret is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Presented {
-    /// The name, where the scheme has one: HTTP Basic.
-    pub name: Option<String>,
-    /// The secret.
-    pub secret: String,
-}
-
-impl fmt::Debug for Presented {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Presented").field("name", &self.name).finish_non_exhaustive()
-    }
-}
 
 /// Why somebody may not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,25 +66,9 @@ impl Gate for OpenGate {
     }
 }
 
-/// The credential that a request carries: HTTP Basic, `Bearer SECRET` or `Token SECRET`.
-#[must_use]
-pub fn presented(headers: &HeaderMap) -> Option<Presented> {
-    parse(headers.get(AUTHORIZATION)?.to_str().ok()?)
-}
-
-/// Reads the value of an `Authorization` header.
-pub(crate) fn parse(value: &str) -> Option<Presented> {
-    let (scheme, rest) = value.split_once(' ')?;
-    let rest = rest.trim();
-    match scheme.to_ascii_lowercase().as_str() {
-        "bearer" | "token" => Some(Presented { name: None, secret: rest.to_owned() }),
-        "basic" => {
-            let text = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
-            let (name, secret) = text.split_once(':')?;
-            Some(Presented { name: Some(name.to_owned()), secret: secret.to_owned() })
-        }
-        _ => None,
-    }
+/// The credential that a request carries.
+fn presented(headers: &HeaderMap) -> Option<Presented> {
+    Presented::from_header(headers.get(AUTHORIZATION)?.to_str().ok()?)
 }
 
 /// Whether an address is for everybody: that the process lives, and what pages are made of.
@@ -150,28 +116,4 @@ fn not_this(name: &str, act: May) -> String {
         May::Act => "act",
     };
     format!("credential \"{name}\" may not {wanted}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_three_schemes_are_read() {
-        let basic = parse("Basic Y2VudHJlOnNlOmNyZXQ=").expect("a credential");
-        assert_eq!((basic.name.as_deref(), basic.secret.as_str()), (Some("centre"), "se:cret"));
-        for text in ["Bearer s3", "bearer s3", "Token s3"] {
-            let token = Presented { name: None, secret: "s3".into() };
-            assert_eq!(parse(text), Some(token), "{text}");
-        }
-        for text in ["", "Basic", "Basic %%%", "Basic bm9jb2xvbg==", "Digest x", "Bearer"] {
-            assert_eq!(parse(text), None, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_secret_is_not_shown() {
-        let shown = format!("{:?}", parse("Bearer hush").expect("a credential"));
-        assert!(!shown.contains("hush"), "{shown}");
-    }
 }

@@ -3,12 +3,13 @@
 use tonic::{Request, Response, Status};
 use yiwang_model::{OrderNo, OrderState};
 use yiwang_orders::{Filter, MAX_PAGE};
+use yiwang_proto::authorization::Presented;
 use yiwang_proto::v1::order_service_server::{OrderService, OrderServiceServer};
 use yiwang_proto::v1::{GetOrderRequest, ListOrdersReply, ListOrdersRequest, WorkOrder};
 
 use crate::api::orders::PAGE;
 use crate::error::{Error, excerpt};
-use crate::{Denied, May, Parts, gate};
+use crate::{Denied, May, Parts};
 
 /// The most states of a request; there are eight.
 const MAX_STATES: usize = 16;
@@ -63,7 +64,7 @@ impl OrderService for Orders {
 impl Orders {
     fn admit<T>(&self, request: &Request<T>) -> Result<(), Status> {
         let header = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
-        let presented = header.and_then(gate::parse);
+        let presented = header.and_then(Presented::from_header);
         match self.0.gate.allows(presented.as_ref(), May::Read) {
             Ok(_) => Ok(()),
             Err(Denied::Unknown) => Err(Status::unauthenticated(Error::Unauthorised.to_string())),

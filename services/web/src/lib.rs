@@ -46,7 +46,7 @@ mod view;
 mod words;
 
 pub use error::Error;
-pub use gate::{Denied, Gate, May, OpenGate, Presented, Who};
+pub use gate::{Denied, Gate, May, OpenGate, Who};
 pub use grpc::{Orders, order_service};
 pub use health::{Health, Readiness, Sample, SampleKind};
 pub use live::{Live, LiveEvent};

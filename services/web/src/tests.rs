@@ -10,9 +10,10 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 use tower::ServiceExt;
 use yiwang_model::{Span, Timestamp};
+use yiwang_proto::authorization::Presented;
 
 use self::stores::{MemoryOrders, MemorySeries};
-use crate::{Denied, Gate, Health, Live, May, OpenGate, Parts, Presented, Readiness, Sample, Who};
+use crate::{Denied, Gate, Health, Live, May, OpenGate, Parts, Readiness, Sample, Who};
 
 mod api;
 #[allow(dead_code, clippy::cast_precision_loss)]
@@ -60,10 +61,10 @@ struct Locked;
 impl Gate for Locked {
     fn allows(&self, presented: Option<&Presented>, act: May) -> Result<Who, Denied> {
         let presented = presented.ok_or(Denied::Unknown)?;
-        let (name, may): (_, &[May]) = match presented.secret.as_str() {
-            "desk-secret" => ("desk", &[May::Read, May::Act]),
-            "wall-secret" => ("wall", &[May::Read]),
-            "gateway-secret" => ("gateway", &[May::Write]),
+        let (name, may): (_, &[May]) = match presented.secret.as_slice() {
+            b"desk-secret" => ("desk", &[May::Read, May::Act]),
+            b"wall-secret" => ("wall", &[May::Read]),
+            b"gateway-secret" => ("gateway", &[May::Write]),
             _ => return Err(Denied::Unknown),
         };
         if presented.name.as_deref().is_some_and(|given| given != name) {

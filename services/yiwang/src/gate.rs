@@ -1,6 +1,7 @@
 //! The gate at all doors: configured credentials, or, without any, everybody on this machine.
 
-use yiwang_web::{Denied, May, Presented, Who};
+use yiwang_proto::authorization::Presented;
+use yiwang_web::{Denied, May, Who};
 
 use crate::config::Credential;
 
@@ -30,8 +31,7 @@ impl yiwang_web::Gate for Gate {
             return Ok(Who("local".into()));
         }
         let presented = presented.ok_or(Denied::Unknown)?;
-        let found =
-            self.find(presented.name.as_deref(), presented.secret.as_bytes()).ok_or(Denied::Unknown)?;
+        let found = self.find(presented.name.as_deref(), &presented.secret).ok_or(Denied::Unknown)?;
         let who = Who(found.name.clone());
         let may = match act {
             May::Read => found.read,
