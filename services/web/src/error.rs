@@ -29,7 +29,7 @@ pub enum Error {
         /// The beginning of its name.
         name: String,
         /// Those that are known.
-        known: &'static [&'static str],
+        known: Vec<&'static str>,
     },
     /// A parameter that must be there is not. The sender must act.
     #[error("parameter \"{name}\" is missing")]

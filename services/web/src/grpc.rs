@@ -7,7 +7,7 @@ use yiwang_proto::authorization::Presented;
 use yiwang_proto::v1::order_service_server::{OrderService, OrderServiceServer};
 use yiwang_proto::v1::{GetOrderRequest, ListOrdersReply, ListOrdersRequest, WorkOrder};
 
-use crate::api::orders::PAGE;
+use crate::asked::PAGE;
 use crate::error::{Error, excerpt};
 use crate::{Denied, May, Parts};
 

@@ -29,6 +29,7 @@ use yiwang_orders::OrderStore;
 use yiwang_series::SeriesStore;
 
 mod api;
+mod asked;
 mod assets;
 mod dress;
 mod error;

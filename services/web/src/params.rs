@@ -10,6 +10,7 @@ use axum::http::Uri;
 use yiwang_model::Timestamp;
 
 use crate::error::{Error, excerpt};
+use crate::lang::Lang;
 
 /// The longest query, in bytes.
 const MAX_QUERY_BYTES: usize = 4096;
@@ -22,7 +23,7 @@ pub(crate) struct Params(Vec<(String, String)>);
 
 impl Params {
     /// The parameters of an address, each of which must be among `known`.
-    pub(crate) fn read(uri: &Uri, known: &'static [&'static str]) -> Result<Self, Error> {
+    pub(crate) fn read(uri: &Uri, known: &[&'static str]) -> Result<Self, Error> {
         let too_much = || Error::Query { bytes: MAX_QUERY_BYTES, parameters: MAX_PARAMETERS };
         if uri.query().is_some_and(|query| query.len() > MAX_QUERY_BYTES) {
             return Err(too_much());
@@ -32,9 +33,16 @@ impl Params {
             return Err(too_much());
         }
         match pairs.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-            Some((name, _)) => Err(Error::UnknownParameter { name: excerpt(name), known }),
+            Some((name, _)) => Err(Error::UnknownParameter { name: excerpt(name), known: known.to_vec() }),
             None => Ok(Self(pairs)),
         }
+    }
+
+    /// The parameters of a page: `known`, and the language.
+    pub(crate) fn of_page(uri: &Uri, known: &[&'static str]) -> Result<Self, Error> {
+        let params = Self::read(uri, &[known, &["lang"]].concat())?;
+        params.word::<Lang>("lang")?;
+        Ok(params)
     }
 
     /// A text of at most `most_chars` characters.

@@ -7,32 +7,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use yiwang_model::{OrderNo, OrderState, Timestamp, WorkOrder};
-use yiwang_orders::{Filter, MAX_PAGE, MAX_TEXT_CHARS, Moment};
+use yiwang_orders::Moment;
 
 use super::wire::{Mistake, Order, OrdersPage, WorkOrderSchema};
+use crate::asked::{self, Asked};
 use crate::error::{Error, excerpt};
 use crate::params::Params;
 use crate::{MAX_BODY_BYTES, Web, Who};
-
-/// How many orders a page has when nobody says.
-pub(crate) const PAGE: u32 = 50;
-/// The longest key or token, in characters.
-const KEY_CHARS: usize = 128;
-const TOKEN_CHARS: usize = 256;
-
-const KNOWN: &[&str] = &[
-    "state",
-    "department",
-    "district",
-    "category",
-    "source",
-    "detector",
-    "active",
-    "overdue",
-    "q",
-    "limit",
-    "after",
-];
 
 /// A page of orders, newest received first.
 #[utoipa::path(get, path = "/api/v1/orders", tag = "orders",
@@ -51,35 +32,11 @@ const KNOWN: &[&str] = &[
     ),
     responses((status = 200, body = OrdersPage), (status = 400, body = Mistake), (status = 401, body = Mistake)))]
 pub(crate) async fn list(State(web): State<Web>, uri: Uri) -> Result<Json<OrdersPage>, Error> {
-    let params = Params::read(&uri, KNOWN)?;
+    let params = Params::read(&uri, asked::KNOWN)?;
     let now = (web.parts().city_now)();
-    let filter = filter(&params, now)?;
-    let limit = params.number("limit", 1..=MAX_PAGE)?.unwrap_or(PAGE);
-    let page = web.parts().orders.find(&filter, limit, after(&params)?).await?;
+    let page = Asked::read(&params, now)?.find(&web).await?;
     let orders = page.orders.into_iter().map(|order| Order::at(order, now)).collect();
     Ok(Json(OrdersPage { orders, next: page.next }))
-}
-
-/// What the parameters ask for.
-pub(crate) fn filter(params: &Params, now: Option<Timestamp>) -> Result<Filter, Error> {
-    let key = |name| params.text(name, KEY_CHARS).map(|text| text.map(str::to_owned));
-    let overdue = params.flag("overdue")?.unwrap_or(false);
-    Ok(Filter {
-        states: params.words("state")?,
-        department: key("department")?,
-        district: key("district")?,
-        category: key("category")?,
-        source: key("source")?,
-        detector: key("detector")?,
-        active: params.flag("active")?,
-        overdue_at: if overdue { Some(now.ok_or(Error::NoTime)?) } else { None },
-        text: params.text("q", MAX_TEXT_CHARS)?.map(str::to_owned),
-    })
-}
-
-/// The token of the page before.
-pub(crate) fn after(params: &Params) -> Result<Option<&str>, Error> {
-    params.text("after", TOKEN_CHARS)
 }
 
 /// One order.

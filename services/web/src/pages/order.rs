@@ -73,7 +73,7 @@ pub(crate) async fn page(
     Path(no): Path<String>,
     uri: Uri,
 ) -> Result<Html<String>, Error> {
-    Params::read(&uri, &["lang"])?.word::<Lang>("lang")?;
+    Params::of_page(&uri, &[])?;
     let order = find(&web, &no).await?;
     shown(&web, lang, &uri, &order, None).await
 }

@@ -5,30 +5,15 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Html;
 use yiwang_model::OrderState;
-use yiwang_orders::{Filter, MAX_PAGE};
+use yiwang_orders::Filter;
 
 use super::{Choice, Frame, OrderLine, render};
 use crate::Web;
-use crate::api;
+use crate::asked::{self, Asked};
 use crate::error::Error;
 use crate::lang::Lang;
 use crate::params::Params;
 use crate::words;
-
-const KNOWN: &[&str] = &[
-    "state",
-    "department",
-    "district",
-    "category",
-    "source",
-    "detector",
-    "active",
-    "overdue",
-    "q",
-    "limit",
-    "after",
-    "lang",
-];
 
 #[derive(Template)]
 #[template(path = "orders.html")]
@@ -51,13 +36,11 @@ struct Orders {
 
 /// `/orders`
 pub(crate) async fn page(State(web): State<Web>, lang: Lang, uri: Uri) -> Result<Html<String>, Error> {
-    let params = Params::read(&uri, KNOWN)?;
-    params.word::<Lang>("lang")?;
+    let params = Params::of_page(&uri, asked::KNOWN)?;
     let now = (web.parts().city_now)();
-    let filter = api::orders::filter(&params, now)?;
-    let limit = params.number("limit", 1..=MAX_PAGE)?.unwrap_or(api::orders::PAGE);
-    let after = api::orders::after(&params)?;
-    let found = web.parts().orders.find(&filter, limit, after).await?;
+    let asked = Asked::read(&params, now)?;
+    let found = asked.find(&web).await?;
+    let (filter, after) = (asked.filter, asked.after);
     let kept = [("source", &filter.source), ("detector", &filter.detector)];
     render(&Orders {
         states: states(&filter, lang),

@@ -63,7 +63,7 @@ struct Overview {
 
 /// `/`
 pub(crate) async fn page(State(web): State<Web>, lang: Lang, uri: Uri) -> Result<Html<String>, Error> {
-    Params::read(&uri, &["lang"])?.word::<Lang>("lang")?;
+    Params::of_page(&uri, &[])?;
     let now = (web.parts().city_now)();
     let counts = web.parts().orders.counts(now.unwrap_or_default()).await?;
     let closed =

@@ -121,8 +121,7 @@ fn of_series(web: &Web, series: &Series, last: Option<&Row>, now: Option<Timesta
 
 /// `/stations`
 pub(crate) async fn page(State(web): State<Web>, lang: Lang, uri: Uri) -> Result<Html<String>, Error> {
-    let params = Params::read(&uri, &["district", "kind", "health", "page", "lang"])?;
-    params.word::<Lang>("lang")?;
+    let params = Params::of_page(&uri, &["district", "kind", "health", "page"])?;
     let (district, kind) = (params.text("district", 128)?, kind(&params)?);
     let health = health(&params)?;
     let page = params.number("page", 1..=100_000)?.unwrap_or(1) as usize;
