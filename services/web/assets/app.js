@@ -150,7 +150,8 @@
     empty.textContent = isFailed ? failed : none ? waiting : "";
   };
 
-  // what came since the last point, by the API that everybody uses
+  // what came since the last point, by the API that everybody uses; all of it when a line has become too long to be drawn well
+  const LONG = 6000;
   const refresh = async (chart) => {
     const { spec } = chart;
     if (spec.follow_ms == null || cityMs == null || document.hidden) return;
@@ -158,8 +159,8 @@
     spec.from = cityMs - spec.follow_ms;
     let isFailed = false;
     await Promise.all(spec.lines.filter((line) => line.source).map(async (line) => {
-      const last = line.points.at(-1)?.[0] ?? spec.from;
-      const query = new URLSearchParams({ source: line.source, metric: line.metric, limit: "2000",
+      const last = line.points.length > LONG ? spec.from : line.points.at(-1)?.[0] ?? spec.from;
+      const query = new URLSearchParams({ source: line.source, metric: line.metric, [spec.step_s ? "limit" : "points"]: "2000",
         from: new Date(Math.max(last, spec.from)).toISOString(), to: new Date(spec.to + 1000).toISOString() });
       if (spec.step_s) query.set("step", spec.step_s);
       try {

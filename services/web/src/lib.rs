@@ -43,6 +43,7 @@ mod pages;
 mod params;
 #[cfg(test)]
 mod tests;
+mod thin;
 mod view;
 mod words;
 

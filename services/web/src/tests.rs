@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 use tower::ServiceExt;
-use yiwang_model::{Span, Timestamp};
+use yiwang_model::{Quality, Row, Series, Span, Timestamp, Vintage};
 use yiwang_proto::authorization::Presented;
 
 use self::stores::{MemoryOrders, MemorySeries};
@@ -97,6 +97,15 @@ fn city() -> City {
         live: Arc::new(Live::default()),
     };
     City { parts, orders, series, well }
+}
+
+fn put(city: &City, series: &Series, time: Timestamp, value: f64) {
+    publish(city, series, time, value, None);
+}
+
+fn publish(city: &City, series: &Series, time: Timestamp, value: f64, published: Option<Timestamp>) {
+    let (quality, vintage) = (Quality::Good, Vintage(published));
+    city.series.put(series, Row { series: series.id(), time, value, quality, period_end: None, vintage });
 }
 
 impl City {

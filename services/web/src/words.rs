@@ -48,6 +48,7 @@ words! {
     all_orders: "全部工单", "All orders";
     chart_waiting: "等待读数", "Waiting for readings";
     chart_failed: "暂时无法读取数据，正在重试", "Readings cannot be fetched now; trying again";
+    chart_cut: "更早的读数未画出", "older readings are not drawn";
     chart_24h: "近 24 小时，城市时间", "last 24 hours, city time";
     chart_6h: "近 6 小时，城市时间", "last 6 hours, city time";
     chart_project: "实际与计划", "actual and plan";

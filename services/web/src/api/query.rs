@@ -1,4 +1,4 @@
-//! The readings of a series, as they came or as means of steps.
+//! The readings of a series: as they came, thinned to what a line shows, or as means of steps.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,15 +12,21 @@ use super::wire::Mistake;
 use crate::Web;
 use crate::error::Error;
 use crate::params::Params;
+use crate::thin::{A_COLUMN, Columns};
 
 /// The most points of an answer, and the most readings that steps are made from.
 const MAX_POINTS: u32 = 100_000;
 const PAGE: u32 = 10_000;
+/// The most readings that a line is thinned from, in pieces of [`MAX_POINTS`]: 115 days of one each ten seconds.
+const MAX_PIECES: usize = 10;
+/// The fewest and the most points of a line that is thinned.
+const MIN_THINNED: u32 = A_COLUMN as u32;
+const MAX_THINNED: u32 = 10_000;
 /// The longest step, in seconds: 366 days.
 const MAX_STEP_S: u32 = 366 * 86_400;
 /// Steps begin where days of the city begin: eight hours before those of UTC.
 const CITY_OFFSET: Span = Span::HOUR.times(8);
-const KNOWN: &[&str] = &["source", "metric", "from", "to", "as_of", "limit", "step"];
+const KNOWN: &[&str] = &["source", "metric", "from", "to", "as_of", "limit", "step", "points"];
 
 /// A point: one reading, or the mean of a step.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -57,9 +63,12 @@ pub(crate) struct Answer {
     points: Vec<Point>,
     /// Whether there are older readings in the span that the limit cut off.
     truncated: bool,
+    /// Whether readings between the points were left out, as `points` asked.
+    thinned: bool,
 }
 
-/// The readings of one series in `from..to`; with `step`, the mean of the judged readings of each step.
+/// The readings of one series in `from..to`; with `step`, the mean of the judged readings of each step; with
+/// `points`, the whole span thinned so that a line through it keeps its look and every peak.
 #[utoipa::path(get, path = "/api/v1/query", tag = "readings",
     params(
         ("source" = String, Query, description = "Who measures"),
@@ -69,6 +78,7 @@ pub(crate) struct Answer {
         ("as_of" = Option<String>, Query, description = "As was known at this time, RFC 3339; the latest when not said"),
         ("limit" = Option<u32>, Query, description = "At most this many, the newest, 1 to 100000; 10000 when not said"),
         ("step" = Option<u32>, Query, description = "Seconds of a step; steps begin at midnight in the city"),
+        ("points" = Option<u32>, Query, description = "At most this many over the whole span, 4 to 10000; not with limit or step"),
     ),
     responses((status = 200, body = Answer), (status = 400, body = Mistake)))]
 pub(crate) async fn query(State(web): State<Web>, uri: Uri) -> Result<Json<Answer>, Error> {
@@ -76,16 +86,52 @@ pub(crate) async fn query(State(web): State<Web>, uri: Uri) -> Result<Json<Answe
     let series = series(&params)?;
     let (from, to) = span(&web, &params)?;
     let as_of = params.time("as_of")?.map_or(AsOf::Latest, AsOf::Published);
-    let limit = params.number("limit", 1..=MAX_POINTS)?.unwrap_or(PAGE) as usize;
-    let step = params.number("step", 1..=MAX_STEP_S)?.map(|seconds| Span::from_secs(i64::from(seconds)));
-    let (points, truncated) = points(&*web.parts().series, &series, (from, to), as_of, limit, step).await?;
+    let found = points(&*web.parts().series, &series, (from, to), as_of, wanted(&params)?).await?;
     Ok(Json(Answer {
         source: series.source().to_string(),
         metric: series.metric().to_string(),
         unit: web.parts().catalogue.metric(series.metric()).map(|metric| metric.unit.to_string()),
-        points,
-        truncated,
+        points: found.points,
+        truncated: found.truncated,
+        thinned: found.thinned,
     }))
+}
+
+/// How much of a span is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wanted {
+    /// The newest readings, at most so many.
+    Newest(usize),
+    /// The newest means of steps of this length, at most so many.
+    Means(Span, usize),
+    /// The whole span, thinned to at most so many.
+    Thinned(usize),
+}
+
+/// The points of a span.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// By time upwards.
+    pub(crate) points: Vec<Point>,
+    /// Whether older readings of the span were cut off.
+    pub(crate) truncated: bool,
+    /// Whether readings between the points were left out.
+    pub(crate) thinned: bool,
+}
+
+fn wanted(params: &Params) -> Result<Wanted, Error> {
+    let limit = params.number("limit", 1..=MAX_POINTS)?;
+    let step = params.number("step", 1..=MAX_STEP_S)?;
+    let most = params.number("points", MIN_THINNED..=MAX_THINNED)?;
+    let newest = limit.unwrap_or(PAGE) as usize;
+    match (most, step) {
+        (Some(most), None) if limit.is_none() => Ok(Wanted::Thinned(most as usize)),
+        (Some(most), _) => {
+            Err(crate::params::wrong("points", &most.to_string(), "nothing beside limit or step".into()))
+        }
+        (None, Some(seconds)) => Ok(Wanted::Means(Span::from_secs(i64::from(seconds)), newest)),
+        (None, None) => Ok(Wanted::Newest(newest)),
+    }
 }
 
 fn series(params: &Params) -> Result<Series, Error> {
@@ -112,40 +158,65 @@ fn span(web: &Web, params: &Params) -> Result<(Timestamp, Timestamp), Error> {
     Ok((from, to))
 }
 
-/// The points of a series in a span, at most `limit`, and whether older ones were cut off.
+/// The points of a series in a span.
 pub(crate) async fn points(
     store: &dyn SeriesStore,
     series: &Series,
     (from, to): (Timestamp, Timestamp),
     as_of: AsOf,
-    limit: usize,
-    step: Option<Span>,
-) -> Result<(Vec<Point>, bool), Error> {
-    let asked = if step.is_some() { MAX_POINTS as usize } else { limit };
-    let rows = store.range(&Range { series: series.clone(), from, to, as_of, limit: asked }).await?;
-    let mut truncated = rows.len() == asked && more_before(store, series, from, rows.first(), as_of).await?;
-    let mut points = match step {
-        Some(step) => means(&rows, step),
-        None => rows.iter().map(Point::of).collect(),
+    wanted: Wanted,
+) -> Result<Found, Error> {
+    let most = match wanted {
+        Wanted::Newest(limit) => limit,
+        Wanted::Means(..) | Wanted::Thinned(_) => MAX_POINTS as usize,
     };
-    if points.len() > limit {
-        points.drain(..points.len() - limit);
-        truncated = true;
+    let range = Range { series: series.clone(), from, to, as_of, limit: most };
+    let rows = store.range(&range).await?;
+    let of = |rows: &[Row]| rows.iter().map(Point::of).collect::<Vec<_>>();
+    match wanted {
+        Wanted::Thinned(most) if rows.len() > most => thin(store, range, rows, most).await,
+        Wanted::Thinned(_) => Ok(Found { points: of(&rows), ..Found::default() }),
+        Wanted::Newest(_) => {
+            let truncated = rows.len() == most && more_before(store, &range, rows.first()).await?;
+            Ok(Found { points: of(&rows), truncated, thinned: false })
+        }
+        Wanted::Means(step, limit) => {
+            let cut = rows.len() == most && more_before(store, &range, rows.first()).await?;
+            let mut points = means(&rows, step);
+            let beyond = points.len().saturating_sub(limit);
+            points.drain(..beyond);
+            Ok(Found { points, truncated: cut || beyond > 0, thinned: false })
+        }
     }
-    Ok((points, truncated))
+}
+
+/// Thins a span piece by piece, the newest first.
+async fn thin(
+    store: &dyn SeriesStore,
+    mut range: Range,
+    mut rows: Vec<Row>,
+    most: usize,
+) -> Result<Found, Error> {
+    let mut columns = Columns::new((range.from, range.to), most);
+    let mut truncated = true;
+    for _ in 0..MAX_PIECES {
+        rows.iter().for_each(|row| columns.take(row));
+        let first = rows.first().filter(|first| rows.len() == range.limit && first.time > range.from);
+        let Some(first) = first else {
+            truncated = false;
+            break;
+        };
+        range.to = first.time;
+        rows = store.range(&range).await?;
+    }
+    let points = columns.rows().iter().map(Point::of).collect();
+    Ok(Found { points, truncated: truncated && !rows.is_empty(), thinned: true })
 }
 
 /// Whether there is a reading before the first that was given.
-async fn more_before(
-    store: &dyn SeriesStore,
-    series: &Series,
-    from: Timestamp,
-    first: Option<&Row>,
-    as_of: AsOf,
-) -> Result<bool, Error> {
-    let Some(first) = first.filter(|first| from < first.time) else { return Ok(false) };
-    let range = Range { series: series.clone(), from, to: first.time, as_of, limit: 1 };
-    Ok(!store.range(&range).await?.is_empty())
+async fn more_before(store: &dyn SeriesStore, range: &Range, first: Option<&Row>) -> Result<bool, Error> {
+    let Some(first) = first.filter(|first| range.from < first.time) else { return Ok(false) };
+    Ok(!store.range(&Range { to: first.time, limit: 1, ..range.clone() }).await?.is_empty())
 }
 
 impl Point {

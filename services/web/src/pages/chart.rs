@@ -8,10 +8,12 @@ use yiwang_model::{Series, Span, Timestamp};
 use yiwang_series::AsOf;
 
 use crate::Web;
-use crate::api::query;
+use crate::api::query::{self, Wanted};
 use crate::error::Error;
 use crate::lang::Lang;
+use crate::thin;
 use crate::view::Names;
+use crate::words::Words;
 
 /// The most points of one line.
 const MAX_LINE_POINTS: usize = 2_000;
@@ -93,18 +95,34 @@ impl Chart {
         self
     }
 
-    /// Adds the readings of a series.
-    pub(crate) async fn add(&mut self, web: &Web, series: &Series, label: String) -> Result<(), Error> {
+    /// Adds the readings of a series, all of the span, thinned when they are more than a line can show; its label says
+    /// when even that left the oldest out.
+    pub(crate) async fn add(
+        &mut self,
+        web: &Web,
+        series: &Series,
+        mut label: String,
+        w: &Words,
+    ) -> Result<(), Error> {
         let span = (Timestamp::from_millis(self.from), Timestamp::from_millis(self.to));
-        let step = self.step_s.map(Span::from_secs);
-        let store = &*web.parts().series;
-        let (points, _) = query::points(store, series, span, AsOf::Latest, MAX_LINE_POINTS, step).await?;
+        let wanted = match self.step_s {
+            Some(seconds) => Wanted::Means(Span::from_secs(seconds), MAX_LINE_POINTS),
+            None => Wanted::Thinned(MAX_LINE_POINTS),
+        };
+        let found = query::points(&*web.parts().series, series, span, AsOf::Latest, wanted).await?;
+        if found.truncated {
+            label = format!("{label} ({})", w.chart_cut);
+        }
+        if found.thinned {
+            let column = thin::column_width(span, MAX_LINE_POINTS);
+            self.gap_ms = self.gap_ms.max(column.times(2).0 / 1_000_000);
+        }
         self.lines.push(Line {
             label,
             style: "line",
             source: Some(series.source().to_string()),
             metric: Some(series.metric().to_string()),
-            points: points.into_iter().map(|point| (point.time.millis(), point.value)).collect(),
+            points: found.points.into_iter().map(|point| (point.time.millis(), point.value)).collect(),
         });
         Ok(())
     }

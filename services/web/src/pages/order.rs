@@ -181,7 +181,7 @@ async fn chart(web: &Web, lang: Lang, order: &WorkOrder, now: Option<Timestamp>)
         };
         let (period, _) = view::pace(&web.parts().catalogue, series);
         chart.gap_ms = chart.gap_ms.max(period.times(4).0 / 1_000_000);
-        chart.add(web, series, label).await?;
+        chart.add(web, series, label, w).await?;
     }
     judge(&mut chart, web, order, w);
     let goes_on = anomaly.end.is_none() && now.is_some_and(|now| to == now);

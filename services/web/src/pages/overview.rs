@@ -135,7 +135,7 @@ async fn panels(web: &Web, lang: Lang, now: Option<Timestamp>) -> Result<Vec<Pan
 
 async fn add(chart: &mut Chart, web: &Web, station: &Station, metric: &str, lang: Lang) -> Result<(), Error> {
     let Ok(series) = Series::new(station.id.clone(), metric) else { return Ok(()) };
-    chart.add(web, &series, lang.of(&station.title).to_owned()).await
+    chart.add(web, &series, lang.of(&station.title).to_owned(), words::Words::of(lang)).await
 }
 
 fn panel(web: &Web, lang: Lang, metric: &str, note: String, chart: Chart) -> Option<Panel> {
@@ -175,7 +175,7 @@ async fn project(
     chart.step_s = Some(7 * 86_400);
     chart.gap_ms = Span::DAY.times(120).0 / 1_000_000;
     let w = words::Words::of(lang);
-    chart.add(web, &series, w.actual.to_owned()).await?;
+    chart.add(web, &series, w.actual.to_owned(), w).await?;
     chart.add_plan(web, &series, w.plan);
     let note = format!("{} · {}", lang.of(&station.title), w.chart_project);
     Ok(panel(web, lang, metric, note, chart))

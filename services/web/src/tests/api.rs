@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use yiwang_model::{Quality, Row, Series, Span, Timestamp, Vintage, WorkOrder};
+use yiwang_model::{Series, Span, Timestamp, WorkOrder};
 
 use super::*;
 
@@ -190,24 +190,15 @@ async fn nothing_moves_before_the_clock_begins() {
     }
 }
 
-fn put(city: &City, series: &Series, minute: i64, value: f64, vintage: Option<Timestamp>) {
-    let time = now() - Span::HOUR + Span::MINUTE.times(minute);
-    let row = Row {
-        series: series.id(),
-        time,
-        value,
-        quality: Quality::Good,
-        period_end: None,
-        vintage: Vintage(vintage),
-    };
-    city.series.put(series, row);
+fn minute(minute: i64) -> Timestamp {
+    now() - Span::HOUR + Span::MINUTE.times(minute)
 }
 
 #[tokio::test]
 async fn readings_are_given_as_they_came_and_in_steps() {
     let city = city();
     let series = Series::new("510104-air-1", "pm2_5").unwrap();
-    (0..60).for_each(|minute| put(&city, &series, minute, 10.0 + minute as f64, None));
+    (0..60).for_each(|nth| put(&city, &series, minute(nth), 10.0 + nth as f64));
     let query = async |rest: &str| {
         let path = format!("/api/v1/query?source=510104-air-1&metric=pm2_5&{rest}");
         city.get(&path).await.json()
@@ -229,13 +220,48 @@ async fn readings_are_given_as_they_came_and_in_steps() {
     assert_eq!(city.get("/api/v1/query?source=nobody&metric=pm2_5").await.json()["points"], json!([]));
 }
 
+/// The whole of a span that has more than one answer holds, thinned from pieces of the store; and an answer that leaves
+/// the oldest out says so.
+#[tokio::test]
+async fn a_long_span_is_thinned_and_a_cut_is_told() {
+    let city = city();
+    let series = Series::new("510104-air-1", "pm2_5").unwrap();
+    let (begin, readings) = (now() - Span::DAY.times(30), 250_000);
+    for nth in 0..readings {
+        let value = if nth == 7 { 400.0 } else { 10.0 + (nth % 13) as f64 };
+        put(&city, &series, begin + Span::SECOND.times(nth * 10), value);
+    }
+    let query = async |rest: &str| {
+        let path = format!("/api/v1/query?source=510104-air-1&metric=pm2_5&from=2026-01-31T02:15:00Z{rest}");
+        city.get(&path).await.json()
+    };
+    let thinned = query("&points=400").await;
+    let points = thinned["points"].as_array().unwrap();
+    assert!((300..=400).contains(&points.len()), "{}", points.len());
+    assert_eq!((&thinned["thinned"], &thinned["truncated"]), (&json!(true), &json!(false)));
+    assert_eq!(points[0]["time"], json!(begin));
+    assert!(points.iter().any(|point| point["value"] == json!(400.0)), "the peak stays");
+    let newest = query("&limit=1000").await;
+    assert_eq!((&newest["thinned"], &newest["truncated"]), (&json!(false), &json!(true)));
+    assert_eq!(query("&step=86400").await["truncated"], json!(true), "steps are made of so many and no more");
+    let few = query("&points=400&to=2026-01-31T02:20:00Z").await;
+    assert_eq!(
+        (&few["thinned"], few["points"].as_array().unwrap().len()),
+        (&json!(false), 30),
+        "few stay as they are"
+    );
+    for both in ["&points=400&limit=10", "&points=400&step=60", "&points=3"] {
+        assert_eq!(query(both).await["parameter"], "points", "{both}");
+    }
+}
+
 #[tokio::test]
 async fn a_figure_is_given_as_it_was_known() {
     let city = city();
     let series = Series::new("510104-statistics", "retail_sales").unwrap();
     let published = |day: &str| Some(format!("2026-03-{day}T00:00:00Z").parse::<Timestamp>().unwrap());
-    put(&city, &series, 0, 100.0, published("10"));
-    put(&city, &series, 0, 104.0, published("20"));
+    publish(&city, &series, minute(0), 100.0, published("10"));
+    publish(&city, &series, minute(0), 104.0, published("20"));
     let value = async |rest: &str| {
         let path = format!("/api/v1/query?source=510104-statistics&metric=retail_sales{rest}");
         city.get(&path).await.json()["points"][0]["value"].as_f64()
@@ -250,7 +276,7 @@ async fn series_come_in_pages() {
     let city = city();
     for station in 1..=5 {
         for metric in ["pm2_5", "so2"] {
-            put(&city, &Series::new(format!("bench-{station}"), metric).unwrap(), 0, 1.0, None);
+            put(&city, &Series::new(format!("bench-{station}"), metric).unwrap(), minute(0), 1.0);
         }
     }
     let first = city.get("/api/v1/series?metric=so2&limit=3").await.json();

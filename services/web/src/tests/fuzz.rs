@@ -32,6 +32,7 @@ const NAMES: &[&str] = &[
     "to",
     "as_of",
     "step",
+    "points",
     "lang",
     "kind",
     "health",

@@ -1,5 +1,6 @@
 //! The pages: both languages, hostile text, forms.
 
+use serde_json::json;
 use yiwang_model::order::Text;
 
 use super::*;
@@ -144,20 +145,55 @@ async fn filters_and_pages_are_in_the_address() {
     assert!(city.get("/orders?q=nothing-like-it").await.body.contains("没有符合条件的工单"));
 }
 
+/// The chart of an order's page.
+async fn chart(city: &City, no: &str) -> Value {
+    let body = city.get(&format!("/orders/{no}?lang=en")).await.body;
+    let chart =
+        body.split("<script type=\"application/json\">").nth(1).unwrap().split("</script>").next().unwrap();
+    serde_json::from_str(chart).unwrap()
+}
+
 #[tokio::test]
 async fn an_order_shows_its_evidence_with_the_limit() {
     let city = city();
     let page = city.get("/api/v1/orders?category=site_noise&limit=1").await.json();
     let no = page["orders"][0]["no"].as_str().unwrap();
-    let body = city.get(&format!("/orders/{no}?lang=en")).await.body;
-    let chart =
-        body.split("<script type=\"application/json\">").nth(1).unwrap().split("</script>").next().unwrap();
-    let chart: Value = serde_json::from_str(chart).unwrap();
+    let chart = chart(&city, no).await;
     assert_eq!(chart["limits"][0]["value"], 70.0);
     assert_eq!(chart["limits"][0]["label"], "Limit GB 12523-2025, day");
     assert_eq!(chart["unit"], "dB(A)");
     assert_eq!(chart["lines"][1]["points"].as_array().unwrap().len(), 20, "the judged values");
     assert!(chart["episode"][0].is_i64());
+}
+
+/// A peak in the first minutes of three days of a reading each ten seconds: the chart begins where its span does, has
+/// no more points than a line can show, and has the peak.
+#[tokio::test]
+async fn a_long_episode_is_drawn_from_its_beginning_with_every_peak() {
+    let city = city();
+    let order = city::order(&city.parts.catalogue, 25, Span::DAY.times(3), now());
+    let anomaly = order.draft.evidence.anomaly.clone();
+    let series = anomaly.series.clone();
+    let seconds = (now() - anomaly.begin).0 / Span::SECOND.0;
+    for second in (0..seconds).step_by(10) {
+        let value = if second == 120 { 101.5 } else { 60.0 + (second % 70) as f64 / 10.0 };
+        put(&city, &series, anomaly.begin + Span::SECOND.times(second), value);
+    }
+    city.orders.put(order.clone());
+    let chart = chart(&city, &order.no.0).await;
+    let points = chart["lines"][0]["points"].as_array().unwrap();
+    assert!((1_000..=2_000).contains(&points.len()), "{}", points.len());
+    assert_eq!(points[0][0], anomaly.begin.millis());
+    assert!(points.contains(&json!([(anomaly.begin + Span::SECOND.times(120)).millis(), 101.5])));
+    assert_eq!(
+        points[points.len() - 1][0],
+        (anomaly.begin + Span::SECOND.times((seconds - 1) / 10 * 10)).millis()
+    );
+    let apart = |pair: &[Value]| pair[1][0].as_i64().unwrap() - pair[0][0].as_i64().unwrap();
+    let widest = points.windows(2).map(apart).max().unwrap();
+    assert!(widest <= chart["gap_ms"].as_i64().unwrap(), "what was thinned is no gap: {widest} ms");
+    let label = chart["lines"][0]["label"].as_str().unwrap();
+    assert!(!label.contains("not drawn"), "{label}");
 }
 
 #[tokio::test]
