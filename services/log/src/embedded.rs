@@ -21,7 +21,7 @@
 //! everything. A cursor that may lag holds what it has not read up to its limit; beyond, it is moved to the oldest
 //! record that is left and what it missed is counted. This and the new beginning of the log are durable before
 //! anything is dropped. Retention is looked
-//! after at each commit, so appends move it.
+//! after at each commit, and without any each [`Options::retention_idle`].
 //!
 //! # The folder
 //! `layout` (see `embedded/slots.rs`), `cursors` (see `embedded/cursors.rs`), and two streams, `main/` and, of topics that are kept, `kept/`. A

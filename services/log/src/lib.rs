@@ -200,12 +200,6 @@ pub enum Error {
         /// The newest version that we know.
         known: u16,
     },
-    /// Another process holds the folder.
-    #[error("{folder} is held by another process: stop it, or choose another data folder")]
-    Held {
-        /// The folder.
-        folder: String,
-    },
     /// The log was made with another layout.
     #[error("the log was made with {found}, and {wanted} is wanted: a layout cannot be changed")]
     OtherLayout {

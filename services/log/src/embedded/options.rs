@@ -8,7 +8,7 @@ use yiwang_disk::Disk;
 
 use crate::Layout;
 
-/// Gives the wall clock in milliseconds since 1970; asked once per commit.
+/// Gives the wall clock in milliseconds since 1970; asked once per commit and look at retention.
 pub type ClockMs = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// How a log is kept; [`Options::new`] gives the defaults.
@@ -28,6 +28,8 @@ pub struct Options {
     pub tail_cache_bytes: usize,
     /// Bytes of appends that may wait for the disk, each counted with some 300 bytes more; 64 MiB. Callers beyond wait.
     pub queue_bytes: usize,
+    /// After how long without appends retention is looked after all the same; 10 s.
+    pub retention_idle: Duration,
     /// Cursors of class "must" that there will be: before their first commit they hold everything.
     pub must: Vec<String>,
     /// The wall clock, for retention by age and for how often the room on disk is asked for.
@@ -49,6 +51,7 @@ impl Options {
             reserve_bytes: None,
             tail_cache_bytes: 32 << 20,
             queue_bytes: 64 << 20,
+            retention_idle: Duration::from_secs(10),
             must: Vec::new(),
             clock_ms: Arc::new(wall_clock_ms),
         }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -85,11 +86,14 @@ impl Queue {
         answered
     }
 
-    /// Waits for requests and takes all, up to about `most_bytes`; `None` once the queue is closed and empty.
-    pub(super) fn take(&self, most_bytes: usize) -> Option<Vec<Request>> {
+    /// Waits for requests and takes all, up to about `most_bytes`; none when none came for `patience`. `None` once the
+    /// queue is closed and empty.
+    pub(super) fn take(&self, most_bytes: usize, patience: Duration) -> Option<Vec<Request>> {
         let empty = |waiting: &mut Waiting| waiting.requests.is_empty() && !waiting.closed;
-        let mut waiting =
-            self.filled.wait_while(self.waiting(), empty).unwrap_or_else(PoisonError::into_inner);
+        let (mut waiting, _) = self
+            .filled
+            .wait_timeout_while(self.waiting(), patience, empty)
+            .unwrap_or_else(PoisonError::into_inner);
         let mut bytes = 0;
         let fits = |request: &&Request| {
             let first = bytes == 0;
@@ -98,7 +102,7 @@ impl Queue {
         };
         let count = waiting.requests.iter().take_while(fits).count();
         let taken: Vec<_> = waiting.requests.drain(..count).collect();
-        (!taken.is_empty()).then_some(taken)
+        (!taken.is_empty() || !waiting.closed).then_some(taken)
     }
 
     /// Lets the writer end when it has taken what still waits.

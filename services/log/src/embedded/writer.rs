@@ -51,8 +51,18 @@ impl Writer {
     pub(super) fn run(mut self) {
         let core = Arc::clone(&self.core);
         let _end = EndOnDrop(&core.queue);
-        while let Some(requests) = core.queue.take(MOST_COMMIT_BYTES) {
-            self.serve(requests);
+        while let Some(requests) = core.queue.take(MOST_COMMIT_BYTES, core.options.retention_idle) {
+            match requests.is_empty() {
+                true => self.idle(),
+                false => self.serve(requests),
+            }
+        }
+    }
+
+    /// What grows old does so without appends, too.
+    fn idle(&mut self) {
+        if self.core.shared.failed().is_ok() {
+            self.retain((self.core.options.clock_ms)());
         }
     }
 

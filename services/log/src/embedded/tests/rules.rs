@@ -1,6 +1,6 @@
 //! One rule, one test.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::{Extent, TopicSpec};
@@ -166,6 +166,42 @@ fn retention_by_age_looks_at_the_newest_record_of_a_segment() {
         assert!(extent(&log, readings(0)).start.0 >= 7);
         assert_eq!(log.all(readings(0)).await.unwrap().last().unwrap(), "x");
     });
+}
+
+/// Nobody appends, and the readings grow too old: they go all the same, also once a cursor has let go of them.
+#[test]
+fn an_idle_log_looks_after_retention() {
+    let clock = Arc::new(AtomicU64::new(0));
+    let disk = SimDisk::new(8);
+    let now = Arc::clone(&clock);
+    let retained = Options {
+        retention_age: Some(Duration::from_secs(10)),
+        retention_idle: Duration::from_millis(1),
+        clock_ms: Arc::new(move || now.load(Ordering::Relaxed)),
+        must: vec!["store".to_owned()],
+        ..options()
+    };
+    let log = open_with(&disk, retained).unwrap();
+    run(async {
+        for _ in 0..10 {
+            log.put(readings(0), vec![0; 900]).await.unwrap();
+        }
+        clock.store(10_001, Ordering::Relaxed);
+        log.commit_cursor("store", CursorClass::Must, &[at(readings(0), 5)]).await.unwrap();
+        until(|| extent(&log, readings(0)).start.0 >= 3);
+        assert!(extent(&log, readings(0)).start.0 <= 5, "what must be read stays");
+        log.commit_cursor("store", CursorClass::Must, &[at(readings(0), 10)]).await.unwrap();
+        until(|| extent(&log, readings(0)).start.0 >= 7);
+    });
+}
+
+/// Waits for what another thread is to do, and gives up when it does not.
+fn until(done: impl Fn() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(30);
+    while !done() {
+        assert!(Instant::now() < patience, "it was never done");
+        std::thread::yield_now();
+    }
 }
 
 #[test]
