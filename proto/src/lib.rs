@@ -7,13 +7,13 @@ mod convert;
 pub mod topics;
 
 /// Package `yiwang.v1`: what gateways and programs speak with the city.
-#[allow(missing_docs, clippy::all, unreachable_pub)] // generated; documented in the .proto files
+#[expect(missing_docs, clippy::all, reason = "generated; documented in the .proto files")]
 pub mod v1 {
     tonic::include_proto!("yiwang.v1");
 }
 
 /// Package `yiwang.log.v1`: what the log's bytes mean.
-#[allow(missing_docs, clippy::all, unreachable_pub)] // generated; documented in the .proto files
+#[expect(missing_docs, reason = "generated; documented in the .proto files")]
 pub mod log {
     tonic::include_proto!("yiwang.log.v1");
 }

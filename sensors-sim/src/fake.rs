@@ -1,5 +1,5 @@
 //! Doors to test against: they note what comes, answer as they are told, and break on request.
-#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+#![expect(unreachable_pub, reason = "what the tests of all modules may use")]
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -192,8 +192,11 @@ fn reply(manner: &Manner, sequence: u64) -> PushReply {
     }
 }
 
-#[allow(clippy::type_complexity)]
-fn decode(batch: Batch, dictionary: &mut Vec<SeriesKey>) -> (usize, Vec<(String, String, i64, f64, String)>) {
+/// Source, metric, time in nanoseconds, value, unit.
+type Told = (String, String, i64, f64, String);
+
+/// How many series a batch names, and its readings.
+fn decode(batch: Batch, dictionary: &mut Vec<SeriesKey>) -> (usize, Vec<Told>) {
     match batch {
         Batch::Rows(rows) => {
             let row = |row: yiwang_proto::v1::Reading| {

@@ -74,7 +74,7 @@ impl Options {
             (Address::Grpc(_), true) => 500,
             (Address::Grpc(_), false) => 5_000,
         };
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // not negative, and clamped
+        // not negative, and clamped
         let by_rate = match self.rate {
             rate if rate > 0.0 => ((rate / self.lanes() as f64 / BATCHES_A_SECOND) as usize).clamp(1, usual),
             _ => usual,

@@ -267,10 +267,8 @@ impl City {
 
     /// How many readings were refused for this reason.
     pub fn refused(&self, reason: &str) -> u64 {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a count
-        let count =
-            self.metric(&format!("yiwang_readings_refused_total{{reason=\"REASON_{reason}\"}}")) as u64;
-        count
+        // a count
+        self.metric(&format!("yiwang_readings_refused_total{{reason=\"REASON_{reason}\"}}")) as u64
     }
 
     /// Waits until everything admitted so far is judged, and its orders are there.

@@ -81,7 +81,7 @@ fn value(station: u32, minute: i64) -> f64 {
         return 42.0;
     }
     let third = round / 3;
-    #[allow(clippy::cast_precision_loss)] // small
+    // small
     let wave = (place * 7 + i64::from(station) * 13) as f64 % 19.0 / 2.0;
     if place < third { 90.0 + wave } else { 30.0 + wave }
 }

@@ -9,8 +9,6 @@
 //!
 //! Every city listens on a loopback address of its own, so that it can come back to the same ports after a kill.
 
-#![allow(clippy::unwrap_used)] // a test that cannot go on is to panic where it stands
-
 pub mod books;
 pub mod city;
 pub mod feed;

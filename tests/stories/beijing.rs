@@ -169,7 +169,7 @@ fn oracle(files: &[PathBuf]) -> BTreeSet<Episode> {
 
 fn mean(hours: &[Option<f64>]) -> Option<f64> {
     let values: Vec<f64> = hours.iter().flatten().copied().collect();
-    #[allow(clippy::cast_precision_loss)] // at most 24
+    // at most 24
     let count = values.len() as f64;
     (values.len() >= LEAST_VALUES).then(|| values.iter().fold(0.0, |sum, value| sum + value) / count)
 }

@@ -27,7 +27,7 @@ fn pain_08_25_a_flood_slows_the_senders_and_memory_stays_bounded() {
     while sent < ENOUGH {
         sent += flood(&city);
     }
-    #[allow(clippy::cast_precision_loss)] // below 2^53
+    // below 2^53
     let sent = sent as f64;
     assert_eq!(city.metric("yiwang_readings_admitted_total"), sent);
     // Both loads have the same series: what one sent at the very moment of the other is a repeat or a correction.

@@ -113,7 +113,7 @@ fn found(city: &City, source: &str, begin: Timestamp) {
         let answer = city.json(&path);
         answer["points"].as_array().unwrap().iter().map(|point| point["value"].as_f64().unwrap()).collect()
     };
-    #[allow(clippy::cast_precision_loss)] // small
+    // small
     let wanted: Vec<f64> = (0..READINGS).map(|number| (20 + number) as f64).collect();
     wait::until(&format!("{source} is in the store"), || values().len() >= wanted.len());
     assert_eq!(values(), wanted);

@@ -1,8 +1,9 @@
 //! The stories: the promises of this house, told against real processes.
 
-#![allow(clippy::unwrap_used)] // a test that cannot go on is to panic where it stands
-#![allow(missing_docs)] // each story opens with what it shows
-
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of a story are part of its test, and panic where they stand"
+)]
 mod bad_input;
 mod beijing;
 mod catalogue_change;

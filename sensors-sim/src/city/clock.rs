@@ -32,7 +32,7 @@ impl CityClock {
 
     /// City time.
     #[must_use]
-    #[allow(clippy::cast_possible_truncation)] // centuries fit
+    // centuries fit
     pub fn now(&self) -> Timestamp {
         self.start + Span((self.since.elapsed().as_secs_f64() * self.speed * 1e9) as i64)
     }

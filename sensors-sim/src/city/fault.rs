@@ -39,7 +39,7 @@ pub const DEFAULT_PLAN: &str = include_str!("default-faults.csv");
 
 /// What goes wrong; see the table above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs)] // the table above says it
+#[expect(missing_docs, reason = "the table above says it")]
 pub enum Kind {
     Plume,
     Stuck,

@@ -28,7 +28,7 @@ impl Noise {
 
     /// Even between 0 and 1, without 1.
     #[must_use]
-    #[allow(clippy::cast_precision_loss)] // 53 bits are exact
+    // 53 bits are exact
     pub fn even(self, key: u64, slot: i64) -> f64 {
         (self.bits(key, slot) >> 11) as f64 / 9_007_199_254_740_992.0
     }

@@ -22,7 +22,7 @@ impl Course {
     /// from some day of 2025 to a quarter of what is possible (to all, when the unit is %).
     pub(super) fn of(catalogue: &Catalogue, station: &Station, metric: &Metric, noise: Noise) -> Self {
         let chance = |slot| noise.even(key_of(&station.id), slot);
-        #[allow(clippy::cast_possible_truncation)] // some hundred days
+        // some hundred days
         let days = |from: f64, to: f64, slot| Span::DAY.times((from + (to - from) * chance(slot)) as i64);
         let own = catalogue.plan(&station.id, &metric.name).map(|plan| plan.points.clone());
         let plan = own.unwrap_or_else(|| {

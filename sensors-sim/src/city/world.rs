@@ -75,7 +75,7 @@ impl World {
             match fault.kind {
                 _ if !fault.is_active(at) => {}
                 Kind::Silence | Kind::GatewaySilence => return None,
-                #[allow(clippy::cast_possible_truncation)] // seconds of a plan
+                // seconds of a plan
                 Kind::ClockSkew => {
                     said.time = Timestamp(at.nanos().saturating_add((fault.size * 1e9) as i64))
                 }

@@ -34,7 +34,7 @@ pub struct Report {
 
 /// Quantiles, in ms.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[allow(missing_docs)] // the names say it
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Latency {
     pub p50: f64,
     pub p99: f64,

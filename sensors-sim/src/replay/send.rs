@@ -130,7 +130,7 @@ fn window(options: &Options) -> Span {
     if options.speed == 0.0 {
         return options.window;
     }
-    #[allow(clippy::cast_possible_truncation)] // bounded by the window beside it
+    // bounded by the window beside it
     let by_speed = Span((options.speed * PACE * 1e9).min(1e18) as i64);
     by_speed.clamp(Span::SECOND, options.window)
 }

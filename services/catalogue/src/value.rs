@@ -96,7 +96,7 @@ impl<A: FromToml, B: FromToml> FromToml for (A, B) {
 pub(crate) fn number(value: &DeValue<'_>) -> Option<f64> {
     match value {
         DeValue::Float(number) => number.as_str().parse().ok(),
-        #[allow(clippy::cast_precision_loss)] // a catalogue has no number beyond 2^53
+        // a catalogue has no number beyond 2^53
         DeValue::Integer(_) => integer(value).map(|number| number as f64),
         _ => None,
     }

@@ -5,8 +5,6 @@
 //! for rules across series `GATEWAY/SERIES TIME`, and `tick CITY` closes the epoch.
 //! A golden line is `raised|worsened|cleared [SUBJECT] BEGIN[..END] EXTREME [of LIMIT] SEVERITY [EDITION]`.
 //! Each case is run twice: as it is, and saved and restored after every input.
-#![allow(clippy::unwrap_used)]
-
 pub(crate) mod across;
 
 use std::path::PathBuf;

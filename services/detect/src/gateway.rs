@@ -312,7 +312,7 @@ impl Held {
 
     /// How long its series may be silent: what the silence was judged against.
     fn may_be_silent(&self) -> Span {
-        #[allow(clippy::cast_possible_truncation)] // `as` takes the nearest that there is
+        // `as` takes the nearest that there is
         Span((self.raised.limit.unwrap_or_default().max(0.0) * 1e9) as i64)
     }
 

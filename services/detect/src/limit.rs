@@ -216,7 +216,7 @@ fn build(spec: &Spec) -> Result<Box<dyn Prototype>, Vec<Error>> {
 
 fn offset(entry: &mut Entry<'_>) -> i64 {
     let hours = entry.number("utc_offset").unwrap_or_default();
-    #[allow(clippy::cast_possible_truncation)] // at most 14 hours
+    // at most 14 hours
     Span::MINUTE.times((hours * 60.0).round() as i64).0
 }
 

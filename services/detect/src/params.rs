@@ -172,7 +172,7 @@ impl<'a> Entry<'a> {
             self.fault(key, format!("is {value}; a whole number is wanted"));
             return None;
         }
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // the form bounds it
+        // the form bounds it
         Some(value as usize)
     }
 
@@ -209,7 +209,7 @@ impl<'a> Entry<'a> {
     }
 
     /// Yes or no; no when not given.
-    #[allow(dead_code)] // no kind has a flag yet; the catalogue's type does
+    #[expect(dead_code, reason = "no kind has a flag yet; the catalogue's type does")]
     pub(crate) fn flag(&mut self, key: &str) -> bool {
         match self.spec.params.get(key) {
             Some(Param::Flag(flag)) => *flag,

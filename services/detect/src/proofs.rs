@@ -1,6 +1,4 @@
 //! What must hold of every kind of detector, over random lives of a series.
-#![allow(clippy::unwrap_used)]
-
 use proptest::prelude::*;
 use yiwang_model::{Quality, Span, Timestamp};
 

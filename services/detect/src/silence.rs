@@ -63,7 +63,7 @@ struct Prepared {
 
 impl Prototype for Prepared {
     fn make(&self, series: &SeriesContext) -> Box<dyn Detector> {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // a span is not that exact
+        // a span is not that exact
         let after = match self.after {
             After::Fixed(after) => after,
             After::Periods(periods) => Span((series.period.0 as f64 * periods) as i64),

@@ -18,14 +18,14 @@ pub(crate) fn put_byte(out: &mut Vec<u8>, byte: u8) {
 }
 
 pub(crate) fn put_whole(out: &mut Vec<u8>, number: i64) {
-    #[allow(clippy::cast_sign_loss)] // zigzag: small numbers of either sign become short
+    // zigzag: small numbers of either sign become short
     let mut rest = ((number << 1) ^ (number >> 63)) as u64;
     while rest >= 0x80 {
-        #[allow(clippy::cast_possible_truncation)] // the low seven bits
+        // the low seven bits
         out.push(rest as u8 | 0x80);
         rest >>= 7;
     }
-    #[allow(clippy::cast_possible_truncation)] // below 0x80
+    // below 0x80
     out.push(rest as u8);
 }
 
@@ -107,7 +107,7 @@ impl<'a> Reader<'a> {
             }
             number |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
-                #[allow(clippy::cast_possible_wrap)] // undoes the zigzag
+                // undoes the zigzag
                 return Ok((number >> 1) as i64 ^ -((number & 1) as i64));
             }
         }
@@ -169,8 +169,6 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
     use proptest::prelude::*;
 

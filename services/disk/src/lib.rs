@@ -64,7 +64,7 @@ pub trait Disk: Send + Sync + 'static {
 }
 
 /// An open file.
-#[allow(
+#[expect(
     clippy::len_without_is_empty,
     reason = "asking a file system whether a file is empty is asking its length"
 )]

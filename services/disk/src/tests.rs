@@ -1,4 +1,3 @@
-#![allow(clippy::unwrap_used)]
 //! The machine's disk and its twin answer alike.
 
 use std::path::PathBuf;

@@ -57,7 +57,6 @@ async fn door(connections: usize, in_flight: usize, seconds: usize) {
     let (cpu, wall) = (cpu() - began.0, began.1.elapsed().as_secs_f64());
     let messages = ingest.counters.mqtt_messages.get();
     let admitted = ingest.counters.admitted.get();
-    #[allow(clippy::cast_precision_loss)]
     let per_core = messages as f64 / cpu;
     println!(
         "{connections} connections, {in_flight} in flight: {messages} messages ({admitted} admitted) in {wall:.1} s, \

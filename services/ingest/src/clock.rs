@@ -119,7 +119,7 @@ impl CityClock {
     }
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)] // saturating, and exact to 100 ns in a year
+// saturating, and exact to 100 ns in a year
 fn scaled(span: Span, by: f64) -> Span {
     Span((span.0 as f64 * by) as i64)
 }

@@ -1,5 +1,10 @@
 //! A log in memory whose appends can be held back or refused, for tests and examples.
-#![allow(clippy::unwrap_used, missing_docs, dead_code, unreachable_pub)]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    reason = "a module of the tests and, by its path, of examples: each uses a part, and examples are no tests to clippy"
+)]
 
 use std::collections::HashMap;
 use std::sync::Mutex;

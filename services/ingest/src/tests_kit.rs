@@ -1,6 +1,4 @@
 //! What the tests of the doors begin with: a started city over a log in memory.
-#![allow(clippy::unwrap_used)]
-
 use std::sync::Arc;
 
 use prost::Message;

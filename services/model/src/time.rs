@@ -156,7 +156,7 @@ impl Span {
 
     /// Seconds, with their fraction.
     #[must_use]
-    #[allow(clippy::cast_precision_loss)] // a span of 100 days is exact to a microsecond
+    // a span of 100 days is exact to a microsecond
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 / 1e9
     }

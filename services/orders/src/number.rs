@@ -31,8 +31,6 @@ pub(crate) fn order_no(day: &str, count: i64) -> OrderNo {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     #[test]

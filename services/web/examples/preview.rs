@@ -8,10 +8,8 @@ use yiwang_catalogue::{Catalogue, MetricKind};
 use yiwang_model::{Span, Timestamp};
 use yiwang_web::{Health, Live, LiveEvent, OpenGate, Parts, Readiness, Sample};
 
-#[allow(dead_code, clippy::cast_precision_loss)]
 #[path = "../testing/city.rs"]
 mod city;
-#[allow(dead_code)]
 #[path = "../testing/stores.rs"]
 mod stores;
 

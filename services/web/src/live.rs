@@ -102,7 +102,7 @@ impl Live {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    #[allow(clippy::cast_precision_loss)] // counts far below 2^53
+    // counts far below 2^53
     pub(crate) fn samples(&self) -> [Sample; 2] {
         [
             Sample::gauge("yiwang_web_live_clients", "Clients of the live stream.", self.clients() as f64),

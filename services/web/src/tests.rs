@@ -1,6 +1,4 @@
 //! The console as its visitors meet it: requests in, responses out, over two stores in memory.
-#![allow(clippy::unwrap_used)]
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,13 +14,11 @@ use self::stores::{MemoryOrders, MemorySeries};
 use crate::{Denied, Gate, Health, Live, May, OpenGate, Parts, Readiness, Sample, Who};
 
 mod api;
-#[allow(dead_code, clippy::cast_precision_loss)]
 #[path = "../testing/city.rs"]
 mod city;
 mod doors;
 mod fuzz;
 mod pages;
-#[allow(dead_code)]
 #[path = "../testing/stores.rs"]
 mod stores;
 mod streams;

@@ -97,7 +97,7 @@ impl Health for CityHealth {
         items
     }
 
-    #[allow(clippy::cast_precision_loss)] // counts far below 2^53
+    // counts far below 2^53
     fn samples(&self) -> Vec<Sample> {
         let counters = &self.counters;
         let judged = self.progress.counted();

@@ -2,7 +2,7 @@
 //!
 //! Nothing clever is here: configuration, the parts put together, start and drain. Bad configuration exits 64, failure 1.
 
-#![allow(unreachable_pub)] // in a program `pub` says what a module gives to its neighbours
+#![expect(unreachable_pub, reason = "in a program `pub` says what a module gives to its neighbours")]
 
 mod city;
 mod cli;

@@ -1,6 +1,4 @@
 //! What must hold of silent gateways over random lives of a small city.
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

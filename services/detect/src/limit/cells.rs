@@ -181,13 +181,13 @@ impl Cells {
     }
 }
 
-#[allow(clippy::cast_possible_truncation)] // `as` takes the nearest that there is
+// `as` takes the nearest that there is
 fn in_units(value: f64, energy: bool) -> i128 {
     let value = if energy { libm::exp10(value / 10.0) } else { value };
     (value * UNITS) as i128
 }
 
-#[allow(clippy::cast_precision_loss)] // rounded once, here
+// rounded once, here
 fn mean(sum: i128, count: u32, energy: bool) -> f64 {
     let mean = (sum / i128::from(count.max(1))) as f64 / UNITS;
     if energy { 10.0 * libm::log10(mean) } else { mean }

@@ -1,6 +1,4 @@
 //! Every kind as it is listed, and every fault of an entry as it is told.
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeSet;
 
 use yiwang_model::{Severity, Span, Timestamp};

@@ -44,8 +44,6 @@ fn held(folder: &Path, file: &mut File) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     #[test]

@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used)]
-
 use yiwang_catalogue::Catalogue;
 use yiwang_proto::v1::Reason;
 

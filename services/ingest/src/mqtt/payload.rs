@@ -262,7 +262,7 @@ impl<'de> Visitor<'de> for Anything {
         Ok(Field::Whole(number))
     }
 
-    #[allow(clippy::cast_precision_loss)] // above 2^63: no time, and as a value the nearest float
+    // above 2^63: no time, and as a value the nearest float
     fn visit_u64<E>(self, number: u64) -> Result<Field<'de>, E> {
         Ok(i64::try_from(number).map_or(Field::Number(number as f64), Field::Whole))
     }
@@ -298,7 +298,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    #[allow(clippy::cast_precision_loss)] // beyond 2^53 the nearest float, as JSON has it
+    // beyond 2^53 the nearest float, as JSON has it
     fn number(self, name: &str) -> Result<f64, Refused> {
         match self {
             Self::Whole(number) => Ok(number as f64),

@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used)]
-
 mod client;
 mod foreign;
 mod hostile;

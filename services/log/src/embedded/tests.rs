@@ -1,4 +1,3 @@
-#![allow(clippy::unwrap_used)]
 //! The engine on the forgetful disk: the suite of all engines, single rules, damage, and a model under random
 //! actions.
 

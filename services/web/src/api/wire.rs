@@ -54,7 +54,7 @@ pub(crate) struct Mistake {
 /// What an order looks like; a test holds it to what is sent.
 #[derive(ToSchema)]
 #[schema(as = WorkOrder)]
-#[allow(dead_code)] // described, never built
+#[expect(dead_code, reason = "described, never built")]
 pub(crate) struct WorkOrderSchema {
     /// Number, as YW20260302-000017.
     no: String,
@@ -89,7 +89,7 @@ pub(crate) struct WorkOrderSchema {
 /// A text in both languages.
 #[derive(ToSchema)]
 #[schema(as = Text)]
-#[allow(dead_code)] // described, never built
+#[expect(dead_code, reason = "described, never built")]
 pub(crate) struct TextSchema {
     zh: String,
     en: String,
@@ -98,7 +98,7 @@ pub(crate) struct TextSchema {
 /// Where it is.
 #[derive(ToSchema)]
 #[schema(as = Place)]
-#[allow(dead_code)] // described, never built
+#[expect(dead_code, reason = "described, never built")]
 pub(crate) struct PlaceSchema {
     /// Key of the district.
     district: String,
@@ -113,7 +113,7 @@ pub(crate) struct PlaceSchema {
 /// By when.
 #[derive(ToSchema)]
 #[schema(as = Due)]
-#[allow(dead_code)] // described, never built
+#[expect(dead_code, reason = "described, never built")]
 pub(crate) struct DueSchema {
     /// City time, RFC 3339.
     at: String,
@@ -126,7 +126,7 @@ pub(crate) struct DueSchema {
 /// Why it was opened.
 #[derive(ToSchema)]
 #[schema(as = Evidence)]
-#[allow(dead_code)] // described, never built
+#[expect(dead_code, reason = "described, never built")]
 pub(crate) struct EvidenceSchema {
     /// The episode: id, detector, series, phase, begin, end, extreme, limit, edition, severity.
     anomaly: Value,
@@ -143,7 +143,7 @@ pub(crate) struct EvidenceSchema {
 /// A series by source and metric.
 #[derive(ToSchema)]
 #[schema(as = SeriesName)]
-#[allow(dead_code)] // described, never built
+#[expect(dead_code, reason = "described, never built")]
 pub(crate) struct SeriesSchema {
     source: String,
     metric: String,
@@ -152,7 +152,7 @@ pub(crate) struct SeriesSchema {
 /// A judged value.
 #[derive(ToSchema)]
 #[schema(as = JudgedValue)]
-#[allow(dead_code)] // described, never built
+#[expect(dead_code, reason = "described, never built")]
 pub(crate) struct JudgedSchema {
     /// Event time, RFC 3339.
     time: String,
@@ -162,7 +162,7 @@ pub(crate) struct JudgedSchema {
 /// A line of the timeline.
 #[derive(ToSchema)]
 #[schema(as = Step)]
-#[allow(dead_code)] // described, never built
+#[expect(dead_code, reason = "described, never built")]
 pub(crate) struct StepSchema {
     /// Its place in the history, from 1.
     seq: u32,

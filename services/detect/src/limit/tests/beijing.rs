@@ -1,7 +1,5 @@
 //! The detector against an oracle that knows nothing of it: plain sums over a table of hours read from the CSV.
 
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;

@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used)]
-
 use super::*;
 use crate::names::Limits;
 use crate::testing::MemoryLog;
