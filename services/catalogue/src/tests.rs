@@ -218,15 +218,50 @@ fn the_metric_says_what_is_possible_and_plausible() {
     assert!(!figure.is_plausible(at("1970-01-01T00:00:00Z"), city));
 }
 
+/// A key of the small city with any text, which need not fit.
+fn any_value() -> impl Strategy<Value = String> {
+    let keys: Vec<&str> = SMALL.lines().filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
+    let text =
+        any::<String>().prop_map(|text| text.replace(|c: char| c == '\'' || c.is_control(), "").repeat(3));
+    (prop::sample::select(keys), text).prop_map(|(key, text)| format!("{key} = '{text}'\n"))
+}
+
 /// A piece of a catalogue, or anything else.
 fn piece() -> impl Strategy<Value = String> {
     let lines: Vec<String> = SMALL.lines().map(|line| format!("{line}\n")).collect();
     prop_oneof![
         8 => prop::sample::select(lines),
+        4 => any_value(),
         1 => any::<String>(),
         1 => "[\\[\\]a-z_=\"'.0-9#: \n-]{0,40}",
         1 => Just("#: file x.toml\n".to_owned()),
     ]
+}
+
+/// What is taken is taken whole: each entry of the text is in the catalogue, and the text says it all again.
+fn assert_whole(catalogue: &Catalogue) {
+    assert_eq!(parse(catalogue.text()).unwrap().hash(), catalogue.hash());
+    let parts = source::split(&[("small.toml", catalogue.text())]).unwrap();
+    let entries = |what: &str| -> usize {
+        let count = |part: &source::Source| {
+            let table = toml::de::DeTable::parse(&part.text).unwrap();
+            table.get_ref().get(what).map_or(0, |list| list.get_ref().as_array().map_or(0, |list| list.len()))
+        };
+        parts.iter().map(count).sum()
+    };
+    let rules = usize::from(catalogue.gateway_rule().is_some());
+    for (what, taken) in [
+        ("metric", catalogue.metrics.len()),
+        ("district", catalogue.districts.len()),
+        ("department", catalogue.departments.len()),
+        ("gateway", catalogue.gateways.len()),
+        ("station", catalogue.stations.len()),
+        ("limit", catalogue.limits.len()),
+        ("detector", catalogue.detectors.len() + rules),
+        ("deadline", catalogue.deadlines.len()),
+    ] {
+        assert_eq!(taken, entries(what), "{what}");
+    }
 }
 
 proptest! {
@@ -234,7 +269,7 @@ proptest! {
     fn any_text_is_a_catalogue_or_a_list_of_faults(pieces in prop::collection::vec(piece(), 0..60)) {
         let text = pieces.concat();
         match parse(&text) {
-            Ok(catalogue) => prop_assert_eq!(parse(catalogue.text()).unwrap().hash(), catalogue.hash()),
+            Ok(catalogue) => assert_whole(&catalogue),
             Err(faults) => {
                 prop_assert!(!faults.is_empty() && faults.len() <= fault::MAX_FAULTS);
                 prop_assert!(faults.iter().all(|fault| !fault.to_string().is_empty()));
@@ -249,7 +284,7 @@ proptest! {
     ) {
         let line = |(number, line): (usize, &str)| if gone.contains(&number) { with.clone() } else { format!("{line}\n") };
         if let Ok(catalogue) = parse(&SMALL.lines().enumerate().map(line).collect::<String>()) {
-            prop_assert_eq!(parse(catalogue.text()).unwrap().hash(), catalogue.hash());
+            assert_whole(&catalogue);
         }
     }
 }
