@@ -74,7 +74,7 @@ impl Filler {
         self.note().await
     }
 
-    async fn fill(&mut self, records: Vec<Stored>) -> Result<(), Error> {
+    pub(crate) async fn fill(&mut self, records: Vec<Stored>) -> Result<(), Error> {
         let mut batch = Batch::default();
         for stored in records {
             self.passed(stored.partition, stored.offset);
@@ -116,7 +116,7 @@ impl Filler {
     }
 
     /// Tells the log how far the store is on disk.
-    async fn note(&mut self) -> Result<(), Error> {
+    pub(crate) async fn note(&mut self) -> Result<(), Error> {
         let positions = marked(self.log.as_ref(), &self.store.persisted());
         if positions != self.noted {
             let commit = || self.log.commit_cursor(self.cursor, self.class, &positions);

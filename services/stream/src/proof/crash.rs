@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use prost::Message;
 use rand::{Rng, SeedableRng};
@@ -23,12 +24,16 @@ use super::world::{
     CHECKPOINTS, Verdict, assert_one_order_each, assert_same_episodes, block_on, derived, fill, judge,
     log_of, open, parts, to_derive, try_records,
 };
+use crate::checkpoint::Checkpoints;
+use crate::finish::CURSOR;
 use crate::{Error, Stream};
 
 /// Runs with the power cut at a random operation.
 const RUNS: u64 = 1_000;
 /// What happens in a run, in seconds of the city.
 const SECONDS: i64 = 500;
+/// The longest that anything may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 const CUTS: Cuts = Cuts { batch: 8, tick: (12, 28) };
 
 /// An hour in short: episodes come thick.
@@ -68,6 +73,7 @@ impl City {
 
     async fn try_live(&mut self, commits: &[Commit], workers: usize, disk: &Arc<WatchedDisk>) -> Option<()> {
         let log = open(disk.clone()).ok()?;
+        assert_log_holds(log.as_ref(), disk)?;
         let mut number = last_tick(log.as_ref()).await?;
         let parts = parts(&log, &self.orders, disk.clone());
         let stream = Stream::start_saving_often(parts, Path::new(CHECKPOINTS), workers).await.ok()?;
@@ -82,6 +88,16 @@ impl City {
     fn crash(&mut self) {
         self.disk = self.disk.power_cut();
     }
+}
+
+/// The log was told of no more than what the newest checkpoint on disk has, whenever the power went: it lets go of the rest.
+fn assert_log_holds(log: &dyn Log, disk: &Arc<WatchedDisk>) -> Option<()> {
+    let (_, newest) = Checkpoints::open(disk.clone(), Path::new(CHECKPOINTS)).ok()?;
+    for told in log.cursor(CURSOR) {
+        let saved = newest.as_ref().map_or(0, |state| state.next[usize::from(told.partition.index)]);
+        assert!(told.next.0 <= saved, "the log was told {told:?}, in the checkpoint is {saved}");
+    }
+    Some(())
 }
 
 /// The number of the newest tick of any partition.
@@ -165,7 +181,7 @@ fn after_a_failed_sync_of_a_checkpoint_the_judgement_ends_and_tries_no_other() {
                 .await
                 .unwrap();
         fill(log.as_ref(), &script(1)).await;
-        let error = stream.failed().await;
+        let error = tokio::time::timeout(PATIENCE, stream.failed()).await.expect("the judgement ends");
         assert!(matches!(error, Error::Disk { .. }), "{error}");
         drop(stream);
         assert_eq!(disk.syncs.load(Ordering::Relaxed), 1);
@@ -228,7 +244,6 @@ fn what_a_crash_left_of_a_checkpoint_is_removed_at_the_next_start() {
     let disk = SimDisk::new(1);
     let left = Path::new(CHECKPOINTS).join("checkpoint-00000000000000000007.new");
     disk.put(&left, b"half");
-    let (_, state) =
-        crate::checkpoint::Checkpoints::open(Arc::new(disk.clone()), Path::new(CHECKPOINTS)).unwrap();
+    let (_, state) = Checkpoints::open(Arc::new(disk.clone()), Path::new(CHECKPOINTS)).unwrap();
     assert!(state.is_none() && disk.paths().is_empty());
 }

@@ -165,6 +165,27 @@ fn a_store_that_loses_power_ends_up_with_what_the_log_says_once() {
     });
 }
 
+/// Of what is taken in and not on disk yet the log is not told: it would let go of it.
+#[test]
+fn the_log_is_told_of_what_is_on_disk_and_of_no_more() {
+    block_on(async {
+        let (log, _) = full_log(&readings(7, 600)).await;
+        let log: Arc<dyn Log> = log;
+        let told = || log.cursor(CURSOR).iter().map(|position| position.next.0).sum::<u64>();
+        let store = open(&SimDisk::new(0)).unwrap();
+        let mut filler = Filler::new(Arc::clone(&log), store.clone(), CURSOR, CursorClass::Must);
+        let records = log.read(&marked(log.as_ref(), &store.persisted()), 1 << 10).await.unwrap();
+        let taken = records.len() as u64;
+        assert!(taken > 1);
+        filler.fill(records).await.unwrap();
+        filler.note().await.unwrap();
+        assert_eq!(told(), 0, "nothing is on disk");
+        store.flush().await.unwrap();
+        filler.note().await.unwrap();
+        assert_eq!(told(), taken);
+    });
+}
+
 /// The same records in a log of its own, whose cursor was never moved.
 async fn log_like(log: &EmbeddedLog) -> Arc<EmbeddedLog> {
     let copy = log_of(&[]).await;
