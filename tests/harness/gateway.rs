@@ -25,9 +25,11 @@ pub struct Gateway {
 const MAX_BYTES: usize = 256 << 20;
 
 impl Gateway {
-    /// Opens a stream.
+    /// Opens a stream. Its connection lives on a thread of its own, so that it answers pings while the story does other
+    /// things: it never goes away by itself.
     pub fn open(at: SocketAddr, name: &str) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(1).enable_all().build().expect("a runtime");
         let (requests, waiting) = mpsc::channel(4);
         let replies = runtime.block_on(async {
             let client =

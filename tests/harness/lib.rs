@@ -9,6 +9,8 @@
 //!
 //! Every city listens on a loopback address of its own, so that it can come back to the same ports after a kill.
 
+use std::io::Write as _;
+
 pub mod books;
 pub mod city;
 pub mod feed;
@@ -21,7 +23,8 @@ pub mod sim;
 pub mod tmpfs;
 pub mod wait;
 
-/// Says in one line why a story is not told on this machine.
+/// Says in one line why a story is not told on this machine. The line goes past the test run, which shows what a test
+/// prints only when it fails.
 pub fn skip(story: &str, why: &str) {
-    eprintln!("skipped: {story}: {why}");
+    let _ = writeln!(std::io::stderr(), "skipped: {story}: {why}");
 }

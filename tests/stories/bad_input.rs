@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use tonic::Code;
 use yiwang_model::{Span, Timestamp};
@@ -243,6 +243,8 @@ fn a_bad_packet_ends_its_connection() {
         }
     }
     // Cut in the midst of a packet, and garbage from the first byte on.
+    let closed = |why: &str| city.metric(&format!("yiwang_mqtt_closed_total{{why=\"{why}\"}}"));
+    let (lost, malformed) = (closed("lost"), closed("malformed"));
     let whole = packet(0x32, &[0; 200]);
     for end in [1, 2, 50] {
         let mut client = Client::connect(city.at().mqtt, 5, "cut");
@@ -253,6 +255,8 @@ fn a_bad_packet_ends_its_connection() {
     let mut garbage = Client::silent(city.at().mqtt, 4);
     garbage.send(&b"GET / HTTP/1.1\r\nHost: somewhere else\r\n".repeat(10));
     garbage.closed();
+    wait::until("the cut ones are counted", || closed("lost") >= lost + 3.0);
+    wait::until("the garbage is counted", || closed("malformed") > malformed);
     let payload = reading(this_minute(), "pm2_5", "11", "µg/m³");
     assert_eq!(neighbour.publish_and_wait(1, "yw/v1/story-01", payload.as_bytes()), Some(0));
     assert_eq!(city.metric("yiwang_readings_admitted_total"), 1.0);
@@ -281,34 +285,36 @@ fn a_wrong_configuration_is_told_whole() {
 #[test]
 fn a_catalogue_with_ten_mistakes_tells_all_ten() {
     let folder = tempfile::tempdir().unwrap();
-    let text = std::fs::read_to_string(yiwang_tests::city::story_catalogue()).unwrap();
+    // What is right, the mistake, and the word by which the mistake's line is known.
     let mistakes = [
-        ("unit = \"µg/m³\"\nmin = 0", "unit = \"\"\nmin = 0"),
-        ("kind = \"environment\"", "kind = \"weather\""),
-        ("max = 2000", "max = -2000"),
-        ("prefix = \"story-\"\nzh", "prefix = \"story-\"\ncolour = \"red\"\nzh"),
-        ("kind = \"flat\"", "kind = \"flatt\""),
-        ("value = 60", "value = \"sixty\""),
-        ("max_per_hour = 6000", "max_per_hour = -1"),
-        ("department = \"device-office\"", "department = \"nobody\""),
-        ("clock = \"working_day\"", "clock = \"sundial\""),
-        ("severity = \"warning\"\nsource", "severity = \"panic\"\nsource"),
+        ("unit = \"µg/m³\"\nmin = 0", "unit = \"\"\nmin = 0", "unit = \"\""),
+        ("kind = \"environment\"", "kind = \"weather\"", "weather"),
+        ("max = 2000", "max = -2000", "-2000"),
+        ("prefix = \"story-\"\nzh", "prefix = \"story-\"\ncolour = \"red\"\nzh", "colour"),
+        ("kind = \"flat\"", "kind = \"flatt\"", "flatt"),
+        ("value = 60", "value = \"sixty\"", "sixty"),
+        ("max_per_hour = 6000", "max_per_hour = -1", "-1"),
+        ("department = \"device-office\"", "department = \"nobody\"", "nobody"),
+        ("clock = \"working_day\"", "clock = \"sundial\"", "sundial"),
+        ("severity = \"warning\"\nsource", "severity = \"panic\"\nsource", "panic"),
     ];
-    let mut wrong = text.clone();
-    for (right, mistake) in mistakes.iter().filter(|(right, mistake)| right != mistake) {
+    let mut wrong = std::fs::read_to_string(yiwang_tests::city::story_catalogue()).unwrap();
+    for (right, mistake, _) in mistakes {
         assert!(wrong.contains(right), "{right}");
         wrong = wrong.replacen(right, mistake, 1);
     }
     let file = folder.path().join("ten.toml");
-    std::fs::write(&file, wrong).unwrap();
+    std::fs::write(&file, &wrong).unwrap();
     let output = check(&["--catalogue", file.to_str().unwrap()]);
     assert_eq!(output.status.code(), USAGE);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    let lines: std::collections::BTreeSet<&str> =
-        told.lines().filter_map(|line| line.split("ten.toml:").nth(1)?.split(':').next()).collect();
-    assert!(lines.len() >= 10, "{} lines are named:\n{told}", lines.len());
-    for word in ["weather", "-2000", "colour", "flatt", "sixty", "-1", "nobody", "sundial", "panic"] {
-        assert!(told.contains(word), "{word} is not told:\n{told}");
+    for (_, mistake, word) in mistakes {
+        let at = wrong.find(mistake).unwrap() + mistake.find(word).unwrap();
+        let place = format!("ten.toml:{}:", wrong[..at].matches('\n').count() + 1);
+        let fault = told.lines().find(|line| line.contains(&place));
+        let fault = fault.unwrap_or_else(|| panic!("{word}: {place} is not named:\n{told}"));
+        let value = word.trim_start_matches("unit = ");
+        assert!(fault.contains(value), "{value} is not told in: {fault}");
     }
 }
 
@@ -397,7 +403,7 @@ fn up(data: &Path, arguments: &[&str]) -> Output {
     {
         command.args([door, "127.0.0.1:0"]);
     }
-    command.args(arguments).output().unwrap()
+    wait::ended(command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
 }
 
 fn tells(output: &Output, words: &[&str]) {

@@ -97,7 +97,7 @@ fn feed(mut command: Command, lines: &[String]) -> String {
     let mut input = child.stdin.take().unwrap();
     lines.iter().for_each(|line| writeln!(input, "{line}").unwrap());
     drop(input);
-    let output = child.wait_with_output().unwrap();
+    let output = wait::ended(child);
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
     assert!(output.status.success(), "{said}");
