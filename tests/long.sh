@@ -4,11 +4,11 @@
 set -eu
 cd "$(dirname "$0")/.."
 commit=$(git rev-parse --short HEAD)
-row() { # what, command…
-    what=$1
-    shift
+row() { # log, what, command…
+    log=target/long-$1.log what=$2
+    shift 2
     begin=$(date +%s)
-    if "$@" >"target/long.log" 2>&1; then outcome=passed; else outcome="FAILED, see target/long.log"; fi
+    if "$@" >"$log" 2>&1; then outcome=passed; else outcome="FAILED, see $log"; fi
     echo "| $what | $outcome | $((($(date +%s) - begin) / 60)) min |"
 }
 {
@@ -18,7 +18,8 @@ row() { # what, command…
     echo
     echo "| what | outcome | took |"
     echo "|---|---|---|"
-    row "kill -9 at random moments under load, 1,000 times" env YIWANG_KILLS=1000 cargo test --locked -p yiwang-tests kill_nine
-    row "1,000 power cuts of the series store" cargo test --locked -p yiwang-series -- --ignored
-    row "property tests, 20,000 cases each" env PROPTEST_CASES=20000 cargo test --locked -p yiwang-proto -p yiwang-ingest -p yiwang-catalogue -p yiwang-log
+    row kills "kill -9 at random moments under load, 1,000 times" env YIWANG_KILLS=1000 cargo test --locked -p yiwang-tests kill_nine
+    row cuts "1,000 power cuts of the series store" cargo test --locked -p yiwang-series -- --ignored
+    row properties "property tests, 20,000 cases each" env PROPTEST_CASES=20000 cargo test --locked -p yiwang-proto -p yiwang-ingest -p yiwang-catalogue -p yiwang-log
 } | tee LONG.md
+! grep -q FAILED LONG.md
