@@ -6,7 +6,8 @@
 //!    touches. Then it appends new names of series, and last it replaces the manifest, which names the files
 //!    and carries the mark: data and mark move together, and the mark never leads.
 //! 3. In the background small files of a span are merged; of a key the newest flush holds.
-//! 4. A file that is wholly older than its retention is dropped.
+//! 4. A file that is wholly older than its retention is dropped. One in which only figures or only sensors' readings
+//!    are still kept is written again with these alone.
 //!
 //! # Invariants
 //! - A file never changes. What counts is what the manifest names; all else is a leftover and is removed.
@@ -47,6 +48,7 @@ mod disk_io;
 mod engine;
 mod files;
 mod flush;
+mod kept;
 mod latest;
 mod manifest;
 mod memtable;
@@ -121,11 +123,13 @@ impl Options {
 }
 
 /// How long data is kept, counted from its time to the city's time. What is older is not answered any more;
-/// its room is given back when a whole file is older.
+/// its room is given back when a whole file is older, or all of one kind of readings in it.
 #[derive(Clone, Debug, Default)]
 pub struct Retention {
-    /// Of readings; forever when empty.
+    /// Of readings without a vintage, as sensors send them; forever when empty.
     pub readings: Option<Span>,
+    /// Of readings with a vintage, as figures of a period are published; forever when empty.
+    pub figures: Option<Span>,
     /// Of records by measurement; forever when not named.
     pub records: BTreeMap<String, Span>,
 }

@@ -58,8 +58,10 @@ pub struct Config {
     pub reserve_bytes: Option<u64>,
     /// The most bytes that topic `rejected` may hold.
     pub rejected_bytes: u64,
-    /// How long the series store keeps readings.
+    /// How long the series store keeps readings of sensors.
     pub readings_kept: Option<Span>,
+    /// How long the series store keeps published figures.
+    pub figures_kept: Option<Span>,
     /// Who may do what; when empty, the doors listen on loopback only.
     pub credentials: Vec<Credential>,
 }
@@ -82,6 +84,7 @@ impl Default for Config {
             reserve_bytes: None,
             rejected_bytes: 64 << 20,
             readings_kept: None,
+            figures_kept: None,
             credentials: Vec::new(),
         }
     }

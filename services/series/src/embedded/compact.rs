@@ -1,4 +1,4 @@
-//! Merges files of a span, parts spans, drops what is older than its retention.
+//! Merges files of a span, parts spans, drops what is older than its retention. What is too old is not merged on.
 //!
 //! Only neighbours in the order of `sequence` are merged, so that of a key the newest flush goes on to hold.
 //! A span that was parted is emptied in one go, with all its files: what comes to the finer spans that way
@@ -14,6 +14,7 @@ use yiwang_model::Timestamp;
 use super::calendar::CalendarSpan;
 use super::engine::{Edit, Engine, lock};
 use super::files::LiveFile;
+use super::kept::Fate;
 use super::manifest::{FileEntry, Manifest, Table};
 use super::merge::{RecordMerge, merge};
 use super::parquet_file::{Pieces, ReadingsWriter, RecordGroups, RecordsWriter, Written};
@@ -57,7 +58,7 @@ impl Engine {
         drop(self.healthy()?);
         let dropped = self.drop_old().inspect_err(|error| self.note(error))?;
         let manifest = lock(&self.manifest).clone();
-        let Some(job) = self.next_job(&manifest, eagerness) else {
+        let Some(job) = self.thinning(&manifest).or_else(|| self.next_job(&manifest, eagerness)) else {
             return Ok(dropped);
         };
         self.run(&manifest, &job).inspect_err(|error| self.note(error))?;
@@ -67,7 +68,7 @@ impl Engine {
     fn drop_old(&self) -> Result<bool, Error> {
         let files = Arc::clone(&lock(&self.state).files);
         let entries = files.iter().map(|file| &file.entry);
-        let old = entries.filter(|entry| entry.max_time_ns < self.cutoff(&entry.table));
+        let old = entries.filter(|entry| self.fate(entry) == Fate::Goes);
         let remove: Vec<_> = old.cloned().collect();
         if remove.is_empty() {
             return Ok(false);
@@ -75,6 +76,17 @@ impl Engine {
         tracing::info!(files = remove.len(), "files older than their retention dropped");
         self.commit(Edit { remove, ..Edit::default() })?;
         Ok(true)
+    }
+
+    /// A file that is to be written again without what is too old in it. A span that was parted is left to the
+    /// merge that empties it.
+    fn thinning(&self, manifest: &Manifest) -> Option<Job> {
+        let parted = |entry: &FileEntry| manifest.parted.contains(&(entry.table.clone(), entry.span));
+        let files = Arc::clone(&lock(&self.state).files);
+        let file =
+            files.iter().find(|file| self.fate(&file.entry) == Fate::IsThinned && !parted(&file.entry))?;
+        let (table, span) = (file.entry.table.clone(), file.entry.span);
+        Some(Job { table, span, parted: false, inputs: vec![Arc::clone(file)] })
     }
 
     fn next_job(&self, manifest: &Manifest, eagerness: Eagerness) -> Option<Job> {
@@ -162,8 +174,12 @@ impl Engine {
                 Table::Readings => self.merge_readings(job, &path, first.nanos()..=last.nanos())?,
                 Table::Records(_) => self.merge_records(job, &path, first.nanos()..=last.nanos())?,
             };
-            written.push(Arc::new(FileEntry::of(path, job.table.clone(), span, level, sequence, file)));
             next = later;
+            if file.rows == 0 {
+                self.discard(&[path]); // all of it was too old
+                continue;
+            }
+            written.push(Arc::new(FileEntry::of(path, job.table.clone(), span, level, sequence, file)));
         }
         Ok(())
     }
@@ -179,7 +195,10 @@ impl Engine {
             pieces.push(Pieces::new(self.open_files.get(&input.entry)?, times.clone()));
         }
         let mut writer = ReadingsWriter::create(&self.disk, self.folder.join(path), self.merged())?;
-        let later = merge(pieces, &mut |series, run| writer.append(series, run, 0..run.len()))?;
+        let kept = self.kept();
+        let later = merge(pieces, &mut |series, run| {
+            kept.stretches(run).into_iter().try_for_each(|rows| writer.append(series, run, rows))
+        })?;
         Ok((writer.finish()?, later))
     }
 

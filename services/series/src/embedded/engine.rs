@@ -7,18 +7,19 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use yiwang_disk::Disk;
-use yiwang_model::Series;
+use yiwang_model::{Series, Span};
 
-use super::Options;
 use super::background::PutOff;
 use super::calendar::CalendarSpan;
 use super::disk_io::synced;
 use super::files::{LiveFile, OpenFiles};
+use super::kept::{Fate, Kept};
 use super::latest::LatestRows;
 use super::manifest::{FileEntry, Manifest, Table};
 use super::memtable::{Frozen, Memtable};
 use super::names::{Names, Roll, SeriesIndex};
 use super::parquet_file::{Tuning, Written};
+use super::{Options, Retention};
 use crate::{Batch, Error, Mark, Stats};
 
 /// The folder of files of readings, below the store's.
@@ -240,13 +241,28 @@ impl Engine {
         }
     }
 
-    /// Times before this are not answered any more, in nanoseconds since 1970.
-    pub(super) fn cutoff(&self, table: &Table) -> i64 {
-        let kept = match table {
-            Table::Readings => self.options.retention.readings,
-            Table::Records(measurement) => self.options.retention.records.get(&**measurement).copied(),
-        };
+    /// Which readings are answered.
+    pub(super) fn kept(&self) -> Kept {
+        let Retention { readings, figures, .. } = self.options.retention;
+        Kept { sensors: self.cutoff(readings), figures: self.cutoff(figures) }
+    }
+
+    /// Records of a measurement before this are not answered any more, in nanoseconds since 1970.
+    pub(super) fn records_cutoff(&self, measurement: &str) -> i64 {
+        self.cutoff(self.options.retention.records.get(measurement).copied())
+    }
+
+    fn cutoff(&self, kept: Option<Span>) -> i64 {
         kept.map_or(i64::MIN, |kept| ((self.options.clock)() - kept).nanos())
+    }
+
+    /// What retention means for a file.
+    pub(super) fn fate(&self, file: &FileEntry) -> Fate {
+        match &file.table {
+            Table::Readings => self.kept().fate(file),
+            Table::Records(measurement) if file.max_time_ns < self.records_cutoff(measurement) => Fate::Goes,
+            Table::Records(_) => Fate::Stays,
+        }
     }
 
     /// All series by name.
@@ -377,7 +393,8 @@ impl FileEntry {
         sequence: u64,
         written: Written,
     ) -> Self {
-        let Written { rows, bytes, crc32c, min_time_ns, max_time_ns, first, last } = written;
+        let Written { rows, bytes, crc32c, min_time_ns, max_time_ns, sensors, figures, first, last } =
+            written;
         Self {
             path,
             table,
@@ -389,6 +406,8 @@ impl FileEntry {
             crc32c,
             min_time_ns,
             max_time_ns,
+            sensors,
+            figures,
             first,
             last,
         }

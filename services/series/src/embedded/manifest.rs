@@ -77,10 +77,20 @@ pub(super) struct FileEntry {
     pub(super) min_time_ns: i64,
     /// The latest time in it, in nanoseconds since 1970.
     pub(super) max_time_ns: i64,
+    /// Of readings: whether some have no vintage. Taken for granted of files written before this was noted.
+    #[serde(default = "yes")]
+    pub(super) sensors: bool,
+    /// Of readings: whether some have a vintage.
+    #[serde(default = "yes")]
+    pub(super) figures: bool,
     /// Of readings: the first series by name, as source and metric.
     pub(super) first: (Arc<str>, Arc<str>),
     /// Of readings: the last series by name.
     pub(super) last: (Arc<str>, Arc<str>),
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Manifest {
@@ -140,6 +150,8 @@ mod tests {
             crc32c: 5,
             min_time_ns: i64::MIN,
             max_time_ns: i64::MAX,
+            sensors: true,
+            figures: false,
             first: ("锦江-空气-1".into(), "pm2_5".into()),
             last: Default::default(),
         };
@@ -155,6 +167,14 @@ mod tests {
     fn a_manifest_is_read_as_it_was_written() {
         let path = Path::new("MANIFEST");
         assert_eq!(Manifest::parse(path, manifest().text().as_bytes()).expect("a manifest"), manifest());
+    }
+
+    #[test]
+    fn one_from_before_kinds_were_noted_may_have_both() {
+        let text = manifest().text().replace(",\"sensors\":true,\"figures\":false", "");
+        let (_, body) = text.split_once('\n').expect("a line");
+        let read: Manifest = serde_json::from_str(body).expect("a manifest");
+        assert!(!body.contains("figures") && read.files[0].sensors && read.files[0].figures);
     }
 
     #[test]

@@ -21,8 +21,8 @@ const MOST_ROWS: usize = 100_000;
 
 impl Engine {
     pub(super) fn range(&self, range: &Range) -> Result<Vec<Row>, Error> {
-        let times =
-            range.from.nanos().max(self.cutoff(&Table::Readings))..=range.to.nanos().saturating_sub(1);
+        let kept = self.kept();
+        let times = range.from.nanos().max(kept.since())..=range.to.nanos().saturating_sub(1);
         let limit = range.limit.clamp(1, MOST_ROWS);
         if times.is_empty() || range.to == Timestamp::MIN {
             return Ok(Vec::new());
@@ -31,7 +31,7 @@ impl Engine {
         let (memory, files) = {
             let state = lock(&self.state);
             let Some(index) = state.names.index(id) else { return Ok(Vec::new()) };
-            (state.collect(index, &times), Arc::clone(&state.files))
+            (kept.of(state.collect(index, &times)), Arc::clone(&state.files))
         };
         let mut files: Vec<&Arc<LiveFile>> = files.iter().collect();
         files.retain(|file| {
@@ -47,7 +47,7 @@ impl Engine {
                 break;
             }
             let run = read_series(&*self.open_files.get(&file.entry)?, &range.series, &times)?;
-            found.add(file.entry.sequence, run);
+            found.add(file.entry.sequence, kept.of(run));
         }
         let rows = found.answer(limit);
         Ok((0..rows.len()).map(|at| rows.row(id, at)).collect())
@@ -55,11 +55,11 @@ impl Engine {
 
     pub(super) fn latest(&self, sources: &[Arc<str>]) -> Vec<Latest> {
         let roll = self.roll();
-        let cutoff = self.cutoff(&Table::Readings);
+        let kept = self.kept();
         let state = lock(&self.state);
         let newest = |at: &u32| {
             let series = &roll.series[*at as usize];
-            let row = state.latest.get(*at).filter(|row| row.time.nanos() >= cutoff)?;
+            let row = state.latest.get(*at).filter(|row| kept.has(row.time.nanos(), row.vintage))?;
             Some(Latest { series: series.clone(), row: *row })
         };
         if sources.is_empty() {
@@ -79,7 +79,7 @@ impl Engine {
         limit: usize,
     ) -> Result<Vec<Record>, Error> {
         let table = Table::Records(Arc::clone(measurement));
-        let (from, to) = (from.nanos().max(self.cutoff(&table)), to.nanos());
+        let (from, to) = (from.nanos().max(self.records_cutoff(measurement)), to.nanos());
         if from >= to || limit == 0 {
             return Ok(Vec::new());
         }

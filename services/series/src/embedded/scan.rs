@@ -8,6 +8,7 @@ use yiwang_model::{Row, Series};
 
 use super::disk_io::corrupt;
 use super::engine::{Engine, lock};
+use super::kept::Kept;
 use super::manifest::{FileEntry, MANIFEST, Manifest, Table};
 use super::merge::merge;
 use super::names;
@@ -31,7 +32,7 @@ pub fn scan_folder(
     let manifest = Manifest::read(disk, folder)?.ok_or_else(missing)?;
     check_files(disk, folder, &manifest)?;
     names::read(disk, folder, manifest.names)?;
-    scan(&manifest.files, i64::MIN, give, |entry| Opened::open(disk, folder, entry).map(Arc::new))?;
+    scan(&manifest.files, Kept::ALL, give, |entry| Opened::open(disk, folder, entry).map(Arc::new))?;
     Ok(manifest.mark)
 }
 
@@ -40,13 +41,13 @@ impl Engine {
         self.flush()?;
         let files = Arc::clone(&lock(&self.state).files);
         let entries: Vec<_> = files.iter().map(|file| Arc::clone(&file.entry)).collect();
-        scan(&entries, self.cutoff(&Table::Readings), give, |entry| self.open_files.get(entry))
+        scan(&entries, self.kept(), give, |entry| self.open_files.get(entry))
     }
 }
 
 fn scan(
     files: &[Arc<FileEntry>],
-    from: i64,
+    kept: Kept,
     give: &mut dyn FnMut(&Series, &Row),
     open: impl Fn(&FileEntry) -> Result<Arc<Opened>, Error>,
 ) -> Result<(), Error> {
@@ -54,11 +55,11 @@ fn scan(
     files.sort_by_key(|entry| entry.sequence);
     let mut pieces = Vec::with_capacity(files.len());
     for entry in files {
-        pieces.push(Pieces::new(open(entry)?, from..=i64::MAX));
+        pieces.push(Pieces::new(open(entry)?, kept.since()..=i64::MAX));
     }
     merge(pieces, &mut |series, run| {
         let id = series.id();
-        (0..run.len()).for_each(|at| give(series, &run.row(id, at)));
+        kept.stretches(run).into_iter().flatten().for_each(|at| give(series, &run.row(id, at)));
         Ok(())
     })?;
     Ok(())

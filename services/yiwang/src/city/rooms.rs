@@ -98,6 +98,7 @@ impl Rooms {
         let late = clock.clone();
         let mut options = yiwang_series::embedded::Options::new(Arc::new(move || late.now()));
         options.retention.readings = config.readings_kept;
+        options.retention.figures = config.figures_kept;
         let embedded = EmbeddedSeries::open(Arc::clone(&disk), &series, options)
             .context("cannot open the series store")?;
         let sqlite = SqliteOrders::open(&orders, ZONE).await.context("cannot open the order store")?;

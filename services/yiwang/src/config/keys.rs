@@ -137,14 +137,23 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key!(
         readings_kept,
-        "How long the series store keeps readings. Default: for ever (\"none\").",
-        "a span of at least 1d, as 400d, or \"none\"",
+        "How long the series store keeps readings of sensors, from their event time. Default: for ever (\"none\"). 400d keeps a year to compare with.",
+        KEPT,
         |text| optional(text, kept),
-        |value: &Option<Span>| Some(value.map_or("\"none\"".into(), |span| format!("\"{span}\"")))
+        shown_kept
+    ),
+    key!(
+        figures_kept,
+        "How long the series store keeps readings that were published as figures of a period, which come months back. Default: for ever (\"none\"); 3653d is ten years.",
+        KEPT,
+        |text| optional(text, kept),
+        shown_kept
     ),
 ];
 
 const ADDRESS: &str = "an address and a port, as 127.0.0.1:8080 or [::1]:0";
+
+const KEPT: &str = "a span of at least 1d, as 400d, or \"none\"";
 
 fn parsed<T: FromStr>(text: &str) -> Result<T, ()> {
     text.trim().parse().map_err(drop)
@@ -178,6 +187,11 @@ fn age(text: &str) -> Result<Duration, ()> {
 
 fn kept(text: &str) -> Result<Span, ()> {
     parsed(text).and_then(|span: Span| if span >= Span::DAY { Ok(span) } else { Err(()) })
+}
+
+#[allow(clippy::unnecessary_wraps)] // the form that `Key::get` has
+fn shown_kept(value: &Option<Span>) -> Option<String> {
+    Some(value.map_or("\"none\"".into(), |span| format!("\"{span}\"")))
 }
 
 fn span(age: Duration) -> Span {

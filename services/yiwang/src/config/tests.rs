@@ -69,6 +69,15 @@ fn credentials_are_read_and_their_faults_told() {
 
 #[test]
 fn what_is_shown_is_read_as_the_same() {
-    let config = of("workers = 5\nlog_max_age = \"2d\"\nlog_max_bytes = \"none\"\nclock = \"feed\"").unwrap();
+    let config = of("workers = 5\nlog_max_age = \"2d\"\nlog_max_bytes = \"none\"\nclock = \"feed\"\nfigures_kept = \"3653d\"").unwrap();
     assert_eq!(of(&config.to_toml()).unwrap(), config);
+}
+
+#[test]
+fn readings_and_figures_are_kept_for_ever_or_for_a_day_at_least() {
+    let kept = |text: &str| of(text).map(|config| (config.readings_kept, config.figures_kept));
+    assert_eq!(kept("").unwrap(), (None, None));
+    let days = |days| Some(yiwang_model::Span::DAY.times(days));
+    assert_eq!(kept("readings_kept = \"400d\"\nfigures_kept = \"3653d\"").unwrap(), (days(400), days(3653)));
+    assert_eq!(kept("readings_kept = \"12h\"\nfigures_kept = \"10 years\"").unwrap_err().len(), 2);
 }

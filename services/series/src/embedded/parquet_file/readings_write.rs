@@ -81,6 +81,8 @@ pub(in crate::embedded) struct Written {
     pub(in crate::embedded) crc32c: u32,
     pub(in crate::embedded) min_time_ns: i64,
     pub(in crate::embedded) max_time_ns: i64,
+    pub(in crate::embedded) sensors: bool,
+    pub(in crate::embedded) figures: bool,
     pub(in crate::embedded) first: (Arc<str>, Arc<str>),
     pub(in crate::embedded) last: (Arc<str>, Arc<str>),
 }
@@ -89,7 +91,17 @@ impl Written {
     /// Of a file without rows.
     pub(super) fn nothing() -> Self {
         let [first, last] = Default::default();
-        Self { rows: 0, bytes: 0, crc32c: 0, min_time_ns: i64::MAX, max_time_ns: i64::MIN, first, last }
+        Self {
+            rows: 0,
+            bytes: 0,
+            crc32c: 0,
+            min_time_ns: i64::MAX,
+            max_time_ns: i64::MIN,
+            sensors: false,
+            figures: false,
+            first,
+            last,
+        }
     }
 }
 
@@ -183,6 +195,9 @@ impl ReadingsWriter {
         }
         written.last = names();
         written.rows += rows.len() as u64;
+        let figures = run.figures.get(rows.clone()).unwrap_or_default();
+        written.figures |= figures.iter().any(|figure| figure.vintage.0.is_some());
+        written.sensors |= figures.is_empty() || figures.iter().any(|figure| figure.vintage.0.is_none());
         written.min_time_ns = written.min_time_ns.min(run.time[rows.start]);
         written.max_time_ns = written.max_time_ns.max(run.time[rows.end - 1]);
     }

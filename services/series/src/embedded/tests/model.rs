@@ -138,6 +138,47 @@ fn what_is_older_than_its_retention_goes_and_its_files_go_too() {
 }
 
 #[test]
+fn figures_outlive_sensors_of_the_same_files() {
+    let (disk, now) = (SimDisk::new(0), Arc::new(AtomicI64::new(0)));
+    let day = 86_400;
+    let retention =
+        Retention { readings: Some(Span::DAY), figures: Some(Span::DAY.times(5)), ..Retention::default() };
+    let open = || open(&disk, Options { retention: retention.clone(), ..options(&now) }).unwrap();
+    let store = open();
+    let figure = |time| {
+        let mut batch = sensor(time, 2.0);
+        batch.names = vec![(series(1).id(), series(1))];
+        (batch.rows[0].series, batch.rows[0].vintage) = (series(1).id(), Vintage(Some(time)));
+        batch
+    };
+    for second in [0, 10, day / 2, 2 * day] {
+        let time = Timestamp::from_secs(second);
+        run(store.write(sensor(time, 1.0))).unwrap();
+        run(store.write(figure(time))).unwrap();
+    }
+    run(store.flush()).unwrap();
+    let both = || {
+        [series(0), series(1)]
+            .map(|series| run(store.range(&Range { series, ..ask(0, 9 * day, 9) })).unwrap().len())
+    };
+    let scanned_rows = || scanned(&disk).rows.len();
+    assert_eq!((both(), scanned_rows()), ([4, 4], 8));
+    now.store(2 * day, Ordering::SeqCst);
+    assert_eq!(both(), [1, 4], "what is too old is not answered, wherever it is");
+    now.store(4 * day, Ordering::SeqCst);
+    while store.tidy().unwrap() {}
+    assert_eq!((both(), scanned_rows()), ([0, 4], 4), "its room is given back");
+    assert_eq!(run(store.latest(&[])).unwrap().len(), 1);
+    now.store(6 * day, Ordering::SeqCst);
+    assert_eq!(both(), [0, 1]);
+    now.store(8 * day, Ordering::SeqCst);
+    while store.tidy().unwrap() {}
+    assert_eq!((both(), store.stats().files), ([0, 0], 0));
+    drop(store);
+    assert_eq!(run(open().latest(&[])).unwrap(), []);
+}
+
+#[test]
 fn three_years_of_figures_make_few_files() {
     let store = open_simple(&SimDisk::new(0)).unwrap();
     for month in 0..36 {
