@@ -2,7 +2,7 @@
 //!
 //! Open: lock the folder, log, stores, judgement, doors. Close: doors first, then what is under way is made durable and the
 //! city ticks a last time, the judgement drains and saves, the stores are filled and flushed. A room that fails ends the
-//! process: better no answer than a wrong one.
+//! process: better no answer than a wrong one. A city that is told to stop does not wait for ever, see [`Stop`].
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -28,9 +28,11 @@ use crate::simulate::Simulation;
 
 mod rooms;
 mod servers;
+mod stop;
 
 pub use rooms::{Rooms, folders};
 use servers::Doors;
+pub use stop::Stop;
 
 /// Where the doors are.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -165,19 +167,20 @@ impl City {
             ended = self.doors.failed() => return Err(ended),
             error = failed(&mut simulation) => return Err(error),
         }
+        let stop = Stop::within(stop::PATIENCE);
         if let Some(simulation) = simulation {
             simulation.stop.cancel();
             // Its readings are in the log or will be sent again; its own end is of no account.
             let _ = tokio::time::timeout(Duration::from_secs(1), simulation.task).await;
         }
-        self.close().await
+        self.close(stop).await
     }
 
     /// Closes in order.
     ///
     /// # Errors
     /// The room that failed.
-    pub async fn close(self) -> anyhow::Result<()> {
+    pub async fn close(self, mut stop: Stop) -> anyhow::Result<()> {
         let Self {
             rooms, stream, ingest, mut tasks, doors, mut consumers, stop_consumers, live, told, ..
         } = self;
@@ -185,19 +188,33 @@ impl City {
         doors.close().await;
         drop(ingest);
         tasks.last_tick.cancel();
-        while let Some(ended) = tasks.running.join_next().await {
-            ended??;
-        }
-        stream.drain().await?;
+        stop.stage("ingest", all(&mut tasks.running)).await?;
+        stop.stage("judgement", async { Ok(stream.drain().await?) }).await?;
         drop(told);
         stop_consumers.cancel();
-        while let Some(ended) = consumers.join_next().await {
-            ended??;
+        stop.stage("stores", all(&mut consumers)).await?;
+        let orders = async {
+            rooms.close().await;
+            Ok(())
+        };
+        stop.stage("orders", orders).await?;
+        match stop.left().as_slice() {
+            [] => tracing::info!("stopped; everything is on disk"),
+            left => tracing::warn!(?left, "stopped in time; all that was acknowledged is in the log"),
         }
-        rooms.close().await;
-        tracing::info!("stopped; everything is on disk");
         Ok(())
     }
+}
+
+/// Waits until all tasks have ended.
+async fn all<E>(tasks: &mut JoinSet<Result<(), E>>) -> anyhow::Result<()>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+    }
+    Ok(())
 }
 
 /// Listeners that are bound, before anything is opened: a port in use costs nothing then.

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use yiwang_catalogue::{Catalogue, Fault};
@@ -184,7 +185,7 @@ pub fn catalogue(path: Option<&Path>) -> Result<Catalogue, Failed> {
 fn start(up: &Up) -> Result<ExitCode, Failed> {
     let (config, catalogue) = up.common.load()?;
     let runtime = runtime()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let catalogue = Arc::new(catalogue);
         let running = city::City::start(&config, Arc::clone(&catalogue)).await?;
         println!("{}", running.greeting(&config));
@@ -195,8 +196,14 @@ fn start(up: &Up) -> Result<ExitCode, Failed> {
         let simulated = up.simulate.then(|| simulate::start(&running, &config, catalogue));
         running.run(simulated).await?;
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    // A stage that was left may still be at work on a thread of its own.
+    runtime.shutdown_timeout(LEAVING);
+    ended
 }
+
+/// How long threads at work may take to end, once the city has stopped.
+const LEAVING: Duration = Duration::from_millis(500);
 
 /// The runtime of all rooms that touch the world.
 pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

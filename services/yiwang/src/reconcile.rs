@@ -24,7 +24,7 @@ use yiwang_proto::log::{Derived, ReadingsRecord, SeriesName, readings_record::Ki
 use yiwang_proto::topics;
 use yiwang_series::Mark;
 
-use crate::city::{City, Rooms, folders};
+use crate::city::{City, Rooms, Stop, folders};
 use crate::cli::{Failed, catalogue, runtime};
 use crate::config::{Config, Layers};
 
@@ -78,7 +78,7 @@ pub fn run(options: Options) -> Result<ExitCode, Failed> {
 
 /// Opens the city and closes it again, which runs everything through.
 async fn drain(config: &Config, catalogue: Arc<Catalogue>) -> anyhow::Result<()> {
-    City::start(config, catalogue).await?.close().await
+    City::start(config, catalogue).await?.close(Stop::patient()).await
 }
 
 async fn balance(config: &Config, acked: &[PathBuf]) -> anyhow::Result<Books> {
