@@ -189,7 +189,7 @@ fn kept(text: &str) -> Result<Span, ()> {
     parsed(text).and_then(|span: Span| if span >= Span::DAY { Ok(span) } else { Err(()) })
 }
 
-#[allow(clippy::unnecessary_wraps)] // the form that `Key::get` has
+// the form that `Key::get` has
 fn shown_kept(value: &Option<Span>) -> Option<String> {
     Some(value.map_or("\"none\"".into(), |span| format!("\"{span}\"")))
 }
@@ -198,17 +198,17 @@ fn span(age: Duration) -> Span {
     Span(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX))
 }
 
-#[allow(clippy::unnecessary_wraps)] // the form that `Key::get` has
+// the form that `Key::get` has
 fn number(value: &impl ToString) -> Option<String> {
     Some(value.to_string())
 }
 
-#[allow(clippy::unnecessary_wraps)] // the form that `Key::get` has
+// the form that `Key::get` has
 fn quoted(value: &impl ToString) -> Option<String> {
     Some(format!("\"{}\"", value.to_string()))
 }
 
-#[allow(clippy::unnecessary_wraps)] // the form that `Key::get` has
+// the form that `Key::get` has
 fn shown(value: &Path) -> Option<String> {
     Some(format!("{:?}", value.display().to_string()))
 }

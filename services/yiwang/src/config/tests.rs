@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used)]
-
 use super::*;
 
 fn of(text: &str) -> Result<Config, Vec<Fault>> {
