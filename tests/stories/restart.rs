@@ -15,14 +15,20 @@ use yiwang_tests::sim::{Door, Sim, number};
 /// How much event time is replayed before and after.
 const HALF: Span = Span::HOUR.times(5);
 
-#[test]
-fn what_goes_on_over_a_stop_is_what_would_have_been_without_it() {
-    let begin = this_minute();
+/// A city that was sent the first half of the story, and its episodes.
+fn half_way(begin: Timestamp) -> (City, Vec<Episode>) {
     let mut city = City::story();
     city.fed().start();
     send(&city, begin, |time| time < begin + HALF);
     city.settle();
-    let before = all(&city);
+    let episodes = all(&city);
+    (city, episodes)
+}
+
+#[test]
+fn what_goes_on_over_a_stop_is_what_would_have_been_without_it() {
+    let begin = this_minute();
+    let (mut city, before) = half_way(begin);
     let active = before.iter().filter(|episode| episode.end.is_none()).count();
     assert!(active > 0, "the story wants an episode that lasts over the stop");
     city.stop();
@@ -79,11 +85,7 @@ fn it_stops_though_nobody_leaves() {
 #[test]
 fn pain_22_a_damaged_checkpoint_falls_back_to_the_one_before() {
     let begin = this_minute();
-    let mut city = City::story();
-    city.fed().start();
-    send(&city, begin, |time| time < begin + HALF);
-    city.settle();
-    let before = all(&city);
+    let (mut city, before) = half_way(begin);
     // Each stop leaves a checkpoint.
     city.stop().start().stop();
     let kept = checkpoints(city.data());

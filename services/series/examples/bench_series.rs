@@ -1,7 +1,7 @@
 //! Measures the embedded store: CPU per row of write and flush, bytes per reading, memory, latency of queries.
 //!
 //! `cargo run --release -p yiwang-series --example bench_series`
-#![allow(clippy::unwrap_used, clippy::cast_precision_loss)]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot go on is to panic where it stands")]
 
 use std::path::Path;
 use std::sync::Arc;

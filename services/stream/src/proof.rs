@@ -1,6 +1,5 @@
 //! What the judgement promises, proven on a small city: [`city`] makes its readings, [`script`] cuts them into records of
 //! a log, [`world`] judges logs, and the rest are the proofs.
-#![allow(clippy::unwrap_used)]
 
 mod bounds;
 mod city;

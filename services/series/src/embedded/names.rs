@@ -188,7 +188,6 @@ impl Hasher for SeededHasher {
         bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
     }
 
-    #[allow(clippy::cast_possible_truncation)] // both halves of the product are used
     fn write_u64(&mut self, number: u64) {
         let product = u128::from(self.0 ^ number) * 0x9E37_79B9_7F4A_7C15;
         self.0 = product as u64 ^ (product >> 64) as u64;

@@ -213,7 +213,6 @@ fn window(word: &str) -> Text {
     }
 }
 
-#[allow(clippy::cast_possible_truncation)] // `as` takes the nearest that there is
 fn seconds(seconds: f64) -> Span {
     Span((seconds * 1e9) as i64)
 }
