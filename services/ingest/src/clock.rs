@@ -3,6 +3,7 @@
 //! City time comes from the ticks that are already in the log and from what moves the clock since: the wall, the feed,
 //! or the wall times a speed. It never falls.
 
+use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use yiwang_model::{Span, Timestamp};
@@ -52,6 +53,15 @@ impl ClockKind {
         }
     }
 
+    /// Whether both are moved by the same thing, at the same speed, whenever they began.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Speed { speed, .. }, Self::Speed { speed: other, .. }) => speed == other,
+            _ => self.word() == other.word(),
+        }
+    }
+
     /// From the log's topic `clock`; `None` for a kind that this release does not know.
     #[must_use]
     pub fn from_log(clock: &log::Clock) -> Option<Self> {
@@ -64,6 +74,15 @@ impl ClockKind {
                 wall_begin: Timestamp(clock.wall_begin_nanos),
             }),
             _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ClockKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wall | Self::Feed => f.write_str(self.word()),
+            Self::Speed { speed, .. } => write!(f, "speed {speed}"),
         }
     }
 }

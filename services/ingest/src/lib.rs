@@ -149,10 +149,11 @@ pub enum Error {
     Log(#[from] yiwang_log::Error),
     /// The log's clock is another than the one asked for.
     #[error(
-        "this log's clock is \"{found}\", and \"{wanted}\" is asked for: a log keeps its clock; choose another data folder"
+        "this log's clock is \"{found}\", and \"{wanted}\" is asked for: a log keeps its clock; \
+         leave out clock and speed, or choose another data folder"
     )]
     OtherClock {
-        /// What the log has.
+        /// What the log has, with its speed.
         found: String,
         /// What was asked for.
         wanted: String,

@@ -32,7 +32,8 @@ const READ_BYTES: usize = 4 << 20;
 /// The clock of this log; a new log gets `wanted` as its first record.
 ///
 /// # Errors
-/// [`Error::OtherClock`] when the log has another kind than the one asked for, or one that is not known.
+/// [`Error::OtherClock`] when the log has another kind or speed than the one asked for; [`Error::Unreadable`] for a kind that
+/// is not known.
 pub async fn clock(log: &dyn Log, wanted: Option<ClockKind>) -> Result<ClockKind, Error> {
     let partition = Partition { topic: TopicId(topics::CLOCK), index: 0 };
     let Some(first) = all(log, partition, Offset(0)).await?.into_iter().next() else {
@@ -41,14 +42,12 @@ pub async fn clock(log: &dyn Log, wanted: Option<ClockKind>) -> Result<ClockKind
         return Ok(kind);
     };
     let found = Clock::decode(first.payload).map_err(|_| Error::Unreadable("clock"))?;
-    let kind = ClockKind::from_log(&found);
-    match (kind, wanted) {
-        (Some(kind), None) => Ok(kind),
-        (Some(kind), Some(wanted)) if kind.word() == wanted.word() => Ok(kind),
-        _ => {
-            let wanted = wanted.map_or("wall", |wanted| wanted.word());
-            Err(Error::OtherClock { found: found.kind, wanted: wanted.to_owned() })
+    let kind = ClockKind::from_log(&found).ok_or(Error::Unreadable("clock"))?;
+    match wanted {
+        Some(wanted) if !wanted.is_like(&kind) => {
+            Err(Error::OtherClock { found: kind.to_string(), wanted: wanted.to_string() })
         }
+        _ => Ok(kind),
     }
 }
 
@@ -162,4 +161,57 @@ pub async fn begin(
     let clock = clock(log, clock_wanted).await?;
     let revision = revision(log, catalogue).await?;
     Ok(Beginning { clock, revision, names: names(log).await?, last_tick: last_tick(log).await? })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::testing::MemoryLog;
+
+    fn speed(speed: f64, began: i64) -> ClockKind {
+        let began = Timestamp::from_secs(began);
+        ClockKind::Speed { speed, city_begin: began, wall_begin: began }
+    }
+
+    #[tokio::test]
+    async fn the_first_record_names_the_clock_and_another_is_refused() {
+        let kinds = [ClockKind::Wall, ClockKind::Feed, speed(60.0, 7), speed(5.0, 7)];
+        for made in kinds {
+            let log = MemoryLog::new(1);
+            assert_eq!(clock(&log, Some(made)).await.unwrap(), made);
+            let first = log.topic(topics::CLOCK).remove(0);
+            assert_eq!(ClockKind::from_log(&Clock::decode(first).unwrap()), Some(made));
+            assert_eq!(clock(&log, None).await.unwrap(), made);
+            for wanted in kinds {
+                match clock(&log, Some(wanted)).await {
+                    Ok(kept) => assert_eq!((kept, wanted), (made, made)),
+                    Err(error) => {
+                        let said = error.to_string();
+                        assert!(wanted != made && matches!(error, Error::OtherClock { .. }), "{said}");
+                        assert!(said.contains(&format!("\"{made}\"")), "{said}");
+                        assert!(said.contains(&format!("\"{wanted}\"")), "{said}");
+                    }
+                }
+            }
+            assert_eq!(log.topic(topics::CLOCK).len(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_same_speed_goes_on_from_its_first_beginning() {
+        let log = MemoryLog::new(1);
+        let first = clock(&log, Some(speed(60.0, 7))).await.unwrap();
+        assert_eq!(clock(&log, Some(speed(60.0, 9))).await.unwrap(), first);
+    }
+
+    #[tokio::test]
+    async fn a_new_log_has_the_wall_unless_told_and_an_unknown_clock_is_not_guessed() {
+        assert_eq!(clock(&MemoryLog::new(1), None).await.unwrap(), ClockKind::Wall);
+        let log = MemoryLog::new(1);
+        let moon = Clock { kind: "moon".into(), ..Clock::default() };
+        log.append(Class::Inner, vec![to(topics::CLOCK, 0, &moon)]).await.unwrap();
+        assert!(matches!(clock(&log, None).await, Err(Error::Unreadable("clock"))));
+    }
 }
