@@ -88,10 +88,16 @@ impl Metric {
         (self.min..=self.max).contains(&value)
     }
 
-    /// Whether an event time can be, when the city's clock says `city`.
+    /// Whether a time is further behind the city's clock, which says `city`, than is plausible.
     #[must_use]
-    pub fn is_plausible(&self, time: Timestamp, city: Timestamp) -> bool {
-        city - self.back <= time && time <= city + self.ahead
+    pub fn is_late(&self, time: Timestamp, city: Timestamp) -> bool {
+        time < city - self.back
+    }
+
+    /// Whether a time is further ahead of the city's clock, which says `city`, than is plausible.
+    #[must_use]
+    pub fn is_early(&self, time: Timestamp, city: Timestamp) -> bool {
+        time > city + self.ahead
     }
 
     pub(crate) fn read(entry: &Entry<'_>, ids: &mut Ids) -> Option<Self> {

@@ -210,12 +210,12 @@ fn the_metric_says_what_is_possible_and_plausible() {
     assert!(sensor.is_possible(0.0) && sensor.is_possible(2000.0));
     assert!(!sensor.is_possible(-0.1) && !sensor.is_possible(f64::NAN) && !sensor.is_possible(f64::INFINITY));
     let city = at("2026-03-02T12:00:00+08:00");
-    assert!(sensor.is_plausible(at("2026-03-02T12:05:00+08:00"), city));
-    assert!(!sensor.is_plausible(at("2026-03-02T12:05:00.000000001+08:00"), city));
-    assert!(sensor.is_plausible(at("2026-03-01T12:00:00+08:00"), city));
-    assert!(!sensor.is_plausible(at("2026-03-01T11:59:59+08:00"), city));
-    assert!(figure.is_plausible(at("2023-03-02T00:00:00+08:00"), city));
-    assert!(!figure.is_plausible(at("1970-01-01T00:00:00Z"), city));
+    assert!(!sensor.is_early(at("2026-03-02T12:05:00+08:00"), city));
+    assert!(sensor.is_early(at("2026-03-02T12:05:00.000000001+08:00"), city));
+    assert!(!sensor.is_late(at("2026-03-01T12:00:00+08:00"), city));
+    assert!(sensor.is_late(at("2026-03-01T11:59:59.999999999+08:00"), city));
+    assert!(!figure.is_late(at("2023-03-02T00:00:00+08:00"), city));
+    assert!(figure.is_late(at("1970-01-01T00:00:00Z"), city));
 }
 
 /// A key of the small city with any text, which need not fit.

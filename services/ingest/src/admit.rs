@@ -38,10 +38,10 @@ impl Plausible {
 
     fn check(self, metric: &Metric, time: Timestamp) -> Result<(), (Reason, Span)> {
         let Some(city) = self.city else { return Ok(()) };
-        if time < city - metric.back {
+        if metric.is_late(time, city) {
             return Err((Reason::TooLate, city - time));
         }
-        if !self.feed && time > city + metric.ahead {
+        if !self.feed && metric.is_early(time, city) {
             return Err((Reason::TooEarly, time - city));
         }
         Ok(())
@@ -90,7 +90,7 @@ pub fn check_unit(metric: &Metric, unit: &Unit) -> Result<(), Refused> {
 /// The reason and the sentence.
 pub fn check_row(known: &Known, plausible: Plausible, row: &Row) -> Result<(), Refused> {
     let metric = &known.metric;
-    if !(metric.min..=metric.max).contains(&row.value) {
+    if !metric.is_possible(row.value) {
         return Err(impossible(metric, row.value));
     }
     plausible.check(metric, row.time).map_err(|(reason, off)| implausible(metric, row.time, reason, off))?;
@@ -106,7 +106,7 @@ pub fn check_row(known: &Known, plausible: Plausible, row: &Row) -> Result<(), R
 
 fn check_vintage(plausible: Plausible, metric: &Metric, vintage: Timestamp) -> Result<(), Refused> {
     match plausible.city {
-        Some(city) if !plausible.feed && vintage > city + metric.ahead => {
+        Some(city) if !plausible.feed && metric.is_early(vintage, city) => {
             Err((Reason::BadPeriod, format!("published at {vintage}, which is after the city's time {city}")))
         }
         _ => Ok(()),

@@ -104,6 +104,17 @@ fn bounds_belong_to_what_is_possible() {
 }
 
 #[test]
+fn a_figure_comes_36_months_back_and_no_further() {
+    let months = Span::DAY.times(36 * 31);
+    let figure = |time: Timestamp| {
+        let series = Series::new("510104-statistics", "gdp").unwrap();
+        with(|said| *said = Reading { series, time, unit: Unit::new("亿元"), ..said.clone() })
+    };
+    assert_eq!(reason(now(), &figure(NOON - months)), None);
+    assert_eq!(reason(now(), &figure(NOON - months - Span(1))), Some(Reason::TooLate));
+}
+
+#[test]
 fn where_the_feed_moves_the_clock_nothing_is_early() {
     let early = with(|said| said.time = NOON + Span::DAY.times(400));
     let late = with(|said| said.time = NOON - Span::DAY - Span::SECOND);
