@@ -75,6 +75,12 @@ impl City {
         self
     }
 
+    /// From the next start on this flag, which has no value.
+    pub fn switch(&mut self, name: &str) -> &mut Self {
+        self.flags.push(name.to_owned());
+        self
+    }
+
     /// City time follows the newest reading.
     pub fn fed(&mut self) -> &mut Self {
         self.flag("--clock", "feed")
@@ -148,7 +154,8 @@ impl City {
         for (flag, address) in self.listens() {
             command.arg(flag).arg(address.to_string());
         }
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let greeting = File::create(self.beside("greeting.txt")).expect("a file");
+        command.stdin(Stdio::null()).stdout(greeting).stderr(log);
         self.child = Some(command.spawn().expect("the program starts"));
     }
 
@@ -191,12 +198,25 @@ impl City {
         self
     }
 
-    /// Asks it to stop, as Ctrl-C does, and waits until it has.
+    /// Asks it to stop, as a service manager does, and waits until it has.
     ///
     /// # Panics
     /// When it ends with an error.
     pub fn stop(&mut self) -> &mut Self {
         self.tell_to_stop();
+        self.stopped()
+    }
+
+    /// Presses Ctrl-C, and waits until it has stopped.
+    ///
+    /// # Panics
+    /// When it ends with an error.
+    pub fn interrupt(&mut self) -> &mut Self {
+        kill_process(self.pid(), Signal::INT).expect("the city runs");
+        self.stopped()
+    }
+
+    fn stopped(&mut self) -> &mut Self {
         let status = wait::until_some("the city has stopped", || self.ended());
         assert!(status.success(), "the city stopped with {status}:\n{}", self.said());
         self
@@ -224,6 +244,11 @@ impl City {
     /// What it said on the standard error, over all starts.
     pub fn said(&self) -> String {
         std::fs::read_to_string(self.beside("said.log")).unwrap_or_default()
+    }
+
+    /// What it printed on the standard output since the last start.
+    pub fn greeting(&self) -> String {
+        std::fs::read_to_string(self.beside("greeting.txt")).unwrap_or_default()
     }
 
     /// Asks the HTTP door; an answer other than 200 is a failure of the story.
@@ -284,7 +309,7 @@ impl City {
     /// Balances the books, in a folder that no process holds.
     pub fn reconcile(&self, drain: bool, acked: &[&Path]) -> books::Books {
         assert!(self.child.is_none(), "the city still runs");
-        books::reconcile(&self.data, self.catalogue.as_deref(), drain, acked)
+        books::reconcile(&self.data, drain, acked)
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 use yiwang_model::Timestamp;
 use yiwang_proto::v1::ingest_service_client::IngestServiceClient;
 use yiwang_proto::v1::push_request::Batch;
@@ -28,6 +28,14 @@ impl Gateway {
     /// Opens a stream. Its connection lives on a thread of its own, so that it answers pings while the story does other
     /// things: it never goes away by itself.
     pub fn open(at: SocketAddr, name: &str) -> Self {
+        Self::knock(at, name, None).expect("a stream")
+    }
+
+    /// The same, with this metadata `authorization`.
+    ///
+    /// # Errors
+    /// The status with which the city refused the stream.
+    pub fn knock(at: SocketAddr, name: &str, who: Option<&str>) -> Result<Self, Status> {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(1).enable_all().build().expect("a runtime");
         let (requests, waiting) = mpsc::channel(4);
@@ -35,9 +43,9 @@ impl Gateway {
             let client =
                 IngestServiceClient::connect(format!("http://{at}")).await.expect("the door is open");
             let mut client = client.max_encoding_message_size(MAX_BYTES);
-            client.push(ReceiverStream::new(waiting)).await.expect("a stream").into_inner()
-        });
-        Self { runtime, name: name.to_owned(), sequence: 0, requests, replies }
+            client.push(as_whom(ReceiverStream::new(waiting), who)).await.map(Response::into_inner)
+        })?;
+        Ok(Self { runtime, name: name.to_owned(), sequence: 0, requests, replies })
     }
 
     /// Sends a batch under the next sequence and waits for its answer.
@@ -79,6 +87,15 @@ impl Gateway {
     pub fn columns(&mut self, columns: Columns) -> Result<PushReply, Status> {
         self.push(Some(Batch::Columns(columns)))
     }
+}
+
+/// A request with this metadata `authorization`.
+pub fn as_whom<T>(message: T, who: Option<&str>) -> Request<T> {
+    let mut request = Request::new(message);
+    if let Some(who) = who {
+        request.metadata_mut().insert("authorization", who.parse().expect("plain text"));
+    }
+    request
 }
 
 /// A good reading of PM2.5.

@@ -6,16 +6,30 @@ use std::time::Duration;
 
 /// Status and body of an answer; an error when the city does not answer.
 pub fn get(at: SocketAddr, path: &str) -> std::io::Result<(u16, String)> {
-    ask(at, &format!("GET {path} HTTP/1.0\r\nHost: {at}\r\n\r\n"))
+    get_as(at, None, path)
+}
+
+/// The same, with this value of the header `Authorization`.
+pub fn get_as(at: SocketAddr, who: Option<&str>, path: &str) -> std::io::Result<(u16, String)> {
+    ask(at, &format!("GET {path} HTTP/1.0\r\nHost: {at}{}\r\n\r\n", authorization(who)))
 }
 
 /// Sends a JSON body.
 pub fn post(at: SocketAddr, path: &str, body: &str) -> std::io::Result<(u16, String)> {
-    let length = body.len();
+    post_as(at, None, path, body)
+}
+
+/// The same, with this value of the header `Authorization`.
+pub fn post_as(at: SocketAddr, who: Option<&str>, path: &str, body: &str) -> std::io::Result<(u16, String)> {
+    let (length, who) = (body.len(), authorization(who));
     let head = format!(
-        "POST {path} HTTP/1.0\r\nHost: {at}\r\nContent-Type: application/json\r\nContent-Length: {length}"
+        "POST {path} HTTP/1.0\r\nHost: {at}\r\nContent-Type: application/json\r\nContent-Length: {length}{who}"
     );
     ask(at, &format!("{head}\r\n\r\n{body}"))
+}
+
+fn authorization(who: Option<&str>) -> String {
+    who.map_or_else(String::new, |who| format!("\r\nAuthorization: {who}"))
 }
 
 fn ask(at: SocketAddr, request: &str) -> std::io::Result<(u16, String)> {

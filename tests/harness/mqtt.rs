@@ -25,16 +25,28 @@ impl Client {
 
     /// Connects; `version` is 4 for 3.1.1 and 5 for 5.0.
     pub fn connect(at: SocketAddr, version: u8, name: &str) -> Self {
+        let (client, code) = Self::knock(at, version, name, None);
+        assert_eq!(code, 0, "CONNECT was refused");
+        client
+    }
+
+    /// Connects with a user name and a password; the code of the CONNACK comes with it.
+    pub fn knock(at: SocketAddr, version: u8, name: &str, login: Option<(&str, &str)>) -> (Self, u8) {
         let mut client = Self::silent(at, version);
-        let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', version, 2, 0, 60];
+        let flags = if login.is_some() { 0xc2 } else { 0x02 };
+        let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', version, flags, 0, 60];
         if version == 5 {
             body.push(0);
         }
         text(&mut body, name.as_bytes());
+        if let Some((user, password)) = login {
+            text(&mut body, user.as_bytes());
+            text(&mut body, password.as_bytes());
+        }
         client.send(&packet(0x10, &body));
         let (kind, answer) = client.receive().expect("CONNACK");
-        assert_eq!((kind, answer[1]), (0x20, 0), "CONNECT was refused: {answer:?}");
-        client
+        assert_eq!(kind, 0x20, "something else than CONNACK: {answer:?}");
+        (client, answer[1])
     }
 
     /// Sends bytes; that the city has closed meanwhile shows when it is asked for its answer.

@@ -94,7 +94,8 @@ fn fill_and_free(disk: &Tmpfs, reserve: &str) {
     std::fs::remove_dir_all(data).unwrap();
 }
 
-/// No reading is admitted, and yet epochs are judged, people work on orders, and the state is saved.
+/// No reading is admitted, and yet epochs are judged, people work on orders, the state is saved, and what the series store
+/// has in memory goes to its files.
 fn the_city_goes_on_within_the_reserve(city: &City) {
     let (epoch, saved) = (city.metric("yiwang_epoch"), city.metric("yiwang_checkpoint_epoch"));
     wait::until("the judgement goes on", || city.metric("yiwang_epoch") > epoch);
@@ -104,6 +105,8 @@ fn the_city_goes_on_within_the_reserve(city: &City) {
         http::post(city.at().http, &path, r#"{"to":"accepted","note":"within the reserve"}"#).unwrap();
     assert_eq!(status, 200, "{answer}");
     wait::until("there is a checkpoint", || city.metric("yiwang_checkpoint_epoch") > saved);
+    // The rows that came last before the disk was full.
+    wait::until("rows go to files", || city.metric("yiwang_store_buffered_rows") == 0.0);
     nothing_is_acknowledged(city);
 }
 

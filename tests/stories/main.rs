@@ -5,13 +5,17 @@
     reason = "helpers of a story are part of its test, and panic where they stand"
 )]
 mod bad_input;
+mod bad_start;
 mod beijing;
 mod catalogue_change;
+mod credentials;
 mod disk_full;
 mod disk_full_parts;
+mod first_light;
 mod flood;
 mod foreign;
 mod kill_nine;
+mod readable;
 mod reconcile;
 mod repeats;
 mod restart;

@@ -63,7 +63,7 @@ fn pain_17_an_active_order_is_cleared_after_a_restart() {
     assert_eq!(cleared[0].timeline.len(), opened[0].timeline.len() + 1, "{:?}", cleared[0].timeline);
 }
 
-/// Whoever stays connected does not hold the city up, nor do senders in the midst of it.
+/// Whoever stays connected does not hold Ctrl-C up, nor do senders in the midst of it.
 #[test]
 fn it_stops_though_nobody_leaves() {
     let mut city = City::new();
@@ -75,7 +75,7 @@ fn it_stops_though_nobody_leaves() {
     page.read_exact(&mut [0; 64]).unwrap();
     let load = Sim::run(&city, Door::Grpc, &["load", "--series", "100", "--seconds", "1000"]);
     gateway.push(None).unwrap();
-    city.stop();
+    city.interrupt();
     assert!(client.closed().is_some_and(|(kind, _)| kind == 0xe0), "a client of version 5 is told goodbye");
     drop(load);
     city.reconcile(false, &[]).must_balance();
