@@ -87,6 +87,16 @@ struct Up {
 /// Bad usage or configuration (`EX_USAGE` of sysexits).
 const USAGE: u8 = 64;
 
+/// Says what a command line lacks; help and version, which were asked for, are no misuse.
+pub fn misused(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    ExitCode::from(code(error))
+}
+
+fn code(error: &clap::Error) -> u8 {
+    if error.use_stderr() { USAGE } else { 0 }
+}
+
 /// Why a command ends early.
 pub enum Failed {
     /// Something is wrong with what was configured.
@@ -161,14 +171,13 @@ impl Common {
 
     /// Configuration and catalogue; of both, all faults.
     fn load(&self) -> Result<(Config, Catalogue), Failed> {
-        match self.layers().finish() {
-            Ok(config) => catalogue(config.catalogue.as_deref()).map(|catalogue| (config, catalogue)),
-            Err(mut faults) => {
-                let path = self.catalogue.as_ref().map(PathBuf::from);
-                if let Err(Failed::Faults(more)) = catalogue(path.as_deref()) {
-                    faults.extend(more);
-                }
-                Err(Failed::Faults(faults))
+        let layers = self.layers();
+        let catalogue = read_catalogue(layers.catalogue());
+        match (layers.finish(), catalogue) {
+            (Ok(config), Ok(catalogue)) => Ok((config, catalogue)),
+            (config, catalogue) => {
+                let faults = [config.err(), catalogue.err()];
+                Err(Failed::Faults(faults.into_iter().flatten().flatten().collect()))
             }
         }
     }
@@ -179,11 +188,16 @@ const NOT_KEYS: [&str; 1] = ["YIWANG_LOG"];
 
 /// The catalogue of a file or folder, or the demo city.
 pub fn catalogue(path: Option<&Path>) -> Result<Catalogue, Failed> {
-    path.map_or_else(|| Ok(Catalogue::demo()), |path| Catalogue::load(path).map_err(Failed::Faults))
+    read_catalogue(path).map_err(Failed::Faults)
+}
+
+fn read_catalogue(path: Option<&Path>) -> Result<Catalogue, Vec<Fault>> {
+    path.map_or_else(|| Ok(Catalogue::demo()), Catalogue::load)
 }
 
 fn start(up: &Up) -> Result<ExitCode, Failed> {
-    let (config, catalogue) = up.common.load()?;
+    let (mut config, catalogue) = up.common.load()?;
+    let credential = if up.simulate { simulate::credential(&mut config)? } else { None };
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let catalogue = Arc::new(catalogue);
@@ -193,7 +207,7 @@ fn start(up: &Up) -> Result<ExitCode, Failed> {
         if let Some(file) = &up.ready_file {
             running.write_ready(file)?;
         }
-        let simulated = up.simulate.then(|| simulate::start(&running, &config, catalogue));
+        let simulated = up.simulate.then(|| simulate::start(&running, &config, catalogue, credential));
         running.run(simulated).await?;
         Ok(ExitCode::SUCCESS)
     });
@@ -235,3 +249,6 @@ fn show(common: &Common) -> Result<ExitCode, Failed> {
     print!("{}", config.to_toml());
     Ok(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+mod tests;

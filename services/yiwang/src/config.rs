@@ -27,6 +27,17 @@ pub enum Clock {
     Feed,
 }
 
+impl Clock {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Wall => "wall",
+            Self::Feed => "feed",
+        }
+    }
+}
+
 /// What holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -46,7 +57,7 @@ pub struct Config {
     pub http_listen: SocketAddr,
     /// The clock of a log that is made; none for what the log has, or the wall.
     pub clock: Option<Clock>,
-    /// City seconds a wall second.
+    /// City seconds a wall second; other than 1 it is a clock of its own, and `clock` is none.
     pub speed: f64,
     /// Bytes of a segment of the log.
     pub segment_bytes: u64,
@@ -98,6 +109,8 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 pub struct Layers {
     config: Config,
     faults: Vec<Fault>,
+    /// Whether any layer named a speed: 1 that is asked for is more than 1 by default.
+    speed_said: bool,
 }
 
 impl Layers {
@@ -152,6 +165,7 @@ impl Layers {
         if (known.set)(&mut self.config, value).is_err() {
             self.fault(file, line, key, &format!("{value:.100?}"), known.wanted);
         }
+        self.speed_said |= key == "speed";
     }
 
     fn fault(&mut self, file: &str, line: usize, key: &str, found: &str, wanted: &str) {
@@ -159,13 +173,35 @@ impl Layers {
         self.faults.push(Fault { file, line, key, found: found.to_owned(), wanted: wanted.to_owned() });
     }
 
+    /// The catalogue as far as the layers go, so that its faults can be told beside theirs.
+    #[must_use]
+    pub fn catalogue(&self) -> Option<&Path> {
+        self.config.catalogue.as_deref()
+    }
+
     /// What holds.
     ///
     /// # Errors
     /// All faults.
     pub fn finish(mut self) -> Result<Config, Vec<Fault>> {
+        self.check_clock();
         self.check_listen();
         if self.faults.is_empty() { Ok(self.config) } else { Err(self.faults) }
+    }
+
+    /// A speed other than 1 is a clock of its own; a speed of 1 that somebody asked for is the wall's.
+    fn check_clock(&mut self) {
+        let Config { clock, speed, .. } = self.config;
+        match clock {
+            None if self.speed_said && speed == 1.0 => self.config.clock = Some(Clock::Wall),
+            Some(clock) if speed != 1.0 => {
+                let wanted =
+                    "speed without clock, for a city at so many times the wall; or clock without speed";
+                let found = format!("{speed} beside clock \"{}\"", clock.word());
+                self.fault("configuration", 0, "speed", &found, wanted);
+            }
+            _ => {}
+        }
     }
 
     /// Without credentials nobody but this machine may come in.

@@ -90,16 +90,16 @@ pub(super) const KEYS: &[Key] = &[
         "What moves the clock of a city that is made: wall, or feed for a replayed one. Default: what its log has, or wall.",
         "\"wall\" or \"feed\"",
         |text| clock(text).map(Some),
-        |value: &Option<Clock>| value
-            .map(|clock| if clock == Clock::Wall { "\"wall\"" } else { "\"feed\"" }.into())
+        |value: &Option<Clock>| value.map(|clock| format!("\"{}\"", clock.word()))
     ),
-    key!(
-        speed,
-        "City seconds a wall second, for a simulated city that is made. Default: 1.",
-        "a number above 0 and up to 100000",
-        |text| within(text, f64::MIN_POSITIVE, 100_000.0),
-        number
-    ),
+    Key {
+        name: "speed",
+        meaning: "City seconds a wall second, for a simulated city that is made: a clock of its own, so not beside clock. Default: what its log has, or 1.",
+        wanted: "a number above 0 and up to 100000",
+        set: |config, text| within(text, f64::MIN_POSITIVE, 100_000.0).map(|speed| config.speed = speed),
+        // A speed of 1 that nobody asked for takes what the log has, and is not to be read as asked for.
+        get: |config| (config.speed != 1.0 || config.clock.is_some()).then(|| config.speed.to_string()),
+    },
     key!(
         segment_bytes,
         "Bytes of a segment of the log; the log is dropped by whole segments. Default: 67108864 (64 MiB).",

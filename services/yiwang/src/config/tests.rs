@@ -66,7 +66,25 @@ fn credentials_are_read_and_their_faults_told() {
 }
 
 #[test]
+fn a_speed_is_a_clock_of_its_own() {
+    let clock = |text: &str| of(text).map(|config| (config.clock, config.speed));
+    assert_eq!(clock("").unwrap(), (None, 1.0));
+    assert_eq!(clock("speed = 60").unwrap(), (None, 60.0));
+    assert_eq!(clock("speed = 1").unwrap(), (Some(Clock::Wall), 1.0));
+    for word in ["wall", "feed"] {
+        let faults = of(&format!("clock = \"{word}\"\nspeed = 60")).unwrap_err();
+        assert_eq!((faults.len(), faults[0].key.as_str()), (1, "speed"));
+        assert!(faults[0].found.contains("60") && faults[0].found.contains(word), "{}", faults[0]);
+        assert!(faults[0].wanted.contains("clock without speed"), "{}", faults[0]);
+    }
+}
+
+#[test]
 fn what_is_shown_is_read_as_the_same() {
+    for text in ["", "speed = 60", "speed = 1", "clock = \"wall\""] {
+        let config = of(text).unwrap();
+        assert_eq!(of(&config.to_toml()).unwrap(), config, "{text}");
+    }
     let config = of("workers = 5\nlog_max_age = \"2d\"\nlog_max_bytes = \"none\"\nclock = \"feed\"\nfigures_kept = \"3653d\"").unwrap();
     assert_eq!(of(&config.to_toml()).unwrap(), config);
 }
