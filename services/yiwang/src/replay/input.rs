@@ -1,11 +1,12 @@
 //! The files that `yiwang replay` reads.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error, Visitor};
+use serde::{Deserialize, Deserializer};
 use yiwang_model::{Quality, Timestamp, Vintage};
 
 use crate::cli::Failed;
@@ -30,8 +31,8 @@ struct Typed {
     metric: String,
     time: Timestamp,
     value: f64,
-    #[serde(default)]
-    quality: Option<Quality>,
+    #[serde(default, deserialize_with = "quality")]
+    quality: Quality,
     #[serde(default)]
     vintage: Option<Timestamp>,
 }
@@ -39,15 +40,35 @@ struct Typed {
 impl Typed {
     fn line(self, number: u64) -> Line {
         let Self { source, metric, time, value, quality, vintage } = self;
-        Line {
-            number,
-            source,
-            metric,
-            time,
-            value,
-            quality: quality.unwrap_or_default(),
-            vintage: Vintage(vintage),
-        }
+        Line { number, source, metric, time, value, quality, vintage: Vintage(vintage) }
+    }
+}
+
+/// A quality by its word, as in APIs, or by its number, as on the wire; nothing is good.
+fn quality<'de, D: Deserializer<'de>>(from: D) -> Result<Quality, D::Error> {
+    from.deserialize_any(WordOrNumber)
+}
+
+struct WordOrNumber;
+
+impl Visitor<'_> for WordOrNumber {
+    type Value = Quality;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a quality as a word, as good, or as a number from 0 to 7")
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Quality, E> {
+        let known = u8::try_from(number).ok().and_then(Quality::from_number);
+        known.ok_or_else(|| E::custom(format!("quality {number} is not known; known are 0 to 7")))
+    }
+
+    fn visit_str<E: Error>(self, word: &str) -> Result<Quality, E> {
+        if word.is_empty() { Ok(Quality::Good) } else { word.parse().map_err(E::custom) }
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Quality, E> {
+        Ok(Quality::Good)
     }
 }
 
@@ -78,13 +99,19 @@ fn csv(file: File) -> Result<Vec<Line>, String> {
     }
     let mut lines = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(|error| error.to_string())?;
+        let record = record.map_err(|error| at_line(&error))?;
         let number = record.position().map_or(0, csv::Position::line);
         let typed: Typed =
             record.deserialize(Some(&headers)).map_err(|error| format!("line {number}: {error}"))?;
         lines.push(typed.line(number));
     }
     Ok(lines)
+}
+
+/// What is wrong with a record, behind its line.
+fn at_line(error: &csv::Error) -> String {
+    let line = error.position().map_or(0, csv::Position::line);
+    format!("line {line}: {error}")
 }
 
 fn jsonl(file: File) -> Result<Vec<Line>, String> {
@@ -104,3 +131,6 @@ fn jsonl(file: File) -> Result<Vec<Line>, String> {
 fn json<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
     serde_json::from_str(text)
 }
+
+#[cfg(test)]
+mod tests;
