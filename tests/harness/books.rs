@@ -29,14 +29,11 @@ impl Books {
 }
 
 /// Runs it.
-pub fn reconcile(data: &Path, catalogue: Option<&Path>, drain: bool, acked: &[&Path]) -> Books {
+pub fn reconcile(data: &Path, drain: bool, acked: &[&Path]) -> Books {
     let mut command = programs::yiwang();
     command.arg("reconcile").arg("--data-dir").arg(data);
     if drain {
         command.arg("--drain");
-    }
-    if let Some(catalogue) = catalogue {
-        command.arg("--catalogue").arg(catalogue);
     }
     for file in acked {
         command.arg("--acked").arg(file);

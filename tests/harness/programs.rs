@@ -21,6 +21,12 @@ pub fn sensors_sim() -> Command {
     command
 }
 
+/// The Python of `tests/.venv`, with the clients that the stories need; none where it could not be installed.
+pub fn python() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv");
+    folder.join("installed").exists().then(|| folder.join("bin/python"))
+}
+
 /// A program of the workspace, without the environment's own configuration.
 fn program(name: &str) -> Command {
     let mut command = Command::new(built().join(name));

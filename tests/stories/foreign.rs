@@ -34,7 +34,7 @@ fn mosquitto_pub_is_acknowledged() {
 
 #[test]
 fn paho_is_acknowledged_in_both_versions() {
-    let Some(python) = python() else {
+    let Some(python) = programs::python() else {
         return skip("paho", "tests/.venv is not there; tests/install.sh makes it");
     };
     let mut city = City::story();
@@ -58,7 +58,7 @@ fn paho_is_acknowledged_in_both_versions() {
 
 #[test]
 fn grpcio_is_answered_with_the_published_proto() {
-    let Some(python) = python() else {
+    let Some(python) = programs::python() else {
         return skip("grpcio", "tests/.venv is not there; tests/install.sh makes it");
     };
     let mut city = City::story();
@@ -70,12 +70,6 @@ fn grpcio_is_answered_with_the_published_proto() {
     let said = feed(command, &[]);
     assert_eq!(said.trim(), format!("{READINGS} 0 0"));
     found(&city, "story-01", begin);
-}
-
-/// The Python of `tests/.venv`.
-fn python() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv");
-    folder.join("installed").exists().then(|| folder.join("bin/python"))
 }
 
 fn client(name: &str) -> PathBuf {

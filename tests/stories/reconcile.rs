@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use yiwang_tests::city::City;
 use yiwang_tests::feed::{Feed, this_minute};
 use yiwang_tests::sim::{Door, Sim, number};
+use yiwang_tests::{programs, skip};
 
 #[test]
 fn a_record_cut_from_the_log_is_found() {
@@ -14,6 +15,58 @@ fn a_record_cut_from_the_log_is_found() {
     let segment = newest(&city.data().join("log/main"), ".seg");
     cut_last_block(&segment);
     city.reconcile(false, &files).must_differ("is not in the log");
+}
+
+/// What comes behind it is whole; the log does not open, and the other books are balanced all the same.
+#[test]
+fn a_record_cut_from_the_middle_of_the_log_is_found() {
+    let (city, acked) = stopped_city();
+    let segment = newest(&city.data().join("log/main"), ".seg");
+    let frames = frames(&std::fs::read(&segment).unwrap());
+    let (from, to) = frames[frames.len() / 2];
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes.drain(from..to);
+    std::fs::write(&segment, bytes).unwrap();
+    let books = city.reconcile(false, &[&acked]);
+    books.must_differ("the log cannot be read");
+    books.must_differ("episodes and their orders: ");
+}
+
+#[test]
+fn a_row_group_deleted_from_the_store_is_found() {
+    let Some(python) = programs::python() else {
+        return skip("a deleted row group", "tests/.venv is not there; tests/install.sh makes it");
+    };
+    let (city, acked) = stopped_city();
+    let file = largest(&city.data().join("series/readings"), ".parquet");
+    // A whole file, with all but its last row group; or, of one that has only one, with half of its rows.
+    let script = "import sys, pyarrow.parquet as pq\n\
+         read = pq.ParquetFile(sys.argv[1])\n\
+         groups = read.num_row_groups\n\
+         left = read.read_row_groups(range(groups - 1)) if groups > 1 else read.read().slice(0, read.metadata.num_rows // 2)\n\
+         pq.write_table(left, sys.argv[1])";
+    let status = std::process::Command::new(python).arg("-c").arg(script).arg(&file).status().unwrap();
+    assert!(status.success());
+    city.reconcile(false, &[&acked]).must_differ(&file.file_name().unwrap().to_string_lossy());
+}
+
+/// Whoever audits has no say in what is judged, and need not know how the city was configured.
+#[test]
+fn what_is_drained_is_judged_as_the_city_would_have() {
+    let mut city = City::story();
+    city.config("partitions = 8").fed().start();
+    let input = city.beside("story.csv");
+    Feed::rhythm(4, this_minute(), yiwang_model::Span::HOUR.times(3)).write(&input);
+    let report = Sim::replay(&city, Door::Both, &[&input], &[]).report();
+    assert_eq!(number(&report, "acked"), number(&report, "readings"), "{report}");
+    city.kill();
+    city.reconcile(true, &[]).must_balance();
+    city.start();
+    assert!(
+        !city.said().contains("new catalogue"),
+        "the catalogue in force is the city's own:\n{}",
+        city.said()
+    );
 }
 
 #[test]
@@ -106,21 +159,27 @@ fn copy(from: &Path, to: &Path) {
 /// Ends a segment before its last record that is larger than a tick: a block of readings and all behind it are gone, and
 /// what is left is whole. The format stands in `services/log/src/embedded.rs`.
 fn cut_last_block(segment: &Path) {
+    let bytes = std::fs::read(segment).unwrap();
+    let (block, _) = frames(&bytes).pop().expect("a block of readings");
+    std::fs::write(segment, &bytes[..block]).unwrap();
+}
+
+/// From where to where the records of a segment go that are larger than a tick: blocks of readings.
+fn frames(bytes: &[u8]) -> Vec<(usize, usize)> {
     const FRAME_HEAD: usize = 28;
     const TICK: usize = 64;
-    let bytes = std::fs::read(segment).unwrap();
     let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     let partitions = u32_at(35);
-    let (mut at, mut block) = (43 + 8 * partitions, None);
+    let (mut at, mut blocks) = (43 + 8 * partitions, Vec::new());
     while at + FRAME_HEAD <= bytes.len() {
-        let payload = u32_at(at);
-        let topic = bytes[at + 26];
+        let (payload, topic) = (u32_at(at), bytes[at + 26]);
+        let end = at + FRAME_HEAD + payload;
         if topic == 0 && payload > TICK {
-            block = Some(at);
+            blocks.push((at, end));
         }
-        at += FRAME_HEAD + payload;
+        at = end;
     }
-    std::fs::write(segment, &bytes[..block.expect("a block of readings")]).unwrap();
+    blocks
 }
 
 fn delete_an_order(store: &Path) {

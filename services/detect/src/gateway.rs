@@ -171,7 +171,7 @@ impl Rule for GatewaySilent {
         }
         for (key, held) in moved {
             let Some(home) = homes.of(&key.0) else { continue };
-            self.gateways.entry(home).or_default().take_in(key, held);
+            self.gateways.entry(home).or_default().take_in(key, held, city, out);
         }
     }
 
@@ -217,14 +217,18 @@ impl Gateway {
         }
     }
 
-    /// Takes over a silence of a series that came through another gateway before.
-    fn take_in(&mut self, key: (Series, Arc<str>), held: Held) {
+    /// Takes over a silence of a series that came through another gateway before. Of one that was never heard it is held for as
+    /// long as the series may be silent: a gateway under another name is not fifty silent series.
+    fn take_in(&mut self, key: (Series, Arc<str>), held: Held, city: Timestamp, out: &mut Vec<RuleEvent>) {
         let stay = match held.stay {
-            Stay::Until(then) => Stay::Until(then),
             _ if self.open.is_some() => Stay::WhileSilent,
+            Stay::Until(then) => Stay::Until(then),
+            _ if self.newest.is_none() => Stay::Until(city + held.may_be_silent()),
             _ => Stay::Waiting,
         };
-        self.held.insert(key, Held { stay, ..held });
+        if let Some(earlier) = self.held.insert(key.clone(), Held { stay, ..held }) {
+            earlier.surface(&key, out);
+        }
     }
 
     /// Some of its series were heard in the epoch.

@@ -36,6 +36,8 @@ pub struct Counters {
     pub no_room: Counter,
     /// Whether the commit under way found the disk full.
     pub is_full: AtomicBool,
+    /// Whether the city's clock stands, because the log has no room for a tick.
+    pub ticks_wait: AtomicBool,
     /// Open gRPC streams ever.
     pub grpc_streams: Counter,
     /// MQTT connections ever.

@@ -1,6 +1,7 @@
 //! The ticker: appends `Tick n` to every partition of topic `readings`, and so cuts the epochs.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
@@ -70,11 +71,15 @@ impl Ticker {
         };
         match self.log.append(Class::Inner, self.records(tick)).await {
             Ok(offsets) => {
+                self.counters.ticks_wait.store(false, Ordering::Relaxed);
                 self.last = LastTick { number, city };
                 self.counters.ticks.add(1);
                 self.note(&offsets).await
             }
-            Err(yiwang_log::Error::NoRoom { .. }) => Ok(()),
+            Err(yiwang_log::Error::NoRoom { .. }) => {
+                self.counters.ticks_wait.store(true, Ordering::Relaxed);
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }

@@ -132,6 +132,14 @@ struct Core {
 }
 
 impl EmbeddedLog {
+    /// The layout of the log in `folder`; `None` when there is no log yet.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`], [`Error::Newer`], [`Error::Failed`], each of the file `layout`.
+    pub fn layout_of(disk: &dyn Disk, folder: &Path) -> Result<Option<Layout>, Error> {
+        slots::found(disk, folder)
+    }
+
     /// Opens the log in `folder`, making it if there is none, and mends its tail. Blocks. The caller has seen to it
     /// that no other process holds the folder (`yiwang_disk::real::lock`).
     ///

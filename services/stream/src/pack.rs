@@ -1,8 +1,10 @@
 //! Packs: the saved states of some series, on their way from the judges into a checkpoint and back.
 //!
-//! A pack is what [`SERIES`] `SeriesState` at most give, each behind its length as a varint, pressed by zstd. States of
+//! A pack is what up to 256 `SeriesState` give, each behind its length as a varint, pressed by zstd. States of
 //! series of a kind are much alike: a tenth of the bytes is left, and the state of a large city is held once, not
 //! three times, while it is written.
+
+use std::io::{self, Read as _};
 
 use prost::Message as _;
 use serde::{Deserialize, Serialize};
@@ -10,8 +12,8 @@ use yiwang_proto::log::SeriesState;
 
 /// The most series of one pack.
 const SERIES: usize = 256;
-/// The most bytes that a pack holds unpressed.
-const MAX_BYTES: usize = 256 << 20;
+/// The most bytes that are read of a pack unpressed: a thousand times what it holds.
+const MAX_BYTES: u64 = 256 << 20;
 /// The fastest of zstd's usual levels: a checkpoint must not cost the judgement its time.
 const LEVEL: i32 = 1;
 
@@ -39,7 +41,7 @@ impl Pack {
     /// # Errors
     /// What cannot be read.
     pub fn states(&self) -> Result<Vec<SeriesState>, String> {
-        let plain = zstd::bulk::decompress(&self.0, MAX_BYTES).map_err(|error| error.to_string())?;
+        let plain = self.unpress().map_err(|error| error.to_string())?;
         let mut rest = plain.as_slice();
         let mut states = Vec::with_capacity(SERIES);
         while !rest.is_empty() {
@@ -47,6 +49,12 @@ impl Pack {
             states.push(state);
         }
         Ok(states)
+    }
+
+    fn unpress(&self) -> io::Result<Vec<u8>> {
+        let mut plain = Vec::new();
+        zstd::Decoder::with_buffer(self.0.as_slice())?.take(MAX_BYTES).read_to_end(&mut plain)?;
+        Ok(plain)
     }
 }
 

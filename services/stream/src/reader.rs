@@ -122,7 +122,7 @@ impl Reader {
         if let Some(epoch) = self.epochs.get_mut(usize::from(partition)) {
             *epoch = tick.number + 1;
         }
-        let save = tick.last || self.saves.at(tick.number);
+        let save = (tick.last && self.ends(partition, offset)) || self.saves.at(tick.number);
         Ok(Message::Tick { partition, offset, tick, save })
     }
 
@@ -140,6 +140,11 @@ impl Reader {
             })
             .map(|(index, next)| Position { partition: partition(index), next: Offset(*next) })
             .collect()
+    }
+
+    /// Whether the record is the newest of its partition.
+    fn ends(&self, partition: u16, offset: u64) -> bool {
+        self.extents().nth(usize::from(partition)).is_some_and(|(_, extent)| offset + 1 == extent.end.0)
     }
 
     fn is_at_end(&self) -> bool {

@@ -60,7 +60,9 @@ impl Waits {
                 done => {
                     if waited {
                         self.end(whom);
-                        tracing::info!(whom, "going on");
+                        if done.is_ok() {
+                            tracing::info!(whom, "going on");
+                        }
                     }
                     return done;
                 }

@@ -37,7 +37,7 @@
   const FIXED = { plan: "#8296b2", limit: BAD, dots: "#ffb547" };
   const stroke = (spec, i) => FIXED[spec.lines[i].style] ?? COLOURS[i % COLOURS.length];
 
-  const lineOf = (spec, i) => {
+  const lineOf = (spec, i, width) => {
     const line = spec.lines[i], colour = stroke(spec, i);
     const value = (_, v) => v == null ? "" : `${number(v, spec.decimals)} ${spec.unit}`;
     // a line crosses the times of others, but not a gap of its own: one much longer than its usual distance
@@ -60,7 +60,10 @@
     };
     const common = { label: line.label, stroke: colour, value, spanGaps: false, gaps };
     if (line.style === "plan" || line.style === "limit") return { ...common, width: 1.5, dash: [6, 4], points: { show: false } };
-    if (line.style === "dots") return { ...common, width: 0, paths: () => null, points: { show: true, size: 7, fill: colour, stroke: "#111926", width: 1 } };
+    // dots that lie close must not hide each other, nor the line below
+    const dense = line.points.length * 9 > width * (line.points.at(-1)?.[0] - line.points[0]?.[0]) / (spec.to - spec.from);
+    const dots = dense ? { size: 2.5, width: 0, stroke: colour } : { size: 7, width: 1, stroke: "#111926" };
+    if (line.style === "dots") return { ...common, width: 0, paths: () => null, points: { show: true, fill: colour, ...dots } };
     if (spec.kind === "bars") return { ...common, width: 0, fill: colour + "b8", paths: uPlot.paths.bars({ size: [.72, 28], radius: .15 }), points: { show: false } };
     return { ...common, width: 1.75, fill: spec.lines.filter((l) => l.style === "line").length === 1 ? colour + "1f" : undefined, points: { show: line.points.length < 3, size: 5 } };
   };
@@ -130,7 +133,7 @@
         { stroke: INK, font: `11px ${FONT}`, grid: { stroke: GRID, width: 1 }, ticks: { show: false }, space: 36, gap: 6,
           size: (_, values) => 16 + 6.6 * Math.max(2, ...(values ?? []).map((v) => String(v).length)), values: (_, splits) => splits.map((v) => v == null ? "" : v.toLocaleString("en-US")) },
       ],
-      series: [{ label: lang === "zh" ? "时间" : "Time", value: (_, s) => s == null ? "" : stamp(s * 1000) }, ...spec.lines.map((_, i) => lineOf(spec, i))],
+      series: [{ label: lang === "zh" ? "时间" : "Time", value: (_, s) => s == null ? "" : stamp(s * 1000) }, ...spec.lines.map((_, i) => lineOf(spec, i, figure.clientWidth))],
       legend: { live: true, markers: { width: 0, fill: (_, i) => i && stroke(spec, i - 1) } }, cursor: { y: false, points: { size: 7 }, focus: { prox: 24 } },
       hooks: { drawClear: [], draw: [marks(spec)] },
     };

@@ -19,7 +19,7 @@ struct Well;
 
 impl Health for Well {
     fn readiness(&self) -> Vec<Readiness> {
-        vec![Readiness { name: "log".into(), ok: true, detail: "writable".into() }]
+        vec![Readiness { name: "log".into(), ok: true, needed: true, detail: "writable".into() }]
     }
 
     fn samples(&self) -> Vec<Sample> {

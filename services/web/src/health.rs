@@ -14,13 +14,15 @@ use crate::Web;
 use crate::error::Error;
 use crate::params::Params;
 
-/// One thing that must be well before the city is ready.
+/// One thing that is to be well, and without which the city is not ready if it is needed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Readiness {
     /// What, such as `log`.
     pub name: String,
     /// Whether it is well.
     pub ok: bool,
+    /// Whether the city is not ready while it is not well.
+    pub needed: bool,
     /// What there is to say about it.
     pub detail: String,
 }
@@ -98,7 +100,7 @@ pub(crate) async fn healthz() -> &'static str {
 pub(crate) async fn readyz(State(web): State<Web>, uri: axum::http::Uri) -> Result<Response, Error> {
     Params::read(&uri, &[])?;
     let items = web.parts().health.readiness();
-    let ready = items.iter().all(|item| item.ok);
+    let ready = items.iter().all(|item| item.ok || !item.needed);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     Ok((status, Json(Ready { ready, items })).into_response())
 }

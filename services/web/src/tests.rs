@@ -41,8 +41,8 @@ impl Health for Vitals {
         let ok = self.0.load(Ordering::Relaxed);
         let detail = if ok { "writable" } else { "disk reserve reached" };
         vec![
-            Readiness { name: "log".into(), ok, detail: detail.into() },
-            Readiness { name: "stream".into(), ok: true, detail: "caught up".into() },
+            Readiness { name: "log".into(), ok, needed: true, detail: detail.into() },
+            Readiness { name: "series".into(), ok: false, needed: false, detail: "no room".into() },
         ]
     }
 

@@ -30,7 +30,7 @@ mod rooms;
 mod servers;
 mod stop;
 
-pub use rooms::{Rooms, folders};
+pub use rooms::{Rooms, folders, hold, open_log, open_orders};
 use servers::Doors;
 pub use stop::Stop;
 
@@ -47,13 +47,13 @@ pub struct Addresses {
 
 /// A running city.
 pub struct City {
-    addresses: Addresses,
     rooms: Rooms,
     stream: Stream,
     ingest: Arc<Ingest>,
     clock: Arc<CityClock>,
     tasks: yiwang_ingest::Tasks,
-    doors: Doors,
+    /// None in a city that only runs through what is in the log.
+    doors: Option<(Doors, Addresses)>,
     /// The consumers behind the judgement: store and outbox.
     consumers: JoinSet<Result<(), yiwang_stream::Error>>,
     stop_consumers: CancellationToken,
@@ -68,6 +68,22 @@ impl City {
     /// What could not be opened, and what to do about it.
     pub async fn start(config: &Config, catalogue: Arc<Catalogue>) -> anyhow::Result<Self> {
         let listeners = Listeners::bind(config).await?;
+        Self::open(config, catalogue, Some(listeners)).await
+    }
+
+    /// Opens the city without its doors: nothing comes in, what is in the log is run through.
+    ///
+    /// # Errors
+    /// As [`City::start`].
+    pub async fn without_doors(config: &Config, catalogue: Arc<Catalogue>) -> anyhow::Result<Self> {
+        Self::open(config, catalogue, None).await
+    }
+
+    async fn open(
+        config: &Config,
+        catalogue: Arc<Catalogue>,
+        listeners: Option<Listeners>,
+    ) -> anyhow::Result<Self> {
         let rooms = Rooms::open(config).await?;
         let stop = CancellationToken::new();
         let options = yiwang_ingest::Options {
@@ -100,26 +116,20 @@ impl City {
             gate: gate.clone(),
             live: Arc::clone(&live),
         };
-        let addresses = listeners.addresses()?;
-        let doors = Doors::open(listeners, &ingest, parts, gate, stop);
-        Ok(Self {
-            addresses,
-            rooms,
-            stream,
-            ingest,
-            clock,
-            tasks,
-            doors,
-            consumers,
-            stop_consumers,
-            live,
-            told,
-        })
+        let open = |listeners: Listeners| {
+            let addresses = listeners.addresses()?;
+            anyhow::Ok((Doors::open(listeners, &ingest, parts, gate, stop), addresses))
+        };
+        let doors = listeners.map(open).transpose()?;
+        Ok(Self { rooms, stream, ingest, clock, tasks, doors, consumers, stop_consumers, live, told })
     }
 
     /// Where the doors are.
+    ///
+    /// # Panics
+    /// In a city without doors.
     pub fn addresses(&self) -> Addresses {
-        self.addresses
+        self.doors.as_ref().expect("who asks opened it with doors").1
     }
 
     /// The clock that a simulation in this process goes by.
@@ -133,7 +143,7 @@ impl City {
 
     /// What is printed once the city is open.
     pub fn greeting(&self, config: &Config) -> String {
-        let Addresses { grpc, mqtt, http } = self.addresses;
+        let Addresses { grpc, mqtt, http } = self.addresses();
         format!(
             "Yiwang 一网 is open.\n  console  http://{http}/\n  gRPC     {grpc}\n  MQTT     {mqtt}\n  HTTP     {http}\n  \
              data     {}\nCtrl-C stops it.",
@@ -148,7 +158,7 @@ impl City {
     pub fn write_ready(&self, file: &Path) -> anyhow::Result<()> {
         let mut beside = file.as_os_str().to_owned();
         beside.push(".new");
-        let text = serde_json::to_string(&self.addresses)?;
+        let text = serde_json::to_string(&self.addresses())?;
         std::fs::write(&beside, text + "\n")
             .and_then(|()| std::fs::rename(&beside, file))
             .with_context(|| format!("cannot write the ready file {}", file.display()))
@@ -164,7 +174,7 @@ impl City {
             error = self.stream.failed() => return Err(error.into()),
             ended = self.tasks.running.join_next() => return Err(ended_early("ingest", ended)),
             ended = self.consumers.join_next() => return Err(ended_early("a consumer of the log", ended)),
-            ended = self.doors.failed() => return Err(ended),
+            ended = closed_early(&mut self.doors) => return Err(ended),
             error = failed(&mut simulation) => return Err(error),
         }
         let stop = Stop::within(stop::PATIENCE);
@@ -184,8 +194,11 @@ impl City {
         let Self {
             rooms, stream, ingest, mut tasks, doors, mut consumers, stop_consumers, live, told, ..
         } = self;
+        let lock = Arc::clone(&rooms.lock);
         live.close();
-        doors.close().await;
+        if let Some((doors, _)) = doors {
+            doors.close().await;
+        }
         drop(ingest);
         tasks.last_tick.cancel();
         stop.stage("ingest", all(&mut tasks.running)).await?;
@@ -200,9 +213,21 @@ impl City {
         stop.stage("orders", orders).await?;
         match stop.left().as_slice() {
             [] => tracing::info!("stopped; everything is on disk"),
-            left => tracing::warn!(?left, "stopped in time; all that was acknowledged is in the log"),
+            left => {
+                tracing::warn!(?left, "stopped in time; all that was acknowledged is in the log");
+                // Who was left may still write: the folder is free when the process has ended, not before.
+                std::mem::forget(lock);
+            }
         }
         Ok(())
+    }
+}
+
+/// Resolves when a door has closed by itself.
+async fn closed_early(doors: &mut Option<(Doors, Addresses)>) -> anyhow::Error {
+    match doors {
+        Some((doors, _)) => doors.failed().await,
+        None => std::future::pending().await,
     }
 }
 

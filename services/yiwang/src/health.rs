@@ -18,15 +18,18 @@ use crate::city::Rooms;
 /// How many ticks the judgement may be behind before the city is not ready.
 const MAX_LAG_TICKS: u64 = 50;
 
+/// The item of the log.
+const LOG: &str = "log";
 /// What `/readyz` says while the doors take nothing in.
 const NO_ROOM: &str = "no reading is acknowledged, senders wait: the log has no room, make some on its disk";
-/// What can wait while the city is ready all the same.
-const MERGES: &str = "merges";
+/// What it says while the city's clock stands.
+const NO_TICK: &str =
+    "the city's clock stands, nothing is judged: the log has no room, make some on its disk";
 
-/// Whether something waits, as an item.
+/// Whether something waits, as an item. Without the log no reading is taken in; whatever else waits stops no sender.
 fn wait(name: &str, why: Option<String>) -> Readiness {
-    let ok = why.is_none() || name == MERGES;
-    Readiness { name: name.into(), ok, detail: why.unwrap_or_else(|| "goes on".into()) }
+    let (ok, needed) = (why.is_none(), name == LOG);
+    Readiness { name: name.into(), ok, needed, detail: why.unwrap_or_else(|| "goes on".into()) }
 }
 
 /// What is asked for health.
@@ -63,19 +66,21 @@ impl CityHealth {
 
     /// Why the log does not take all that is to go into it.
     fn log_waits(&self) -> Option<String> {
-        let doors = self.counters.is_full.load(Ordering::Relaxed).then(|| NO_ROOM.to_owned());
-        doors.or_else(|| self.progress.waits.why(waits::LOG))
+        let counters = &self.counters;
+        let doors = counters.is_full.load(Ordering::Relaxed).then(|| NO_ROOM.to_owned());
+        let ticks = || counters.ticks_wait.load(Ordering::Relaxed).then(|| NO_TICK.to_owned());
+        doors.or_else(ticks).or_else(|| self.progress.waits.why(waits::LOG))
     }
 
     /// What waits for room, and why.
     fn put_off(&self) -> [(&'static str, Option<String>); 5] {
         let store = self.series.stats();
         [
-            ("log", self.log_waits()),
+            (LOG, self.log_waits()),
             ("orders", self.progress.waits.why(waits::ORDERS)),
             ("checkpoints", self.progress.waits.why(waits::CHECKPOINTS)),
             ("series", store.flush_put_off),
-            (MERGES, store.merge_put_off),
+            ("merges", store.merge_put_off),
         ]
     }
 }
@@ -86,10 +91,11 @@ impl Health for CityHealth {
         let clock = self.clock.now();
         let city = clock.map_or_else(|| "waits for the first reading".to_owned(), |city| city.to_string());
         let mut items = vec![
-            Readiness { name: "clock".into(), ok: true, detail: city },
+            Readiness { name: "clock".into(), ok: true, needed: true, detail: city },
             Readiness {
                 name: "judgement".into(),
                 ok: lag <= MAX_LAG_TICKS,
+                needed: true,
                 detail: format!("{lag} ticks behind; up to {MAX_LAG_TICKS} are well"),
             },
         ];

@@ -95,21 +95,32 @@ impl Slots {
     }
 }
 
+/// The layout of a log; `None` when there is none yet.
+pub(super) fn found(disk: &dyn Disk, folder: &Path) -> Result<Option<Layout>, Error> {
+    Ok(read(disk, folder)?.map(|(_, layout, _)| layout))
+}
+
 /// Reads the layout file and compares it; `None` when there is none yet.
 pub(super) fn load(disk: &dyn Disk, folder: &Path, wanted: &Layout) -> Result<Option<LogId>, Error> {
+    match read(disk, folder)? {
+        None => Ok(None),
+        Some((id, found, bytes)) if found == *wanted => {
+            believe(disk, &folder.join("layout"), &bytes)?;
+            Ok(Some(id))
+        }
+        Some((_, found, _)) => Err(Error::OtherLayout { found: text(&found), wanted: text(wanted) }),
+    }
+}
+
+fn read(disk: &dyn Disk, folder: &Path) -> Result<Option<(LogId, Layout, Vec<u8>)>, Error> {
     let path = folder.join("layout");
     let bytes =
         yiwang_disk::read_whole(disk, &path, MOST_FILE_BYTES).map_err(|error| io_failed(&path, &error))?;
     let Some(bytes) = bytes else { return Ok(None) };
     let file = shown(&path);
-    let (id, found) =
+    let (id, layout) =
         decode(KIND.unseal(&file, &bytes)?).map_err(|_| corrupt(&file, 0, "the file is too short"))?;
-    if found == *wanted {
-        believe(disk, &path, &bytes)?;
-        Ok(Some(id))
-    } else {
-        Err(Error::OtherLayout { found: text(&found), wanted: text(wanted) })
-    }
+    Ok(Some((id, layout, bytes)))
 }
 
 /// Writes the layout file of a new log.

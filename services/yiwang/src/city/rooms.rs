@@ -80,7 +80,8 @@ pub struct Rooms {
     pub clock: LateClock,
     disk: Arc<dyn Disk>,
     sqlite: Arc<SqliteOrders>,
-    _lock: FolderLock,
+    /// What keeps other processes out, until the last who holds it lets go.
+    pub lock: Arc<FolderLock>,
 }
 
 impl Rooms {
@@ -89,21 +90,18 @@ impl Rooms {
     /// # Errors
     /// When another process holds the folder, when something in it is damaged or of a newer release, when the disk fails.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
-        let Folders { log, series, orders, .. } = folders(config);
         let lock = hold(&config.data_dir)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let log =
-            EmbeddedLog::open(Arc::clone(&disk), &log, log_options(config)).context("cannot open the log")?;
+        let log = open_log(config)?;
         let clock = LateClock::default();
         let late = clock.clone();
         let mut options = yiwang_series::embedded::Options::new(Arc::new(move || late.now()));
         options.retention.readings = config.readings_kept;
         options.retention.figures = config.figures_kept;
-        let embedded = EmbeddedSeries::open(Arc::clone(&disk), &series, options)
+        let embedded = EmbeddedSeries::open(Arc::clone(&disk), &folders(config).series, options)
             .context("cannot open the series store")?;
-        let sqlite = SqliteOrders::open(&orders, ZONE).await.context("cannot open the order store")?;
-        let sqlite = Arc::new(sqlite);
-        Ok(Self { log, series: embedded, orders: sqlite.clone(), clock, disk, sqlite, _lock: lock })
+        let sqlite = open_orders(config).await?;
+        Ok(Self { log, series: embedded, orders: sqlite.clone(), clock, disk, sqlite, lock: Arc::new(lock) })
     }
 
     /// What the judgement works with.
@@ -139,10 +137,30 @@ impl Rooms {
         tasks
     }
 
-    /// Lets go of them.
+    /// Lets go of them, which waits for the threads that write files.
     pub async fn close(self) {
         self.sqlite.close().await;
+        // On a thread that may block, so that who waits for this can cease to.
+        let _ = tokio::task::spawn_blocking(move || drop(self)).await;
     }
+}
+
+/// The log of a data folder, which the caller holds.
+///
+/// # Errors
+/// When it is damaged or of a newer release, when the disk fails.
+pub fn open_log(config: &Config) -> anyhow::Result<Arc<EmbeddedLog>> {
+    let log = EmbeddedLog::open(Arc::new(RealDisk), &folders(config).log, log_options(config));
+    log.context("cannot open the log")
+}
+
+/// The orders of a data folder, which the caller holds.
+///
+/// # Errors
+/// When they are damaged or of a newer release, when the disk fails.
+pub async fn open_orders(config: &Config) -> anyhow::Result<Arc<SqliteOrders>> {
+    let orders = SqliteOrders::open(&folders(config).orders, ZONE).await;
+    Ok(Arc::new(orders.context("cannot open the order store")?))
 }
 
 /// Takes a data folder for this process, making it if need be.
