@@ -309,7 +309,7 @@ impl City {
     /// Balances the books, in a folder that no process holds.
     pub fn reconcile(&self, drain: bool, acked: &[&Path]) -> books::Books {
         assert!(self.child.is_none(), "the city still runs");
-        books::reconcile(&self.data, self.catalogue.as_deref(), drain, acked)
+        books::reconcile(&self.data, drain, acked)
     }
 }
 
