@@ -19,7 +19,7 @@
 //! `<span>-<sequence>-<number>.parquet`, of records `<measurement>-<span>-<sequence>-<number>.parquet`. Until
 //! they are merged, several files may have the same key. Of these the one with the highest sequence is the
 //! newest; where two have the same, one is merged from the other. While it is written a file has `.part`
-//! behind its name. Files of before this rule have no sequence in their names; the manifest tells it of all.
+//! behind its name.
 //!
 //! For people with other programs this stands in the crate's `README.md`, with views for DuckDB.
 
