@@ -188,6 +188,9 @@ pub enum Error {
         /// The newest version that we know.
         known: u32,
     },
+    /// The store is being closed and gave a merge up; all is as before it.
+    #[error("the series store is being closed")]
+    Stopped,
     /// A row of a series that was never named.
     #[error("series {0:?} has no name")]
     UnknownSeries(SeriesId),

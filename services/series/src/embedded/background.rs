@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use super::compact::Eagerness;
 use super::engine::{Engine, lock};
 use crate::Error;
 
@@ -45,7 +46,7 @@ impl Background {
 fn flush_on_demand(engine: &Engine) {
     let age = engine.options.flush_age;
     loop {
-        let reason = engine.wait(age, |wake| match (wake.stop, std::mem::take(&mut wake.flush)) {
+        let reason = engine.wait(age, |wake| match (engine.is_stopping(), std::mem::take(&mut wake.flush)) {
             (true, _) => Some(Reason::Stop),
             (false, true) => Some(Reason::Work),
             (false, false) => None,
@@ -74,31 +75,36 @@ fn flush_on_demand(engine: &Engine) {
 
 fn merge_on_demand(engine: &Engine) {
     loop {
-        let reason = engine.wait(TIDY, |wake| match (wake.stop, std::mem::take(&mut wake.merge)) {
-            (true, _) => Some(Reason::Stop),
-            (false, true) => Some(Reason::Work),
-            (false, false) => None,
-        });
+        let reason =
+            engine.wait(TIDY, |wake| match (engine.is_stopping(), std::mem::take(&mut wake.merge)) {
+                (true, _) => Some(Reason::Stop),
+                (false, true) => Some(Reason::Work),
+                (false, false) => None,
+            });
         if matches!(reason, Some(Reason::Stop)) {
             return;
         }
-        match engine.tidy() {
-            Ok(more) => {
-                if note(&engine.put_off.merge, None) {
-                    tracing::info!("there is room again, files are merged");
-                }
-                engine.wake(|wake| wake.merge |= more);
-            }
-            Err(error @ Error::NoRoom { .. }) => {
-                if note(&engine.put_off.merge, Some(&error)) {
-                    tracing::warn!(%error, "merge put off: files stay many and small until there is room");
-                }
-                if pause(engine) {
+        match engine.step(Eagerness::AsNeeded) {
+            Ok(step) => {
+                note_merge(engine, step.put_off.as_ref());
+                engine.wake(|wake| wake.merge |= step.done);
+                if !step.done && step.put_off.is_some() && pause(engine) {
                     return;
                 }
             }
+            Err(Error::Stopped) => return,
             Err(error) => return tracing::error!(%error, "no more merges until the next start"),
         }
+    }
+}
+
+fn note_merge(engine: &Engine, put_off: Option<&Error>) {
+    match (note(&engine.put_off.merge, put_off), put_off) {
+        (true, Some(error)) => {
+            tracing::warn!(%error, "merge put off: files stay many and small until there is room");
+        }
+        (true, None) => tracing::info!("there is room again, files are merged"),
+        (false, _) => {}
     }
 }
 
@@ -119,5 +125,5 @@ fn note(put_off: &Mutex<Option<String>>, why: Option<&Error>) -> bool {
 
 /// Waits before the next try; answers whether to stop.
 fn pause(engine: &Engine) -> bool {
-    engine.wait(RETRY, |wake| wake.stop.then_some(())).is_some()
+    engine.wait(RETRY, |_| engine.is_stopping().then_some(())).is_some()
 }

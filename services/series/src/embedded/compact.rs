@@ -27,12 +27,22 @@ struct Job {
     /// Their span; rows go to it, or to finer ones if it was parted.
     span: CalendarSpan,
     parted: bool,
+    /// Whether it is one file, written again without what is too old in it.
+    thins: bool,
     inputs: Vec<Arc<LiveFile>>,
+}
+
+/// What a step did.
+pub(super) struct Step {
+    /// Whether there was something that could be done; then there may be more.
+    pub(super) done: bool,
+    /// Why the first job that found no room was put off.
+    pub(super) put_off: Option<Error>,
 }
 
 /// How eagerly files are merged.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Eagerness {
+pub(super) enum Eagerness {
     /// When there are enough of a level, or nothing came for long.
     AsNeeded,
     /// Whenever there is more than one, or one that was never merged.
@@ -44,25 +54,33 @@ type Spans = BTreeMap<(Table, CalendarSpan), Vec<Arc<LiveFile>>>;
 impl Engine {
     /// One step of what there is to merge and drop; answers whether there was one.
     pub(super) fn tidy(&self) -> Result<bool, Error> {
-        self.step(Eagerness::AsNeeded)
+        self.step(Eagerness::AsNeeded)?.answer()
     }
 
     /// Merges each span into one file.
     pub(super) fn merge_all(&self) -> Result<(), Error> {
-        while self.step(Eagerness::All)? {}
+        while self.step(Eagerness::All)?.answer()? {}
         Ok(())
     }
 
-    fn step(&self, eagerness: Eagerness) -> Result<bool, Error> {
+    /// Drops what is too old and does the first job that finds room: a large one holds up no small one.
+    pub(super) fn step(&self, eagerness: Eagerness) -> Result<Step, Error> {
         let _merging = lock(&self.merging);
         drop(self.healthy()?);
         let dropped = self.drop_old().inspect_err(|error| self.note(error))?;
         let manifest = lock(&self.manifest).clone();
-        let Some(job) = self.thinning(&manifest).or_else(|| self.next_job(&manifest, eagerness)) else {
-            return Ok(dropped);
-        };
-        self.run(&manifest, &job).inspect_err(|error| self.note(error))?;
-        Ok(true)
+        let mut put_off = None;
+        for job in self.thinnings(&manifest).into_iter().chain(self.merges(&manifest, eagerness)) {
+            match self.run(&manifest, &job) {
+                Ok(()) => return Ok(Step { done: true, put_off }),
+                Err(error @ Error::NoRoom { .. }) => drop(put_off.get_or_insert(error)),
+                Err(error) => {
+                    self.note(&error);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(Step { done: dropped, put_off })
     }
 
     fn drop_old(&self) -> Result<bool, Error> {
@@ -78,54 +96,59 @@ impl Engine {
         Ok(true)
     }
 
-    /// A file that is to be written again without what is too old in it. A span that was parted is left to the
+    /// Files that are to be written again without what is too old in them. A span that was parted is left to the
     /// merge that empties it.
-    fn thinning(&self, manifest: &Manifest) -> Option<Job> {
-        let parted = |entry: &FileEntry| manifest.parted.contains(&(entry.table.clone(), entry.span));
+    fn thinnings(&self, manifest: &Manifest) -> Vec<Job> {
         let files = Arc::clone(&lock(&self.state).files);
-        let file =
-            files.iter().find(|file| self.fate(&file.entry) == Fate::IsThinned && !parted(&file.entry))?;
-        let (table, span) = (file.entry.table.clone(), file.entry.span);
-        Some(Job { table, span, parted: false, inputs: vec![Arc::clone(file)] })
+        let parted = |entry: &FileEntry| manifest.parted.contains(&(entry.table.clone(), entry.span));
+        let thinned = files.iter().filter(|file| self.fate(&file.entry) == Fate::IsThinned);
+        let thinned = thinned.filter(|file| !parted(&file.entry));
+        let job = |file: &Arc<LiveFile>| {
+            let (table, span) = (file.entry.table.clone(), file.entry.span);
+            Job { table, span, parted: false, thins: true, inputs: vec![Arc::clone(file)] }
+        };
+        thinned.map(job).collect()
     }
 
-    fn next_job(&self, manifest: &Manifest, eagerness: Eagerness) -> Option<Job> {
+    fn merges(&self, manifest: &Manifest, eagerness: Eagerness) -> Vec<Job> {
         let mut spans = Spans::new();
         for file in lock(&self.state).files.iter() {
             spans.entry((file.entry.table.clone(), file.entry.span)).or_default().push(Arc::clone(file));
         }
-        spans.into_iter().find_map(|((table, span), mut files)| {
+        let mut jobs = Vec::new();
+        for ((table, span), mut files) in spans {
             files.sort_by_key(|file| file.entry.sequence);
             let parted = manifest.parted.contains(&(table.clone(), span));
-            let inputs = if parted { files } else { self.neighbours(manifest, &files, eagerness)? };
-            let covered =
-                |file: &Arc<LiveFile>| file.entry.sequence <= covered_sequence(manifest, &table, eagerness);
-            inputs.iter().all(covered).then_some(Job { table, span, parted, inputs })
-        })
+            let due = if parted { vec![files] } else { self.neighbours(manifest, &files, eagerness) };
+            let covered = covered_sequence(manifest, &table, eagerness);
+            let due = due.into_iter().filter(|files| files.iter().all(|file| file.entry.sequence <= covered));
+            jobs.extend(due.map(|inputs| Job { table: table.clone(), span, parted, thins: false, inputs }));
+        }
+        jobs
     }
 
-    /// Neighbours that are to be merged, if there are some.
+    /// Neighbours that are to be merged: each answer is one merge, and of two that share files only one is made.
     fn neighbours(
         &self,
         manifest: &Manifest,
         files: &[Arc<LiveFile>],
         eagerness: Eagerness,
-    ) -> Option<Vec<Arc<LiveFile>>> {
+    ) -> Vec<Vec<Arc<LiveFile>>> {
         let options = &self.options;
         let is_full = |file: &LiveFile| file.entry.rows >= options.full_rows;
-        let newest = files.last()?.entry.sequence;
+        let newest = files.last().map_or(0, |file| file.entry.sequence);
         let settled = newest.saturating_add(options.settle_flushes) <= manifest.sequence;
+        let mut due = Vec::new();
         for group in files.chunk_by(|a, b| is_full(a) == is_full(b)).filter(|group| !is_full(&group[0])) {
             let fresh = eagerness == Eagerness::All && group[0].entry.level == 0;
             if fresh || (group.len() > 1 && (settled || eagerness == Eagerness::All)) {
-                return Some(group[..group.len().min(MOST_INPUTS)].to_vec());
+                due.push(group[..group.len().min(MOST_INPUTS)].to_vec());
             }
-            let mut levels = group.chunk_by(|a, b| a.entry.level == b.entry.level);
-            if let Some(level) = levels.find(|level| level.len() >= options.merge_files) {
-                return Some(level[..options.merge_files.min(MOST_INPUTS)].to_vec());
-            }
+            let levels = group.chunk_by(|a, b| a.entry.level == b.entry.level);
+            let many = levels.filter(|level| level.len() >= options.merge_files);
+            due.extend(many.map(|level| level[..options.merge_files.min(MOST_INPUTS)].to_vec()));
         }
-        None
+        due
     }
 
     fn run(&self, manifest: &Manifest, job: &Job) -> Result<(), Error> {
@@ -141,16 +164,20 @@ impl Engine {
     }
 
     /// A merge begins only when twice as much is free as it may write: it is in no hurry, and the rest is for the log,
-    /// orders and checkpoints, which may lie on the same disk. Where nobody knows the room, it is tried.
+    /// orders and checkpoints, which may lie on the same disk. Thinning frees room, so for it the size of its file
+    /// is enough. Where nobody knows the room, it is tried.
     fn check_room(&self, job: &Job) -> Result<(), Error> {
         let Ok(Room { free, .. }) = self.disk.room(&self.folder) else { return Ok(()) };
-        let needed = 2 * job.inputs.iter().map(|file| file.entry.bytes).sum::<u64>();
+        let bytes: u64 = job.inputs.iter().map(|file| file.entry.bytes).sum();
+        let (what, needed) = match (job.thins, job.inputs.len()) {
+            (true, _) => ("thin a file".to_owned(), bytes),
+            (false, files) => (format!("merge {files} files"), 2 * bytes),
+        };
         if free >= needed {
             return Ok(());
         }
-        let (folder, files, span) = (self.folder.display(), job.inputs.len(), job.span);
-        let why =
-            format!("{folder}: to merge {files} files of {span}, {needed} bytes must be free, {free} are");
+        let (folder, span) = (self.folder.display(), job.span);
+        let why = format!("{folder}: to {what} of {span}, {needed} bytes must be free, {free} are");
         Err(Error::NoRoom { why })
     }
 
@@ -192,11 +219,13 @@ impl Engine {
     ) -> Result<(Written, Option<i64>), Error> {
         let mut pieces = Vec::with_capacity(job.inputs.len());
         for input in &job.inputs {
+            self.go_on()?;
             pieces.push(Pieces::new(self.open_files.get(&input.entry)?, times.clone()));
         }
         let mut writer = ReadingsWriter::create(&self.disk, self.folder.join(path), self.merged())?;
         let kept = self.kept();
         let later = merge(pieces, &mut |series, run| {
+            self.go_on()?;
             kept.stretches(run).into_iter().try_for_each(|rows| writer.append(series, run, rows))
         })?;
         Ok((writer.finish()?, later))
@@ -210,6 +239,7 @@ impl Engine {
     ) -> Result<(Written, Option<i64>), Error> {
         let mut files = Vec::with_capacity(job.inputs.len());
         for input in &job.inputs {
+            self.go_on()?;
             files.push(RecordGroups(self.open_files.get(&input.entry)?));
         }
         let mut merged = RecordMerge::new(files, *times.start())?;
@@ -217,9 +247,20 @@ impl Engine {
         while merged.next_time().is_some_and(|time| time <= *times.end())
             && let Some(row) = merged.next()?
         {
+            self.go_on()?;
             writer.append(row.time, &row.key, &row.body)?;
         }
         Ok((writer.finish()?, merged.next_time()))
+    }
+}
+
+impl Step {
+    /// Whether there was something to do; that something waits for room only when there was nothing else.
+    fn answer(self) -> Result<bool, Error> {
+        match self.put_off {
+            Some(error) if !self.done => Err(error),
+            _ => Ok(self.done),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -44,6 +44,8 @@ pub(super) struct Engine {
     pub(super) manifest: Mutex<Manifest>,
     pub(super) state: Mutex<State>,
     pub(super) put_off: PutOff,
+    /// Once set, the threads in the background end, in the middle of a merge too.
+    stopping: AtomicBool,
     /// Told when writers may go on.
     room: Notify,
     wake: Mutex<Wake>,
@@ -72,7 +74,6 @@ pub(super) struct State {
 pub(super) struct Wake {
     pub(super) flush: bool,
     pub(super) merge: bool,
-    pub(super) stop: bool,
 }
 
 /// How the manifest changes at once.
@@ -112,6 +113,7 @@ impl Engine {
             manifest: Mutex::new(manifest),
             state: Mutex::new(state),
             put_off: PutOff::default(),
+            stopping: AtomicBool::new(false),
             room: Notify::new(),
             wake: Mutex::default(),
             woken: Condvar::new(),
@@ -307,7 +309,17 @@ impl Engine {
 
     /// Ends the threads in the background.
     pub(super) fn stop(&self) {
-        self.wake(|wake| wake.stop = true);
+        self.stopping.store(true, Ordering::SeqCst);
+        self.wake(|_| ());
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// What takes long asks this often, to be given up when the store is closed.
+    pub(super) fn go_on(&self) -> Result<(), Error> {
+        if self.is_stopping() { Err(Error::Stopped) } else { Ok(()) }
     }
 
     /// Waits until `wanted` answers something, or for `at_most`.

@@ -6,3 +6,4 @@ mod faults;
 mod foreign;
 mod model;
 mod power;
+mod stop;

@@ -1,14 +1,18 @@
 //! A full disk and a failing one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use yiwang_disk::sim::{Operation, SimDisk, Trouble};
+use yiwang_model::{Span, Timestamp, Vintage};
 
 use super::city::*;
-use crate::embedded::{EmbeddedSeries, Options};
+use super::model::sensor;
+use crate::embedded::{EmbeddedSeries, Options, Retention};
 use crate::{Error, SeriesStore, Stats};
 
 #[test]
@@ -78,17 +82,70 @@ fn a_merge_does_not_take_the_room_that_others_need() {
     check(&store, &city.model(30));
 }
 
+/// The large merge is of 2024; the small one is of the same year or of the next.
+#[test]
+fn a_merge_that_finds_no_room_holds_up_no_other() {
+    for small_year in [2024, 2025] {
+        let disk = SimDisk::new(6);
+        let options = Options { memory_bytes: 1 << 20, part_rows: 1_000, ..options(&Arc::default()) };
+        let store = open(&disk, options).unwrap();
+        let flush = |year: i64, rows: i64| {
+            let begin = Timestamp::from_secs((year - 1970) * 31_557_600 + 86_400);
+            for row in 0..rows {
+                let time = begin + Span::SECOND.times(row + 1_000 * store.stats().file_rows as i64);
+                run(store.write(sensor(time, row as f64 * 0.618))).unwrap();
+            }
+            run(store.flush()).unwrap();
+        };
+        (0..9).for_each(|_| flush(2024, 30));
+        (0..3).for_each(|_| assert!(store.tidy().unwrap()));
+        (0..3).for_each(|_| flush(small_year, 1));
+        let sizes = || -> Vec<u64> {
+            let files = Arc::clone(&store.engine.state.lock().unwrap().files);
+            files.iter().filter(|file| file.entry.level == 0).map(|file| file.entry.bytes).collect()
+        };
+        assert_eq!((sizes().len(), store.stats().files), (3, 6), "{small_year}");
+        disk.set_capacity(Some(disk.used() + 2 * sizes().iter().sum::<u64>()));
+        assert!(store.tidy().unwrap(), "{small_year}: the small one is made");
+        assert_eq!((sizes().len(), store.stats().files), (0, 4), "{small_year}");
+        let error = store.tidy().unwrap_err();
+        assert!(matches!(&error, Error::NoRoom { why } if why.contains("to merge 3 files")), "{error}");
+        disk.set_capacity(None);
+        while store.tidy().unwrap() {}
+        assert_eq!(scanned(&disk).rows.len(), 9 * 30 + 3, "{small_year}");
+    }
+}
+
+#[test]
+fn retention_frees_room_with_little_room() {
+    let (disk, now) = (SimDisk::new(2), Arc::new(AtomicI64::new(0)));
+    let retention = Retention { readings: Some(Span::DAY), ..Retention::default() };
+    let options = Options { retention, memory_bytes: 1 << 20, part_rows: 1_000, ..options(&now) };
+    let store = open(&disk, options).unwrap();
+    for second in 0..400 {
+        let mut batch = sensor(Timestamp::from_secs(second), second as f64 * 0.618);
+        batch.rows[0].vintage = Vintage((second == 7).then_some(Timestamp(9)));
+        run(store.write(batch)).unwrap();
+    }
+    run(store.flush()).unwrap();
+    now.store(3 * 86_400, Ordering::SeqCst);
+    let bytes = store.stats().file_bytes;
+    disk.set_capacity(Some(disk.used() + bytes - 1));
+    let error = store.tidy().unwrap_err();
+    assert!(matches!(&error, Error::NoRoom { why } if why.contains("to thin a file")), "{error}");
+    disk.set_capacity(Some(disk.used() + bytes));
+    assert!(store.tidy().unwrap());
+    assert!(store.stats().file_bytes < bytes);
+    assert_eq!(scanned(&disk).rows.len(), 1, "the figure");
+}
+
 #[test]
 fn what_is_put_off_is_told_until_there_is_room() {
     let (disk, city) = (SimDisk::new(4), City::seeded(4, 30));
     let options =
         Options { background: true, memory_bytes: 1 << 20, flush_rows: 1, ..options(&Arc::default()) };
     let store = open(&disk, options).unwrap();
-    let waits = |put_off: fn(&Stats) -> bool| {
-        while !put_off(&store.stats()) {
-            std::thread::yield_now()
-        }
-    };
+    let waits = |put_off: fn(&Stats) -> bool| until(|| put_off(&store.stats()));
     disk.set_capacity(Some(disk.used()));
     for batch in &city.batches {
         run(store.write(batch.clone())).unwrap();
@@ -112,9 +169,7 @@ fn writers_go_on_when_there_is_room_again() {
             }
         }
     });
-    while !matches!(run(store.flush()), Err(Error::NoRoom { .. })) {
-        std::thread::yield_now();
-    }
+    until(|| matches!(run(store.flush()), Err(Error::NoRoom { .. })));
     assert!(!writer.is_finished(), "memory is bounded");
     disk.set_capacity(None);
     runtime.block_on(writer).unwrap();
@@ -165,4 +220,12 @@ fn write_all(store: &EmbeddedSeries, city: &City) -> Result<(), Error> {
         store.tidy()?;
     }
     Ok(())
+}
+
+fn until(done: impl Fn() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(30);
+    while !done() {
+        assert!(Instant::now() < patience, "it was never done");
+        std::thread::yield_now();
+    }
 }

@@ -66,7 +66,7 @@ proptest! {
     }
 }
 
-fn sensor(time: Timestamp, value: f64) -> Batch {
+pub(super) fn sensor(time: Timestamp, value: f64) -> Batch {
     let series = series(0);
     let row = Row {
         series: series.id(),
