@@ -37,12 +37,16 @@ pub struct DetectorEntry {
     pub params: Params,
     /// Where its numbers come from.
     pub source: Arc<str>,
+    /// The same in Chinese, as an order quotes it.
+    pub source_zh: Option<Arc<str>>,
     watched: BTreeMap<Arc<str>, Watched>,
 }
 
 /// What an entry is for one of its metrics.
 struct Watched {
     limits: Arc<[LimitRow]>,
+    /// The Chinese words of each of the limits.
+    limits_zh: Vec<Option<Arc<str>>>,
     prototype: Arc<dyn Prototype>,
 }
 
@@ -59,6 +63,17 @@ impl DetectorEntry {
         self.watched.get(metric).map_or(&[], |watched| &watched.limits)
     }
 
+    /// The Chinese words for the basis of an episode of this metric, whether it is one of the limits or the entry's
+    /// own source; `None` when it is neither, or nobody wrote them.
+    pub(crate) fn basis_zh(&self, metric: &str, edition: &str) -> Option<&Arc<str>> {
+        let watched = self.watched.get(metric)?;
+        let of_limit = watched.limits.iter().position(|row| row.edition.as_ref() == edition);
+        match of_limit {
+            Some(limit) => watched.limits_zh.get(limit)?.as_ref(),
+            None => self.source_zh.as_ref().filter(|_| self.source.as_ref() == edition),
+        }
+    }
+
     /// Reads an entry as far as it goes, so that its parameters are checked even if a name is missing: with a fault
     /// told there will be no catalogue.
     pub(crate) fn read(entry: &Entry<'_>, ids: &mut Ids, known: &Known<'_>) -> Option<Self> {
@@ -67,6 +82,7 @@ impl DetectorEntry {
         let metrics = entry.want_refs("metrics", known.metrics);
         let category = entry.want_ref("category", known.categories);
         let (severity, source) = (entry.want("severity"), entry.want_text("source"));
+        let source_zh = entry.get_text("source_zh");
         let grade: Option<Arc<str>> = entry.get("grade");
         let params = read_params(entry, kind, source.as_ref());
         let kind = kind?;
@@ -79,6 +95,7 @@ impl DetectorEntry {
             severity: severity.unwrap_or(Severity::Notice),
             params,
             source: source.unwrap_or_default(),
+            source_zh,
             watched: BTreeMap::new(),
         };
         detector.watch(entry, kind, grade.as_deref(), known);
@@ -87,19 +104,21 @@ impl DetectorEntry {
 
     fn watch(&mut self, entry: &Entry<'_>, kind: Kind, grade: Option<&str>, known: &Known<'_>) {
         for metric in &self.metrics {
-            let limits =
-                if kind.needs_limits { self.select(metric, grade, known.limits) } else { Ok(Arc::default()) };
+            let chosen =
+                if kind.needs_limits { self.select(metric, grade, known.limits) } else { Ok(Vec::new()) };
+            let rows: Arc<[LimitRow]> = chosen.iter().flatten().map(|limit| limit.row()).collect();
             let spec = Spec {
                 name: self.name.clone(),
                 kind: self.kind.to_string(),
                 severity: self.severity,
                 params: self.params.clone(),
-                limits: limits.as_ref().map(Arc::clone).unwrap_or_default(),
+                limits: rows.clone(),
             };
-            match (registry::build(&spec), limits) {
-                (Ok(prototype), Ok(limits)) => {
+            match (registry::build(&spec), chosen) {
+                (Ok(prototype), Ok(chosen)) => {
                     let prototype = Arc::from(prototype);
-                    self.watched.insert(metric.clone(), Watched { limits, prototype });
+                    let limits_zh = chosen.iter().map(|limit| limit.source_zh.clone()).collect();
+                    self.watched.insert(metric.clone(), Watched { limits: rows, limits_zh, prototype });
                 }
                 (Err(errors), _) if errors.iter().any(is_of_entry) => {
                     return errors
@@ -117,12 +136,12 @@ impl DetectorEntry {
     }
 
     /// The limits of a metric that the entry asks for.
-    fn select(
+    fn select<'a>(
         &self,
         metric: &str,
         grade: Option<&str>,
-        limits: &LimitsOf<'_>,
-    ) -> Result<Arc<[LimitRow]>, Misfit> {
+        limits: &LimitsOf<'a>,
+    ) -> Result<Vec<&'a Limit>, Misfit> {
         let (window, side) = (self.text("window").unwrap_or_default(), self.side());
         let of_metric = || limits.get(metric).into_iter().flatten().copied();
         let mut chosen: Vec<&Limit> = of_metric()
@@ -144,7 +163,7 @@ impl DetectorEntry {
             let found = format!("limits {:?} and {:?}, which hold at the same time", pair[0].id, pair[1].id);
             return Err(Misfit { key: "grade", found, wanted: "one grade of the two".into() });
         }
-        Ok(chosen.into_iter().map(Limit::row).collect())
+        Ok(chosen)
     }
 
     fn side(&self) -> Direction {
@@ -268,6 +287,8 @@ pub struct GatewayRule {
     pub severity: Severity,
     /// Where its numbers come from.
     pub source: Arc<str>,
+    /// The same in Chinese, as an order quotes it.
+    pub source_zh: Option<Arc<str>>,
     /// What the rule is built from, by [`yiwang_detect::registry::build_rule`].
     pub spec: Spec,
 }
@@ -292,6 +313,7 @@ impl GatewayRule {
         let kind = want_kind(entry, |make| matches!(make, Make::Across(_)));
         let category = entry.want_ref("category", categories);
         let (severity, source) = (entry.want("severity"), entry.want_text("source"));
+        let source_zh = entry.get_text("source_zh");
         let params = read_params(entry, kind, source.as_ref());
         let after = match params.get("after") {
             Some(Param::Text(text)) => text.parse().ok(),
@@ -302,6 +324,15 @@ impl GatewayRule {
         let spec = Spec { name: name.clone(), kind, severity, params, limits: Arc::default() };
         let errors = registry::build_rule(&spec).err().unwrap_or_default();
         errors.iter().for_each(|error| tell(entry, error));
-        Some(Self { name, title: title?, after, category: category?, severity, source: source?, spec })
+        Some(Self {
+            name,
+            title: title?,
+            after,
+            category: category?,
+            severity,
+            source: source?,
+            source_zh,
+            spec,
+        })
     }
 }

@@ -172,7 +172,15 @@ impl<'a> Entry<'a> {
 
     /// A text that must be there and say something.
     pub(crate) fn want_text(&self, key: &'static str) -> Option<Arc<str>> {
-        let text: Arc<str> = self.want(key)?;
+        self.want(key).and_then(|text| self.says_something(key, text))
+    }
+
+    /// A text that may be missing, and says something when it is there.
+    pub(crate) fn get_text(&self, key: &'static str) -> Option<Arc<str>> {
+        self.get(key).and_then(|text| self.says_something(key, text))
+    }
+
+    fn says_something(&self, key: &'static str, text: Arc<str>) -> Option<Arc<str>> {
         if text.trim().is_empty() || text.len() > MAX_TEXT_BYTES {
             self.wrong(key, quoted(&text), format!("a text of 1 to {MAX_TEXT_BYTES} bytes"));
             return None;

@@ -19,8 +19,8 @@
 //! | `station` | `id zh en kind district gateway metrics [point period]` |
 //! | `station_family` | as `station`, with `prefix` in place of `id`: every source that begins with it |
 //! | `plan` | `station metric unit points source`; `points` is a list of `[day, value]` |
-//! | `limit` | `id metric value unit window valid_from standard edition source [direction grade valid_to]` |
-//! | `detector` | `name zh en kind metrics category severity source [grade]` and the parameters of its kind |
+//! | `limit` | `id metric value unit window valid_from standard edition source [source_zh direction grade valid_to]` |
+//! | `detector` | `name zh en kind metrics category severity source [source_zh grade]` and the parameters of its kind |
 //! | `route` | `department [category district]` |
 //! | `deadline` | `id clock amount start source [category priority valid_from valid_to]`; see [`deadline`] |
 //! | `office_hours` | `from to source` |
@@ -53,8 +53,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use yiwang_detect::SeriesContext;
-use yiwang_model::order::Due;
-use yiwang_model::{Priority, Series, Timestamp};
+use yiwang_model::order::{Due, Text};
+use yiwang_model::{Anomaly, Priority, Series, Timestamp};
 
 pub use calendar::Calendar;
 pub use deadline::{Clock, Deadline, OfficeHours, Start};
@@ -206,6 +206,20 @@ impl Catalogue {
     #[must_use]
     pub fn gateway_rule(&self) -> Option<&GatewayRule> {
         self.gateway_rule.as_ref()
+    }
+
+    /// What an episode was judged by, for readers of either language: the English side is [`Anomaly::edition`], and so is
+    /// the Chinese one where this catalogue has no Chinese words for it, as for an episode of an older one.
+    #[must_use]
+    pub fn basis(&self, anomaly: &Anomaly) -> Text {
+        let (detector, metric, edition) = (&anomaly.detector, anomaly.series.metric(), &anomaly.edition);
+        let rule = self.gateway_rule().filter(|rule| rule.name == *detector && rule.source == *edition);
+        let entry = self.detectors.iter().find(|entry| entry.name == *detector);
+        let zh = match entry {
+            Some(entry) => entry.basis_zh(metric, edition),
+            None => rule.and_then(|rule| rule.source_zh.as_ref()),
+        };
+        limit::basis(edition, zh)
     }
 
     /// Which department must act: by category and district, else by category, else the default.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use yiwang_detect::LimitRow;
+use yiwang_model::order::Text;
 use yiwang_model::{Timestamp, Unit};
 
 use crate::city::Validity;
@@ -53,6 +54,8 @@ pub struct Limit {
     pub grade: Option<Arc<str>>,
     /// Where exactly it stands.
     pub source: Arc<str>,
+    /// The same in Chinese, as an order quotes it.
+    pub source_zh: Option<Arc<str>>,
 }
 
 impl Limit {
@@ -62,6 +65,7 @@ impl Limit {
         let (window, direction) = (entry.want_text("window"), entry.get("direction").unwrap_or_default());
         let (standard, edition) = (entry.want_text("standard"), entry.want_text("edition"));
         let (grade, source) = (entry.get("grade"), entry.want_text("source"));
+        let source_zh = entry.get_text("source_zh");
         let validity = Validity::read(entry, true);
         entry.finish();
         let (metric, unit) = (metric?, unit?);
@@ -80,6 +84,7 @@ impl Limit {
             edition: edition?,
             grade,
             source: source?,
+            source_zh,
         })
     }
 
@@ -88,6 +93,12 @@ impl Limit {
     pub fn quote(&self) -> String {
         let grade = self.grade.as_ref().map(|grade| format!(", {grade}")).unwrap_or_default();
         format!("{}-{}{grade}", self.standard, self.edition)
+    }
+
+    /// What an order quotes, for readers of either language; without Chinese words both read [`Self::quote`].
+    #[must_use]
+    pub fn basis(&self) -> Text {
+        basis(&self.quote(), self.source_zh.as_ref())
     }
 
     /// The limit as detectors take it.
@@ -101,6 +112,11 @@ impl Limit {
     pub(crate) fn validity(&self) -> Validity {
         Validity { from: self.valid_from, to: self.valid_to }
     }
+}
+
+/// The basis of a judgement, which is called by its English words where it has no Chinese ones.
+pub(crate) fn basis(quote: &str, zh: Option<&Arc<str>>) -> Text {
+    Text::new(zh.map_or(quote, AsRef::as_ref), quote)
 }
 
 /// The unit of each metric, also of one that is faulty otherwise.

@@ -150,6 +150,56 @@ fn an_order_quotes_standard_edition_and_grade() {
     assert_eq!(quotes, wanted);
 }
 
+/// An episode of a detector of a city, by this edition.
+fn episode(detector: &str, metric: &str, edition: &str) -> Anomaly {
+    let series = Series::new("air-1", metric).unwrap();
+    Anomaly {
+        id: yiwang_model::AnomalyId::of(detector, &series, Timestamp(0)),
+        detector: detector.into(),
+        series,
+        phase: yiwang_model::Phase::Raised,
+        begin: Timestamp(0),
+        end: None,
+        extreme: 1.0,
+        limit: None,
+        edition: edition.into(),
+        severity: yiwang_model::Severity::Warning,
+    }
+}
+
+#[test]
+fn a_basis_has_the_chinese_words_of_its_limit_or_its_detector() {
+    let text = SMALL
+        .replacen("grade = \"grade II\"\n", "grade = \"grade II\"\nsource_zh = \"二级\"\n", 1)
+        .replacen("severity = \"warning\"\n", "severity = \"warning\"\nsource_zh = \"规则\"\n", 1)
+        .replacen("severity = \"serious\"\n", "severity = \"serious\"\nsource_zh = \"网关规则\"\n", 1);
+    let city = parse(&text).unwrap();
+    for (detector, metric, edition, zh) in [
+        ("pm2_5-day", "pm2_5", "GB 3095-2012, grade II", "二级"),
+        ("pm2_5-day", "pm2_5", "GB 3095-2026, grade II", "GB 3095-2026, grade II"), // a limit without words
+        ("pm2_5-day", "pm2_5", "test", "规则"),
+        ("pm2_5-day", "pm2_5", "an older source", "an older source"),
+        ("pm2_5-day", "project_percent", "test", "test"),
+        ("gateway-silent", "gateway", "test", "网关规则"),
+        ("gateway-silent", "gateway", "an older source", "an older source"),
+        ("no detector", "pm2_5", "test", "test"),
+    ] {
+        let basis = city.basis(&episode(detector, metric, edition));
+        assert_eq!((basis.zh.as_str(), basis.en.as_str()), (zh, edition), "{detector} of {metric}");
+    }
+}
+
+#[test]
+fn every_limit_and_detector_of_the_demo_city_has_a_chinese_basis() {
+    let demo = Catalogue::demo();
+    let limits = demo.limits.iter().map(|limit| (&limit.id, &limit.source_zh));
+    let detectors = demo.detectors.iter().map(|entry| (&entry.name, &entry.source_zh));
+    let rule = demo.gateway_rule().map(|rule| (&rule.name, &rule.source_zh));
+    let without: Vec<_> =
+        limits.chain(detectors).chain(rule).filter(|(_, zh)| zh.is_none()).map(|(name, _)| name).collect();
+    assert!(without.is_empty(), "{without:?}");
+}
+
 #[test]
 fn a_member_of_a_family_is_known_without_an_entry() {
     let city = parse(&SMALL.replace("prefix = \"bench-\"", "prefix = \"b\"")).unwrap();

@@ -90,7 +90,8 @@ impl OrderLine {
         let overdue = now.is_some_and(|now| view::is_overdue(order, now));
         let metric = web.parts().catalogue.metric(anomaly.series.metric());
         let with_unit = |value: f64| {
-            let text = format!("{} {}", view::value(value, metric), draft.evidence.unit);
+            let unit = view::unit(&draft.evidence.unit, lang);
+            let text = format!("{} {unit}", view::value(value, metric));
             text.trim().to_owned()
         };
         Self {

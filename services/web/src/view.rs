@@ -1,5 +1,6 @@
 //! How things are shown: names from the catalogue, values with their decimals, times of the city.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
@@ -112,6 +113,17 @@ pub(crate) fn pace(catalogue: &Catalogue, series: &Series) -> (Span, Span) {
     (catalogue.series_context(series).period, lateness)
 }
 
+/// A unit of extreme and limit, as a reader says it. Units of metrics are signs, the same in both languages; what a kind
+/// of detector derives from them has words.
+pub(crate) fn unit(unit: &str, lang: Lang) -> Cow<'_, str> {
+    match (lang, unit.strip_suffix(" per hour")) {
+        (Lang::En, _) => unit.into(),
+        (Lang::Zh, Some(metric)) => format!("{metric}/小时").into(),
+        (Lang::Zh, None) if unit == "percentage points" => "个百分点".into(),
+        (Lang::Zh, None) => unit.into(),
+    }
+}
+
 /// A value with the decimals of its metric; thousands stand apart.
 pub(crate) fn value(value: f64, metric: Option<&Metric>) -> String {
     number(value, metric.map_or(1, |metric| usize::from(metric.decimals)))
@@ -202,6 +214,13 @@ mod tests {
             .map(|(value, decimals)| number(value, decimals))
             .into();
         assert_eq!(shown, ["0", "1234.5", "12,345.68", "-1,234,567", "1,000,000.0"]);
+    }
+
+    #[test]
+    fn derived_units_are_said_in_the_language_of_the_reader() {
+        let units = ["µg/m³ per hour", "percentage points", "µg/m³", "s", ""];
+        assert_eq!(units.map(|of| unit(of, Lang::Zh)), ["µg/m³/小时", "个百分点", "µg/m³", "s", ""]);
+        assert_eq!(units.map(|of| unit(of, Lang::En)), units);
     }
 
     #[test]

@@ -141,7 +141,7 @@ pub(crate) fn order(catalogue: &Catalogue, nth: usize, age: Span, now: Timestamp
         edition: match category {
             "air" => "GB 3095-2026 transitional, grade II",
             "site_noise" => "GB 12523-2025, day",
-            _ => "5 points behind the planned curve: a rule of this city",
+            _ => source(catalogue, detector),
         }
         .into(),
         severity,
@@ -151,6 +151,7 @@ pub(crate) fn order(catalogue: &Catalogue, nth: usize, age: Span, now: Timestamp
     let department = &catalogue.departments[&department];
     let priority = Priority::from(severity);
     let (value, unit) = (format!("{extreme:.1}"), metric.unit.to_string());
+    let basis = catalogue.basis(&anomaly);
     let draft = OrderDraft {
         category: category.into(),
         title: Text::new(
@@ -160,11 +161,11 @@ pub(crate) fn order(catalogue: &Catalogue, nth: usize, age: Span, now: Timestamp
         text: Text::new(
             format!(
                 "{}（{}）{}达到 {value} {unit}，限值 {limit} {unit}，依据 {}。请核查并处置。",
-                station.title.zh, district.title.zh, metric.title.zh, anomaly.edition
+                station.title.zh, district.title.zh, metric.title.zh, basis.zh
             ),
             format!(
                 "{} at {} ({}) reached {value} {unit}; the limit is {limit} {unit} by {}. Please verify and act.",
-                metric.title.en, station.title.en, district.title.en, anomaly.edition
+                metric.title.en, station.title.en, district.title.en, basis.en
             ),
         ),
         place: Place {
@@ -192,6 +193,12 @@ pub(crate) fn order(catalogue: &Catalogue, nth: usize, age: Span, now: Timestamp
         },
     };
     lived(nth, draft, anomaly, now)
+}
+
+/// Where the numbers of a detector come from.
+fn source<'a>(catalogue: &'a Catalogue, detector: &str) -> &'a str {
+    let entry = catalogue.detectors.iter().find(|entry| &*entry.name == detector);
+    &entry.expect("a detector of the demo city").source
 }
 
 /// An order that went some of its way.

@@ -69,6 +69,25 @@ const CASES: &[(&str, &str, &str, &str)] = &[
         "limit.source",
         "a text of 1 to",
     ),
+    // Chinese words of a basis may be missing, never empty
+    (
+        "grade = \"grade II\"\nsource = \"test\"\n",
+        "grade = \"grade II\"\nsource = \"test\"\nsource_zh = \" \"\n",
+        "limit.source_zh",
+        "a text of 1 to",
+    ),
+    (
+        "severity = \"warning\"\nsource = \"test\"\n",
+        "severity = \"warning\"\nsource = \"test\"\nsource_zh = \"\"\n",
+        "detector.source_zh",
+        "a text of 1 to",
+    ),
+    (
+        "severity = \"serious\"\nsource = \"test\"\n",
+        "severity = \"serious\"\nsource = \"test\"\nsource_zh = 7\n",
+        "detector.source_zh",
+        "found 7; a text",
+    ),
     ("period = \"60s\"\nsource = \"test\"\n", "period = \"60s\"\n", "metric.source", "found nothing"),
     (
         "unit = \"%\"\nsource = \"test\"\npoints",

@@ -4,8 +4,19 @@ use yiwang_model::{AnomalyId, Series, Severity};
 
 use super::*;
 
-/// An order about an episode of a detector of the demo city.
+/// An order about an episode of a detector of the demo city, by an edition that no catalogue knows.
 fn order(detector: &str, source: &str, metric: &str, extreme: f64, limit: Option<f64>) -> OrderDraft {
+    order_by("GB 1, edition 2", detector, source, metric, extreme, limit)
+}
+
+fn order_by(
+    edition: &str,
+    detector: &str,
+    source: &str,
+    metric: &str,
+    extreme: f64,
+    limit: Option<f64>,
+) -> OrderDraft {
     let catalogue = Catalogue::demo();
     let series = Series::new(source, metric).unwrap();
     let begin: Timestamp = "2026-03-02T10:15:00+08:00".parse().unwrap();
@@ -18,7 +29,7 @@ fn order(detector: &str, source: &str, metric: &str, extreme: f64, limit: Option
         end: None,
         extreme,
         limit,
-        edition: Arc::from("GB 1, edition 2"),
+        edition: Arc::from(edition),
         severity: Severity::Warning,
     };
     let found = Found { anomaly, points: Vec::new(), series: vec![series] };
@@ -154,6 +165,53 @@ fn a_silent_gateway_stands_where_its_stations_do() {
     );
     assert!(!order.place.district.is_empty() && order.place.point.is_some());
     assert_eq!(order.evidence.unit, "s");
+}
+
+/// Whether a text has an English word in it. Signs of units and substances, as `m`, `dB(A)`, `pH`, have fewer small
+/// letters in a row.
+fn has_english(text: &str) -> bool {
+    text.as_bytes().windows(3).any(|letters| letters.iter().all(u8::is_ascii_lowercase))
+}
+
+/// Asserts that an order quotes its basis in the language of its reader.
+fn assert_basis(edition: &str, detector: &str, source: &str, metric: &str) {
+    let order = order_by(edition, detector, source, metric, 1.0, Some(2.0));
+    let (_, basis) = order.text.zh.split_once("依据：").unwrap();
+    assert!(
+        basis.len() > "。".len() && !has_english(basis),
+        "{detector} of {metric} by {edition:?}: {basis}"
+    );
+    assert!(order.text.en.ends_with(&format!("Basis: {edition}.")), "{detector}: {}", order.text.en);
+    assert_eq!(&*order.evidence.anomaly.edition, edition, "what is stored stays");
+}
+
+#[test]
+fn every_basis_of_the_demo_city_is_said_in_chinese() {
+    let catalogue = Catalogue::demo();
+    let mut limits = 0;
+    for entry in &catalogue.detectors {
+        for metric in &entry.metrics {
+            limits += entry.limits(metric).len();
+            for row in entry.limits(metric) {
+                assert_basis(&row.edition, &entry.name, "510104-air-1", metric);
+            }
+            assert_basis(&entry.source, &entry.name, "510104-air-1", metric);
+        }
+    }
+    assert_eq!(limits, catalogue.limits.len(), "every limit is watched");
+    let rule = catalogue.gateway_rule().unwrap();
+    assert_basis(&rule.source, &rule.name, "air-south", "gateway");
+}
+
+#[test]
+fn a_limit_is_quoted_by_its_standard_in_chinese() {
+    let edition = "GB 3095-2026 transitional, grade II";
+    let order = order_by(edition, "pm2_5-day", "510104-air-1", "pm2_5", 81.25, Some(60.0));
+    assert!(
+        order.text.zh.ends_with("高于限值60 µg/m³。依据：GB 3095—2026 过渡值 二级标准 24小时平均。"),
+        "{}",
+        order.text.zh
+    );
 }
 
 #[test]

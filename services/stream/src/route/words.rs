@@ -16,6 +16,8 @@ pub(super) struct Words<'a> {
     metric: Text,
     /// The metric's unit.
     unit: String,
+    /// What it was judged by.
+    basis: Text,
 }
 
 impl<'a> Words<'a> {
@@ -34,6 +36,7 @@ impl<'a> Words<'a> {
                 .unwrap_or_default(),
             metric: metric.map(|metric| metric.title.clone()).unwrap_or_default(),
             unit: metric.map(|metric| metric.unit.to_string()).unwrap_or_default(),
+            basis: catalogue.basis(anomaly),
         }
     }
 
@@ -53,10 +56,10 @@ impl<'a> Words<'a> {
         let place = self.whereabouts();
         let begin = local(self.anomaly.begin);
         let seen = self.seen();
-        let edition = &self.anomaly.edition;
+        let basis = &self.basis;
         Text::new(
-            format!("{}：自{begin}起，{}。依据：{edition}。", place.zh, seen.zh),
-            format!("{}, since {begin}: {}. Basis: {edition}.", place.en, seen.en),
+            format!("{}：自{begin}起，{}。依据：{}。", place.zh, seen.zh, basis.zh),
+            format!("{}, since {begin}: {}. Basis: {}.", place.en, seen.en, basis.en),
         )
     }
 

@@ -145,7 +145,7 @@ impl Chart {
         let names = Names(&web.parts().catalogue);
         for limit in names.limits(metric, at) {
             if self.limits.len() < MAX_LIMITS && self.limits.iter().all(|seen| seen.value != limit.value) {
-                let label = format!("{} {}", lang.pick("限值", "limit"), limit.quote());
+                let label = format!("{} {}", lang.pick("限值", "limit"), lang.of(&limit.basis()));
                 self.limits.push(LimitLine { value: limit.value, label });
             }
         }

@@ -57,7 +57,7 @@ struct OrderPage {
     point: Option<String>,
     detector: String,
     metric: String,
-    edition: String,
+    basis: String,
     ended: Option<String>,
     anomaly_id: Option<String>,
     chart: String,
@@ -134,7 +134,7 @@ async fn shown(
         point: draft.place.point.map(|(longitude, latitude)| format!("{longitude:.4}°E, {latitude:.4}°N")),
         detector: lang.of(&names.detector(&anomaly.detector)).to_owned(),
         metric: lang.of(&names.metric(anomaly.series.metric())).to_owned(),
-        edition: anomaly.edition.to_string(),
+        basis: lang.of(&web.parts().catalogue.basis(anomaly)).to_owned(),
         ended: anomaly.end.map(view::minute),
         anomaly_id: order.anomaly.map(|id| id.to_string()),
         chart: chart(web, lang, order, now).await?.json(),
@@ -183,20 +183,21 @@ async fn chart(web: &Web, lang: Lang, order: &WorkOrder, now: Option<Timestamp>)
         chart.gap_ms = chart.gap_ms.max(period.times(4).0 / 1_000_000);
         chart.add(web, series, label, w).await?;
     }
-    judge(&mut chart, web, order, w);
+    judge(&mut chart, web, order, lang);
     let goes_on = anomaly.end.is_none() && now.is_some_and(|now| to == now);
     Ok(if goes_on { chart.follow(None) } else { chart })
 }
 
 /// What was judged, against what. Against a plan the limit runs beside the plan; what was judged in another unit
 /// than the readings, as the length of a silence, has no place on their axis.
-fn judge(chart: &mut Chart, web: &Web, order: &WorkOrder, w: &Words) {
-    let evidence = &order.draft.evidence;
+fn judge(chart: &mut Chart, web: &Web, order: &WorkOrder, lang: Lang) {
+    let (evidence, w) = (&order.draft.evidence, Words::of(lang));
     let anomaly = &evidence.anomaly;
+    let limit = format!("{} {}", w.limit, lang.of(&web.parts().catalogue.basis(anomaly)));
     if chart.add_plan(web, &anomaly.series, w.plan) {
         if let (Some(behind), Some(plan)) = (anomaly.limit, chart.lines.last()) {
             let points = plan.points.iter().map(|(at, value)| (*at, (value - behind).max(0.0))).collect();
-            chart.lines.push(Line::standing(format!("{} {}", w.limit, anomaly.edition), "limit", points));
+            chart.lines.push(Line::standing(limit, "limit", points));
         }
         return;
     }
@@ -208,7 +209,7 @@ fn judge(chart: &mut Chart, web: &Web, order: &WorkOrder, w: &Words) {
         chart.lines.push(Line::standing(w.judged.to_owned(), "dots", points));
     }
     if let Some(value) = anomaly.limit {
-        chart.limits.push(LimitLine { value, label: format!("{} {}", w.limit, anomaly.edition) });
+        chart.limits.push(LimitLine { value, label: limit });
     }
 }
 

@@ -145,6 +145,58 @@ async fn filters_and_pages_are_in_the_address() {
     assert!(city.get("/orders?q=nothing-like-it").await.body.contains("没有符合条件的工单"));
 }
 
+#[tokio::test]
+async fn an_order_quotes_its_basis_in_the_language_of_the_reader() {
+    let city = city();
+    for (nth, zh, en) in [
+        (
+            0,
+            "GB 3095—2026 过渡值 二级标准 24小时平均，用于滑动均值：本市规则",
+            "GB 3095-2026 transitional, grade II",
+        ),
+        (1, "GB 12523—2025 昼间 等效声级，限值同2011年版表1", "GB 12523-2025, day"),
+        (2, "本市规则：落后计划曲线5个百分点", "5 points behind the planned curve"),
+    ] {
+        let order = city::order(&city.parts.catalogue, nth, Span::MINUTE, now());
+        let path = format!("/orders/{}", order.no);
+        city.orders.put(order);
+        let (chinese, english) =
+            (city.get(&path).await.body, city.get(&format!("{path}?lang=en")).await.body);
+        assert!(chinese.contains(&format!("<p class=\"hint\">{zh}")), "{zh} above the chart");
+        assert!(chinese.contains(&format!("\"label\":\"限值 {zh}")), "{zh} in the chart");
+        assert!(!chinese.contains(en), "{en} in Chinese");
+        assert!(english.contains(&format!("\"label\":\"Limit {en}")) && !english.contains(zh), "{en}");
+    }
+}
+
+#[tokio::test]
+async fn a_basis_without_chinese_words_is_quoted_as_it_is() {
+    let city = city();
+    let mut order = city::order(&city.parts.catalogue, 0, Span::MINUTE, now());
+    order.draft.evidence.anomaly.edition = "DB 51/2682-2020".into();
+    let path = format!("/orders/{}", order.no);
+    city.orders.put(order);
+    assert!(city.get(&path).await.body.contains("<p class=\"hint\">DB 51/2682-2020</p>"));
+}
+
+#[tokio::test]
+async fn derived_units_are_in_the_language_of_the_reader() {
+    let city = city();
+    for (nth, unit, zh) in
+        [(30, "µg/m³ per hour", "25,188 µg/m³/小时"), (32, "percentage points", "25,188.0 个百分点")]
+    {
+        let mut order = city::order(&city.parts.catalogue, nth, Span::MINUTE, now());
+        (order.draft.evidence.unit, order.draft.evidence.anomaly.extreme) = (unit.into(), 25_188.0);
+        let own = format!("/orders/{}", order.no);
+        city.orders.put(order);
+        for path in ["/", "/orders", &own] {
+            let page = city.get(path).await.body;
+            assert!(page.contains(zh) && !page.contains(unit), "{path}: {unit}");
+            assert!(city.get(&format!("{path}?lang=en")).await.body.contains(unit), "{path}: {unit}");
+        }
+    }
+}
+
 /// The chart of an order's page.
 async fn chart(city: &City, no: &str) -> Value {
     let body = city.get(&format!("/orders/{no}?lang=en")).await.body;
@@ -223,6 +275,10 @@ async fn the_overview_has_a_chart_of_each_kind() {
         .map(|rest| serde_json::from_str(rest.split("</script>").next().unwrap()).unwrap())
         .collect();
     assert_eq!(charts.len(), 4);
+    assert_eq!(charts[0]["limits"][0]["label"], "limit GB 3095-2026 transitional, grade II");
+    let chinese = city.get("/").await.body;
+    assert!(chinese.contains("\"label\":\"限值 GB 3095—2026 过渡值 二级标准 24小时平均\""), "and in Chinese");
+    assert!(!chinese.contains("transitional") && !chinese.contains("GB 12523-2025"));
     assert!(charts.iter().all(|chart| !chart["lines"][0]["points"].as_array().unwrap().is_empty()));
     assert_eq!(charts[0]["limits"][0]["value"], 60.0, "the limit that holds in March 2026");
     assert_eq!(charts[2]["lines"][1]["style"], "plan");
