@@ -78,31 +78,40 @@ fn orders_find_no_room() {
 #[test]
 fn parquet_files_and_merges_find_no_room() {
     let Some(mut small) = Small::holding("series") else { return };
-    let begin = this_minute();
-    for run in 1..MERGE_FILES {
-        small.city.start();
-        small.send(begin, run, 20_000);
-        small.city.stop();
-    }
+    let (begin, mut run) = (this_minute(), 1);
     small.city.start();
-    let files = small.count("store_files");
-    assert_eq!(files, (MERGE_FILES - 1) as f64, "a file of each run");
+    while small.count("store_files") < (MERGE_FILES - 1) as f64 {
+        small.send(begin, run, 20_000);
+        run += 1;
+        small.city.stop();
+        small.city.start();
+    }
     small.leave(0);
-    small.send(begin, MERGE_FILES, 100);
+    let files = small.count("store_files");
+    small.send(begin, run, 100);
     small.wait_until_full("series", "the series store has no room, make some on its disk");
     small.others_go_on();
     assert_eq!(small.count("store_files"), files, "a file on a full disk");
 
     small.leave(FLUSH_ROOM);
     wait::until("rows go to files", || small.count("store_files") > files);
-    wait::until("a merge found no room", || small.city.metric("yiwang_put_off{what=\"merges\"}") > 0.0);
-    let (ready, _, why) = small.city.readiness("merges");
+    let mut seen = files;
+    wait::until("a merge found no room", || {
+        let there = small.count("store_files");
+        if there > seen {
+            // Where a run made two files and they were merged, as many of one level need some more.
+            (seen, run) = (there, run + 1);
+            small.send(begin, run, 100);
+        }
+        small.city.metric("yiwang_put_off{what=\"merges\"}") > 0.0
+    });
+    let (ready, well, why) = small.city.readiness("merges");
     assert!(why.contains("make some on its disk") && why.contains("to merge 8 files of"), "{why}");
-    assert!(ready, "files that stay small stop nobody");
+    assert!(ready && !well, "files that stay small stop nobody");
     assert!(small.city.said().contains("merge put off"), "{}", small.city.said());
 
     small.make_room_until("files are merged", |small| small.count("store_files") < files);
-    assert_eq!(small.city.metric("yiwang_put_off{what=\"merges\"}"), 0.0);
+    wait::until("no merge waits", || small.city.metric("yiwang_put_off{what=\"merges\"}") == 0.0);
     small.city.stop().reconcile(false, &[]).must_balance();
 }
 
@@ -153,7 +162,8 @@ impl Small {
             self.disk.keep(self.ballast.as_ref().unwrap(), 0);
             Some(self.city.readiness(item)).filter(|(_, ok, _)| !ok)
         });
-        assert!(!ready, "a city with a full disk calls itself ready");
+        // Readings go on into the log while any other part waits: nobody is to be sent away.
+        assert_eq!(ready, item != "log", "{item}: {why}");
         assert!(why.contains(saying) && why.contains("its disk"), "{item}: {why}");
         let said = self.city.said();
         assert!(said.contains(saying), "\"{saying}\" is not said:\n{said}");
