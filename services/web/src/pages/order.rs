@@ -5,6 +5,7 @@ use axum::Extension;
 use axum::extract::{Form, FromRequest, Path, Request, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use yiwang_catalogue::Metric;
 use yiwang_model::order::{StepKind, WorkOrder};
 use yiwang_model::{Span, Timestamp, Unit};
 
@@ -126,6 +127,7 @@ async fn shown(
     let now = (web.parts().city_now)();
     let (draft, anomaly) = (&order.draft, &order.draft.evidence.anomaly);
     let names = Names(&web.parts().catalogue);
+    let known = web.parts().catalogue.metric(anomaly.series.metric());
     render(&OrderPage {
         line: OrderLine::new(web, lang, order, now),
         text: lang.of(&draft.text).to_owned(),
@@ -138,7 +140,7 @@ async fn shown(
         ended: anomaly.end.map(view::minute),
         anomaly_id: order.anomaly.map(|id| id.to_string()),
         chart: chart(web, lang, order, now).await?.json(),
-        steps: order.timeline.iter().rev().map(|step| step_line(step, lang)).collect(),
+        steps: order.timeline.iter().rev().map(|step| step_line(step, known, lang)).collect(),
         actions: order
             .state
             .allowed()
@@ -150,7 +152,7 @@ async fn shown(
     })
 }
 
-fn step_line(step: &yiwang_model::order::Step, lang: Lang) -> StepLine {
+fn step_line(step: &yiwang_model::order::Step, metric: Option<&Metric>, lang: Lang) -> StepLine {
     StepLine {
         kind: match step.kind {
             StepKind::Opened => "opened",
@@ -161,7 +163,7 @@ fn step_line(step: &yiwang_model::order::Step, lang: Lang) -> StepLine {
         word: words::step(lang, step.kind),
         state_word: words::state(lang, step.state),
         who: step.who.clone(),
-        note: step.note.clone(),
+        note: view::note(step, metric, lang),
         at: view::second(step.at),
         wall: view::second(step.wall),
     }
