@@ -166,6 +166,21 @@ fn the_held_silence_of_a_series_moves_with_it_to_another_gateway() {
     assert_eq!(phases(&silent), [Phase::Raised, Phase::Cleared]);
 }
 
+/// A box that was replaced under another name is not as many silent series as it has.
+#[test]
+fn a_silent_gateway_under_another_name_is_not_a_crowd_of_silent_series() {
+    let east = ["e-1", "e-2", "e-3"];
+    let mut writer = Writer::new(city::TEXT);
+    speak(&mut writer, &east, 0..300, around(50.0));
+    speak(&mut writer, &[], 300..400, around(50.0));
+    writer.catalogue(&city::TEXT.replace("\"east\"", "\"east-2\""));
+    speak(&mut writer, &[], 400..430, around(50.0));
+    speak(&mut writer, &east, 430..600, around(50.0));
+    let verdict = verdict(&writer);
+    assert_eq!(phases(&steps(&verdict, "gateway-silent")), [Phase::Raised, Phase::Cleared]);
+    assert!(steps(&verdict, "silent").is_empty(), "{:?}", steps(&verdict, "silent"));
+}
+
 /// Without the rule nobody would say that the gateway speaks again, nor that its series are silent.
 #[test]
 fn a_removed_rule_ends_its_episodes_and_lets_go_of_what_it_held() {
