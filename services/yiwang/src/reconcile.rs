@@ -19,7 +19,7 @@ use yiwang_log::embedded::EmbeddedLog;
 use yiwang_proto::topics;
 
 use crate::city::{City, Stop, folders, hold, open_log, open_orders};
-use crate::cli::{Failed, catalogue, runtime};
+use crate::cli::{Failed, runtime};
 use crate::config::{Config, Layers};
 
 mod books;
@@ -37,9 +37,6 @@ pub struct Options {
     /// First run what is left in the log through judgement and stores.
     #[arg(long)]
     drain: bool,
-    /// The catalogue to drain under, if not the one that is in force.
-    #[arg(long)]
-    catalogue: Option<PathBuf>,
     /// A sender's file of acknowledgements, lines of `source,metric,time,value[,vintage]`; may be given again.
     #[arg(long)]
     acked: Vec<PathBuf>,
@@ -59,8 +56,7 @@ pub fn run(options: Options) -> Result<ExitCode, Failed> {
     let config = config(&options)?;
     let runtime = runtime()?;
     if options.drain {
-        let wanted = options.catalogue.as_deref().map(|path| catalogue(Some(path))).transpose()?;
-        runtime.block_on(drain(&config, wanted))?;
+        runtime.block_on(drain(&config))?;
     }
     let books = runtime.block_on(balance(&config, &options.acked))?;
     print!("{books}");
@@ -84,11 +80,8 @@ fn config(options: &Options) -> Result<Config, Failed> {
 }
 
 /// Opens the city, without its doors, and closes it again, which runs everything through.
-async fn drain(config: &Config, wanted: Option<Catalogue>) -> anyhow::Result<()> {
-    let catalogue = match wanted {
-        Some(wanted) => wanted,
-        None => in_force(config).await?,
-    };
+async fn drain(config: &Config) -> anyhow::Result<()> {
+    let catalogue = in_force(config).await?;
     City::without_doors(config, Arc::new(catalogue)).await?.close(Stop::patient()).await
 }
 
