@@ -5,7 +5,7 @@
 //! the same reason.
 
 use yiwang_catalogue::Metric;
-use yiwang_model::{Quality, Reading, Row, Span, Timestamp, Unit};
+use yiwang_model::{Quality, Reading, Row, Span, Timestamp, Unit, Vintage};
 use yiwang_proto::v1::Reason;
 
 use crate::names::{Known, Names, Refused};
@@ -48,7 +48,43 @@ impl Plausible {
     }
 }
 
-/// Admits one reading, as a gateway says it in words.
+/// A reading as a door understood it: names and all still in words.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Said<'a> {
+    /// The source.
+    pub source: &'a str,
+    /// The metric, as the catalogue names it.
+    pub metric: &'a str,
+    /// The unit of the value; `None` where the door's mapping has seen to it that it is the metric's own.
+    pub unit: Option<&'a str>,
+    /// Event time.
+    pub time: Timestamp,
+    /// The value.
+    pub value: f64,
+    /// How far it is to be trusted.
+    pub quality: Quality,
+    /// The end of its period, for figures of a period.
+    pub period_end: Option<Timestamp>,
+    /// When it was published, for figures.
+    pub vintage: Vintage,
+}
+
+impl<'a> From<&'a Reading> for Said<'a> {
+    fn from(reading: &'a Reading) -> Self {
+        Self {
+            source: reading.series.source(),
+            metric: reading.series.metric(),
+            unit: Some(reading.unit.as_str()),
+            time: reading.time,
+            value: reading.value,
+            quality: reading.quality,
+            period_end: reading.period_end,
+            vintage: reading.vintage,
+        }
+    }
+}
+
+/// Admits one reading that came through a gateway.
 ///
 /// # Errors
 /// The reason and the sentence with which to refuse it.
@@ -56,19 +92,23 @@ pub fn admit(
     names: &Names,
     plausible: Plausible,
     gateway: &str,
-    reading: &Reading,
+    said: &Said<'_>,
 ) -> Result<Admitted, Refused> {
-    let known = names.resolve(gateway, reading.series.source(), reading.series.metric())?;
-    check_unit(&known.metric, &reading.unit)?;
-    let row = Row {
-        series: known.id,
-        time: reading.time,
-        value: reading.value,
-        quality: reading.quality,
-        period_end: reading.period_end,
-        vintage: reading.vintage,
-    };
-    check_row(&known, plausible, &row)?;
+    let known = names.resolve(gateway, said.source, said.metric)?;
+    if let Some(unit) = said.unit.filter(|unit| *unit != known.metric.unit.as_str()) {
+        check_unit(&known.metric, &Unit::new(unit))?;
+    }
+    let Said { time, value, quality, period_end, vintage, .. } = *said;
+    let row = Row { series: known.id, time, value, quality, period_end, vintage };
+    admit_row(&known, plausible, row)
+}
+
+/// Admits a row of a series that is known.
+///
+/// # Errors
+/// The reason and the sentence with which to refuse it.
+pub fn admit_row(known: &Known, plausible: Plausible, row: Row) -> Result<Admitted, Refused> {
+    check_row(known, plausible, &row)?;
     Ok(Admitted { dense: known.dense, partition: known.partition, row })
 }
 

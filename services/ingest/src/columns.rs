@@ -4,7 +4,7 @@ use yiwang_model::{Row, Timestamp, Unit, Vintage};
 use yiwang_proto::block::moment;
 use yiwang_proto::v1::{Columns, SeriesKey};
 
-use crate::admit::{Admitted, Plausible, check_row, check_unit, quality};
+use crate::admit::{Admitted, Plausible, admit_row, check_unit, quality};
 use crate::names::{Known, Names, Refused};
 use crate::refuse::Refusals;
 
@@ -46,8 +46,7 @@ impl Dictionary {
             period_end: moment(&columns.period_end_unix_nanos, at),
             vintage: Vintage(moment(&columns.vintage_unix_nanos, at)),
         };
-        check_row(known, plausible, &row)?;
-        Ok(Admitted { dense: known.dense, partition: known.partition, row })
+        admit_row(known, plausible, row)
     }
 
     /// Refuses a batch whose columns do not fit together or name series outside the dictionary that holds.

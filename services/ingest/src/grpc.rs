@@ -173,7 +173,7 @@ impl Reader {
         for (at, reading) in rows.readings.into_iter().enumerate() {
             let first = refusals.is_empty().then(|| reading.clone());
             let taken = yiwang_model::Reading::try_from(reading)
-                .and_then(|reading| admit(&self.ingest.names, plausible, &self.gateway, &reading));
+                .and_then(|reading| admit(&self.ingest.names, plausible, &self.gateway, &(&reading).into()));
             match taken {
                 Ok(row) => admitted.push(row),
                 Err((reason, message)) => {

@@ -23,13 +23,13 @@ fn with(change: impl FnOnce(&mut Reading)) -> Reading {
 }
 
 fn reason(plausible: Plausible, reading: &Reading) -> Option<Reason> {
-    admit(&names(), plausible, "g1", reading).err().map(|(reason, _)| reason)
+    admit(&names(), plausible, "g1", &reading.into()).err().map(|(reason, _)| reason)
 }
 
 #[test]
 fn a_good_reading_keeps_all_it_says() {
     let said = with(|reading| reading.quality = Quality::Calibration);
-    let admitted = admit(&names(), now(), "g1", &said).unwrap();
+    let admitted = admit(&names(), now(), "g1", &(&said).into()).unwrap();
     assert_eq!((admitted.dense, admitted.partition), (0, said.series.partition(4)));
     assert_eq!((admitted.row.series, admitted.row.time), (said.series.id(), NOON));
     assert_eq!(admitted.row.quality, Quality::Calibration);
@@ -52,7 +52,7 @@ fn each_refusal_has_its_reason() {
         (Reason::BadPeriod, "not after", with(|said| said.period_end = Some(NOON))),
     ];
     for (reason, named, said) in cases {
-        let (found, message) = admit(&names(), now(), "g1", &said).expect_err(named);
+        let (found, message) = admit(&names(), now(), "g1", &(&said).into()).expect_err(named);
         assert_eq!(found, reason, "{message}");
         assert!(message.contains(named), "{message}");
     }
@@ -142,5 +142,5 @@ fn a_quality_is_one_of_eight() {
 #[test]
 fn a_long_unit_does_not_make_a_long_sentence() {
     let said = with(|said| said.unit = Unit::new(&"µ".repeat(100_000)));
-    assert!(admit(&names(), now(), "g1", &said).unwrap_err().1.len() < 300);
+    assert!(admit(&names(), now(), "g1", &(&said).into()).unwrap_err().1.len() < 300);
 }

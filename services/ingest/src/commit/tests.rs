@@ -39,7 +39,8 @@ fn room(max_rejected_bytes: u64) -> Room {
 impl Room {
     fn submission(&self, metric: &str, values: &[f64]) -> Submission {
         let admitted = |value: &f64| {
-            admit(&self.names, Plausible::around(None, true), "g1", &reading(metric, *value)).unwrap()
+            admit(&self.names, Plausible::around(None, true), "g1", &(&reading(metric, *value)).into())
+                .unwrap()
         };
         Submission { rows: values.iter().map(admitted).collect(), rejected: Vec::new() }
     }

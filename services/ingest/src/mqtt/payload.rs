@@ -23,6 +23,7 @@ use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Se
 use yiwang_model::{Quality, Timestamp, Vintage};
 use yiwang_proto::v1::Reason;
 
+use crate::admit;
 use crate::names::Refused;
 
 /// The most readings of one message.
@@ -38,6 +39,23 @@ pub(crate) struct Said<'a> {
     pub(crate) quality: Quality,
     pub(crate) period_end: Option<Timestamp>,
     pub(crate) vintage: Vintage,
+}
+
+impl Said<'_> {
+    /// The same of this source.
+    pub(crate) fn of<'a>(&'a self, source: &'a str) -> admit::Said<'a> {
+        let Self { metric, time, value, unit, quality, period_end, vintage } = self;
+        admit::Said {
+            source,
+            metric,
+            unit: Some(unit),
+            time: *time,
+            value: *value,
+            quality: *quality,
+            period_end: *period_end,
+            vintage: *vintage,
+        }
+    }
 }
 
 /// Hands over each reading of a message, in order, or why it is none.

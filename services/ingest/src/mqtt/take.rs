@@ -12,12 +12,11 @@
 
 use mqtt_protocol_core::mqtt::result_code::PubackReasonCode;
 use yiwang_model::series::check_name;
-use yiwang_model::{Row, Unit};
 use yiwang_proto::v1::Reason;
 
-use super::payload::{self, Said};
+use super::payload;
 use crate::Ingest;
-use crate::admit::{Admitted, Plausible, check_row, check_unit};
+use crate::admit::{Admitted, Plausible, admit};
 use crate::commit::Submission;
 use crate::names::Refused;
 use crate::refuse::Refusals;
@@ -101,7 +100,7 @@ fn readings(
     let before = rows.len();
     let mut at = 0;
     let read = payload::read(payload, |said| {
-        match said.and_then(|said| admit(ingest, plausible, client, source, &said)) {
+        match said.and_then(|said| admit(&ingest.names, plausible, client, &said.of(source))) {
             Ok(row) => rows.push(row),
             Err((reason, message)) => refusals.add(at, reason, || message),
         }
@@ -114,29 +113,6 @@ fn readings(
         return 0;
     }
     at
-}
-
-fn admit(
-    ingest: &Ingest,
-    plausible: Plausible,
-    client: &str,
-    source: &str,
-    said: &Said<'_>,
-) -> Result<Admitted, Refused> {
-    let known = ingest.names.resolve(client, source, &said.metric)?;
-    if said.unit != known.metric.unit.as_str() {
-        check_unit(&known.metric, &Unit::new(&said.unit))?;
-    }
-    let row = Row {
-        series: known.id,
-        time: said.time,
-        value: said.value,
-        quality: said.quality,
-        period_end: said.period_end,
-        vintage: said.vintage,
-    };
-    check_row(&known, plausible, &row)?;
-    Ok(Admitted { dense: known.dense, partition: known.partition, row })
 }
 
 fn code_of(refusals: &Refusals) -> PubackReasonCode {
