@@ -10,6 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 /// The longest header that is read, in bytes. A longer one is no credential.
 pub const MAX_BYTES: usize = 4096;
 
+/// Who came in, by the name of a credential; it stands in the histories of orders and beside what was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Who(pub String);
+
 /// A credential as it was presented. Its secret is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Presented {

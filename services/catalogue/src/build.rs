@@ -13,6 +13,7 @@ use crate::entry::{Document, Entry, Ids, check_tops, document, entries};
 use crate::family::Families;
 use crate::fault::{Fault, Faults};
 use crate::limit::{Limit, Units, check_unit};
+use crate::line::LineFields;
 use crate::metric::Metric;
 use crate::place::{District, Gateway, Named};
 use crate::route::{self, Routes};
@@ -21,7 +22,7 @@ use crate::station::{self, Plan, Station};
 use crate::{Catalogue, Plans};
 
 /// The kinds of entries that there are.
-const TOPS: [&str; 15] = [
+const TOPS: [&str; 16] = [
     "metric",
     "category",
     "district",
@@ -37,6 +38,7 @@ const TOPS: [&str; 15] = [
     "office_hours",
     "calendar_year",
     "calendar_day",
+    "line_field",
 ];
 
 /// Builds a catalogue from its files.
@@ -93,6 +95,7 @@ impl<'a> Builder<'a> {
         let (detectors, gateway_rule) = self.read_detectors(&names, &limits, whole);
         let (routes, calendar) = (self.read_routes(&names), self.read_calendar());
         let (deadlines, office_hours) = self.read_deadlines(&names);
+        let line_fields = LineFields::read(&self.entries("line_field"), &names.metrics, &units);
         let text = join(self.sources);
         let hash = Sha256::digest(text.as_bytes()).into();
         let (by_metric, by_gateway) = (by_metric(&detectors), by_gateway(&stations));
@@ -112,6 +115,7 @@ impl<'a> Builder<'a> {
             deadlines,
             office_hours,
             calendar,
+            line_fields,
             text,
             hash,
             by_metric,

@@ -26,6 +26,7 @@
 //! | `office_hours` | `from to source` |
 //! | `calendar_year` | `year off working source`; see [`calendar`] |
 //! | `calendar_day` | `date working source` |
+//! | `line_field` | `measurement field metric unit source_tag [source_prefix]`; see [`line`] |
 //!
 //! Days are those of Asia/Shanghai. `valid_from` and `valid_to` are both days on which the entry holds.
 
@@ -39,6 +40,7 @@ mod entry;
 mod family;
 pub mod fault;
 pub mod limit;
+pub mod line;
 pub mod metric;
 mod nearest;
 pub mod place;
@@ -62,6 +64,7 @@ pub use demo::demo_text;
 pub use detector::{DetectorEntry, GatewayRule};
 pub use fault::Fault;
 pub use limit::{Direction, Limit};
+pub use line::LineField;
 pub use metric::{Metric, MetricKind};
 pub use place::{District, DistrictKind, Gateway, Named};
 pub use route::Route;
@@ -69,6 +72,7 @@ pub use source::{MAX_BYTES, MAX_FILES};
 pub use station::{Plan, Station, StationKind};
 
 use family::Families;
+use line::LineFields;
 use route::Routes;
 
 /// Plans by station and metric.
@@ -100,6 +104,7 @@ pub struct Catalogue {
     deadlines: Vec<Deadline>,
     office_hours: OfficeHours,
     calendar: Calendar,
+    line_fields: LineFields,
     text: String,
     hash: [u8; 32],
     by_metric: BTreeMap<Arc<str>, Vec<Arc<DetectorEntry>>>,
@@ -194,6 +199,12 @@ impl Catalogue {
         let period = own.or_else(|| self.metric(series.metric()).map(|metric| metric.period));
         let plan = self.plan(series.source(), series.metric()).map(|plan| plan.points.clone());
         SeriesContext { period: period.unwrap_or_default(), plan }
+    }
+
+    /// What the fields of a measurement of line protocol mean; nothing of one that is not mapped.
+    #[must_use]
+    pub fn line_fields(&self, measurement: &str) -> &[LineField] {
+        self.line_fields.of(measurement)
     }
 
     /// The detectors that watch a metric, in the order of the text.

@@ -46,6 +46,8 @@ pub struct Counters {
     pub mqtt_closed: [Counter; Closed::ALL.len()],
     /// MQTT messages taken, good and refused.
     pub mqtt_messages: Counter,
+    /// Requests with line protocol, good and refused.
+    pub influx_requests: Counter,
     /// Ticks appended.
     pub ticks: Counter,
 }

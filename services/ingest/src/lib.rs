@@ -11,12 +11,14 @@ use yiwang_catalogue::Catalogue;
 use yiwang_log::Log;
 
 pub mod admit;
+mod budget;
 pub mod clock;
 pub mod columns;
 pub mod commit;
 pub mod counters;
 pub mod gate;
 pub mod grpc;
+pub mod influx;
 pub mod mqtt;
 pub mod names;
 pub mod refuse;

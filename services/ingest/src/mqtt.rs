@@ -29,9 +29,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Ingest;
+use crate::budget::Budget;
 use crate::gate::Gate;
 
-mod budget;
 mod clients;
 pub mod closed;
 mod connection;
@@ -39,7 +39,6 @@ pub mod payload;
 mod protocol;
 mod take;
 
-use budget::Budget;
 use clients::Clients;
 use closed::Closed;
 

@@ -99,6 +99,12 @@ impl Names {
         self.read().series.get(dense as usize).cloned()
     }
 
+    /// The catalogue in force at the doors.
+    #[must_use]
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
     /// How many series are known.
     #[must_use]
     pub fn len(&self) -> usize {

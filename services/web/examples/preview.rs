@@ -48,7 +48,7 @@ async fn main() -> std::io::Result<()> {
         Parts { catalogue, series, orders, city_now, health: Arc::new(Well), gate: Arc::new(OpenGate), live };
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
     println!("http://{}", listener.local_addr()?);
-    axum::serve(listener, yiwang_web::router(parts)).await
+    axum::serve(listener, yiwang_web::router(parts, axum::Router::new())).await
 }
 
 async fn go_on(

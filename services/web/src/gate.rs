@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use yiwang_proto::authorization::Presented;
+pub use yiwang_proto::authorization::Who;
 
 use crate::error::Error;
 use crate::{Web, origin};
@@ -24,10 +25,6 @@ pub enum May {
     /// Move orders.
     Act,
 }
-
-/// Who acts, by the name of a credential; it stands in the histories of orders.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Who(pub String);
 
 /// Why somebody may not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +83,9 @@ pub(crate) async fn guard(State(web): State<Web>, mut request: Request, next: Ne
     if is_public(request.uri().path()) {
         return next.run(request).await;
     }
-    match admit(&web, &request) {
+    let act = needed(request.method());
+    let found = presented(request.headers());
+    match admit(&web, &request, found.as_ref(), act) {
         Ok(who) => {
             request.extensions_mut().insert(who);
             next.run(request).await
@@ -95,13 +94,31 @@ pub(crate) async fn guard(State(web): State<Web>, mut request: Request, next: Ne
     }
 }
 
-fn admit(web: &Web, request: &Request) -> Result<Who, Error> {
+/// As [`guard`], for addresses that take readings in. Clients of InfluxDB 1.x may send name and secret as `u` and `p`.
+pub(crate) async fn guard_writes(State(web): State<Web>, mut request: Request, next: Next) -> Response {
+    let found = presented(request.headers()).or_else(|| in_query(request.uri().query()?));
+    match admit(&web, &request, found.as_ref(), May::Write) {
+        Ok(who) => {
+            request.extensions_mut().insert(who);
+            next.run(request).await
+        }
+        Err(error) => error.into_response(),
+    }
+}
+
+fn in_query(query: &str) -> Option<Presented> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let (_, secret) = pairs.clone().find(|(key, _)| key == "p")?;
+    let name = pairs.find(|(key, _)| key == "u").map(|(_, name)| name.into_owned());
+    Some(Presented { name, secret: secret.into_owned().into_bytes() })
+}
+
+fn admit(web: &Web, request: &Request, found: Option<&Presented>, act: May) -> Result<Who, Error> {
     let gate = &web.parts().gate;
     if gate.is_open() {
         origin::check_host(request)?;
     }
-    let act = needed(request.method());
-    let who = gate.allows(presented(request.headers()).as_ref(), act).map_err(|denied| match denied {
+    let who = gate.allows(found, act).map_err(|denied| match denied {
         Denied::Unknown => Error::Unauthorised,
         Denied::NotThis(Who(name)) => Error::Forbidden { why: not_this(&name, act) },
     })?;

@@ -101,8 +101,8 @@ impl Web {
     }
 }
 
-/// The HTTP door, ready to be served.
-pub fn router(parts: Parts) -> Router {
+/// The HTTP door, ready to be served. `writes` are the addresses that take readings in: they are guarded as all are.
+pub fn router(parts: Parts, writes: Router) -> Router {
     let web = Web::new(parts);
     let api = Router::new()
         .route("/api/v1/orders", get(api::orders::list))
@@ -128,5 +128,6 @@ pub fn router(parts: Parts) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(from_fn_with_state(web.clone(), gate::guard))
         .layer(axum::middleware::from_fn(dress::dress))
-        .with_state(web)
+        .with_state(web.clone())
+        .merge(writes.layer(from_fn_with_state(web, gate::guard_writes)))
 }

@@ -106,7 +106,7 @@ fn publish(city: &City, series: &Series, time: Timestamp, value: f64, published:
 
 impl City {
     fn router(&self) -> Router {
-        crate::router(self.parts.clone())
+        crate::router(self.parts.clone(), Router::new())
     }
 
     async fn ask(&self, request: Request<Body>) -> Answer {

@@ -133,6 +133,11 @@ impl Health for CityHealth {
                 "MQTT messages taken, good and refused.",
                 counters.mqtt_messages.get(),
             ),
+            counter(
+                "yiwang_influx_requests_total",
+                "Requests with line protocol, good and refused.",
+                counters.influx_requests.get(),
+            ),
             counter("yiwang_ticks_total", "Ticks appended.", counters.ticks.get()),
             gauge("yiwang_series", "Series known.", self.names.len() as u64),
             counter("yiwang_judged_total", "Readings taken into the judgement.", judged.judged),

@@ -45,7 +45,8 @@ impl Doors {
             door.await;
             Ok(())
         });
-        running.spawn(serve_http(http, parts, stop.clone()));
+        let writes = yiwang_ingest::influx::router(Arc::clone(ingest));
+        running.spawn(serve_http(http, parts, writes, stop.clone()));
         Self { running, stop }
     }
 
@@ -99,9 +100,10 @@ async fn serve_grpc(
 async fn serve_http(
     listener: tokio::net::TcpListener,
     parts: yiwang_web::Parts,
+    writes: axum::Router,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let router = yiwang_web::router(parts);
+    let router = yiwang_web::router(parts, writes);
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?;
     Ok(())
 }

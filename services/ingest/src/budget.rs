@@ -1,9 +1,9 @@
-//! What all connections of a door hold together is bounded, whatever each of them may hold.
+//! What all senders at a door hold together is bounded, whatever each of them may hold.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes that the connections of a door hold.
+/// Bytes that the connections or requests of a door hold.
 #[derive(Debug)]
 pub(crate) struct Budget {
     held: AtomicUsize,
