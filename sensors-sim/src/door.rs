@@ -6,6 +6,7 @@
 
 mod credential;
 mod grpc;
+mod influx;
 mod json;
 mod mqtt;
 mod unacked;
@@ -30,6 +31,8 @@ pub enum Address {
     Grpc(String),
     /// MQTT 3.1.1 at this `host:port`.
     Mqtt(String),
+    /// InfluxDB's line protocol over HTTP at this `host:port`.
+    Influx(String),
 }
 
 impl fmt::Display for Address {
@@ -37,6 +40,7 @@ impl fmt::Display for Address {
         match self {
             Self::Grpc(at) => write!(f, "grpc {at}"),
             Self::Mqtt(at) => write!(f, "mqtt {at}"),
+            Self::Influx(at) => write!(f, "influx {at}"),
         }
     }
 }
@@ -325,6 +329,7 @@ async fn session(options: &Options, outbox: &mut Outbox) -> Ended {
     let ended = match &options.address {
         Address::Grpc(at) => grpc::session(at, options, outbox).await,
         Address::Mqtt(at) => mqtt::session(at, options, outbox).await,
+        Address::Influx(at) => influx::session(at, options, outbox).await,
     };
     ended.unwrap_or_else(Ended::Broken)
 }

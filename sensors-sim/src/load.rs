@@ -72,7 +72,7 @@ impl Options {
         let usual = match (&self.address, self.rows) {
             (Address::Mqtt(_), _) => 1,
             (Address::Grpc(_), true) => 500,
-            (Address::Grpc(_), false) => 5_000,
+            (Address::Grpc(_) | Address::Influx(_), _) => 5_000,
         };
         // not negative, and clamped
         let by_rate = match self.rate {

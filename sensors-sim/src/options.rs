@@ -37,6 +37,9 @@ struct Doors {
     /// host:port of the MQTT door.
     #[arg(long, value_name = "ADDR")]
     mqtt: Option<String>,
+    /// host:port of the HTTP door, for InfluxDB's line protocol.
+    #[arg(long, value_name = "ADDR")]
+    influx: Option<String>,
     /// Who the gateways are.
     #[arg(long, value_name = "NAME:SECRET_FILE")]
     credential: Option<Credential>,
@@ -159,7 +162,8 @@ impl Doors {
 
     fn addresses(&self) -> Vec<Address> {
         let grpc = self.grpc.clone().map(Address::Grpc);
-        grpc.into_iter().chain(self.mqtt.clone().map(Address::Mqtt)).collect()
+        let others = [self.mqtt.clone().map(Address::Mqtt), self.influx.clone().map(Address::Influx)];
+        grpc.into_iter().chain(others.into_iter().flatten()).collect()
     }
 }
 
@@ -167,6 +171,9 @@ impl City {
     pub(crate) fn meant(self) -> anyhow::Result<city::Options> {
         if !self.speed.is_finite() || self.speed <= 0.0 {
             bail!("--speed is {}; city seconds a second are wanted", self.speed);
+        }
+        if self.doors.influx.is_some() {
+            bail!("--influx takes no figures of a period, which a city has: give --grpc and --mqtt");
         }
         let begin = self.clock_start.unwrap_or_else(|| Timestamp::from_jiff(jiff::Timestamp::now()));
         Ok(city::Options {
@@ -199,7 +206,7 @@ impl City {
 impl Load {
     pub(crate) fn meant(self) -> anyhow::Result<load::Options> {
         let [address] = <[Address; 1]>::try_from(self.doors.addresses())
-            .map_err(|doors| anyhow!("one of --grpc and --mqtt is wanted, not {}", doors.len()))?;
+            .map_err(|doors| anyhow!("one of --grpc, --mqtt and --influx is wanted, not {}", doors.len()))?;
         Ok(load::Options {
             address,
             series: self.series,

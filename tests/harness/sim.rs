@@ -16,8 +16,10 @@ pub enum Door {
     Grpc,
     /// MQTT alone.
     Mqtt,
-    /// Both at once.
+    /// gRPC and MQTT at once.
     Both,
+    /// InfluxDB's line protocol over HTTP.
+    Influx,
 }
 
 /// A simulator that runs; killed when dropped.
@@ -82,11 +84,14 @@ impl Drop for Sim {
 
 fn add_doors(command: &mut Command, city: &City, door: Door) {
     let at = city.at();
-    if door != Door::Mqtt {
+    if matches!(door, Door::Grpc | Door::Both) {
         command.arg("--grpc").arg(at.grpc.to_string());
     }
-    if door != Door::Grpc {
+    if matches!(door, Door::Mqtt | Door::Both) {
         command.arg("--mqtt").arg(at.mqtt.to_string());
+    }
+    if door == Door::Influx {
+        command.arg("--influx").arg(at.http.to_string());
     }
     if let Some(catalogue) = city.catalogue_file() {
         command.arg("--catalogue").arg(catalogue);

@@ -1,6 +1,6 @@
 //! `kill -9` at random moments under load, again and again: nothing acknowledged is lost, nothing is judged twice.
 //!
-//! Two load generators and a replay send through both doors while the city is killed and started over the same folder.
+//! Three load generators and a replay send through all doors while the city is killed and started over the same folder.
 //! In the end the books balance with the senders' own files, and the orders of the replayed readings are those of a city
 //! that nobody disturbed. `YIWANG_KILLS` is how often (50; 1,000 in `make long`), `YIWANG_SEED` repeats a run.
 
@@ -59,13 +59,16 @@ impl Senders {
         let input = city.beside("story.csv");
         story(begin).write(&input);
         let acked: Vec<PathBuf> =
-            ["grpc", "mqtt", "replay"].map(|name| city.beside(name).with_extension("acked")).into();
-        let [grpc, mqtt, replayed] = [0, 1, 2].map(|at: usize| acked[at].to_str().unwrap());
+            ["grpc", "mqtt", "influx", "replay"].map(|name| city.beside(name).with_extension("acked")).into();
+        let [grpc, mqtt, influx, replayed] = [0, 1, 2, 3].map(|at: usize| acked[at].to_str().unwrap());
         // Long enough for all kills; it is told when to end.
         let long = ["--seconds", "100000", "--wait", "100"];
         let over_grpc = ["load", "--series", "500", "--rate", "3000", "--gateway", "bench", "--acked", grpc];
         let over_mqtt = ["load", "--series", "50", "--rate", "300", "--gateway", "bench-m", "--acked", mqtt];
+        let over_influx =
+            ["load", "--series", "50", "--rate", "3000", "--gateway", "bench-i", "--acked", influx];
         let load = vec![
+            Sim::run(city, Door::Influx, &[&over_influx[..], &long].concat()),
             Sim::run(city, Door::Grpc, &[&over_grpc[..], &long].concat()),
             Sim::run(city, Door::Mqtt, &[&over_mqtt[..], &long].concat()),
         ];

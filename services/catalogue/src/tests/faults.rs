@@ -187,8 +187,18 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("after = \"3m\"", "after = \"0s\"", "detector.after", "a span above zero"),
     ("valid_from = 2026-03-01", "valid_from = 2026-02-28", "detector.grade", "which hold at the same time"),
     // line protocol
-    ("measurement = \"outdoor\"", "measurement = \"readings\"", "line_field.measurement", "lines of this one name"),
-    ("field = \"fine\"\nmetric = \"pm2_5\"", "field = \"fine\"\nmetric = \"pm25\"", "line_field.metric", "which is not there"),
+    (
+        "measurement = \"outdoor\"",
+        "measurement = \"readings\"",
+        "line_field.measurement",
+        "lines of this one name",
+    ),
+    (
+        "field = \"fine\"\nmetric = \"pm2_5\"",
+        "field = \"fine\"\nmetric = \"pm25\"",
+        "line_field.metric",
+        "which is not there",
+    ),
     ("unit = \"µg/m³\"\nsource_tag", "unit = \"mg/m³\"\nsource_tag", "line_field.unit", "µg/m³"),
     ("source_tag = \"box\"\n", "", "line_field.source_tag", "found nothing"),
     (
