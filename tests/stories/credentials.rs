@@ -110,6 +110,29 @@ fn mqtt_takes_readings_from_those_who_may_write() {
 }
 
 #[test]
+fn line_protocol_is_taken_from_those_who_may_write() {
+    let city = guarded();
+    let line = format!("readings,source=story-01,metric=pm2_5 value=11 {}", this_minute().nanos());
+    let send = |who: Option<&str>, to: &str| http::post_as(city.at().http, who, to, &line).unwrap();
+    for to in ["/write?db=city", "/api/v2/write?bucket=city"] {
+        for stranger in STRANGERS {
+            assert_eq!(send(stranger, to).0, 401, "{to} as {stranger:?}");
+        }
+        for known in [DESK, HAND].iter().flat_map(Who::presents) {
+            let (status, body) = send(Some(&known), to);
+            assert!(status == 403 && body.contains("may not write"), "{to} as {known}: {body}");
+        }
+        for right in GATEWAY.presents() {
+            assert_eq!(send(Some(&right), to).0, 204, "{to} as {right}");
+        }
+    }
+    let named = |u: &str, p: &str| send(None, &format!("/write?db=city&u={u}&p={p}")).0;
+    assert_eq!(named("gateway", &GATEWAY.secret()), 204);
+    assert_eq!(named("gateway", &DESK.secret()), 401);
+    assert_eq!(named("desk", &DESK.secret()), 403);
+}
+
+#[test]
 fn http_shows_to_those_who_may_read() {
     let city = guarded();
     let get = |who: Option<&str>, path: &str| http::get_as(city.at().http, who, path).unwrap();

@@ -1,4 +1,5 @@
-//! Clients that nobody here wrote: mosquitto_pub, paho-mqtt for 3.1.1 and 5, grpcio from Python with the published .proto.
+//! Clients that nobody here wrote: mosquitto_pub, paho-mqtt for 3.1.1 and 5, grpcio from Python with the published .proto,
+//! InfluxDB's own clients for 1.x and 2.x.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -70,6 +71,27 @@ fn grpcio_is_answered_with_the_published_proto() {
     let said = feed(command, &[]);
     assert_eq!(said.trim(), format!("{READINGS} 0 0"));
     found(&city, "story-01", begin);
+}
+
+#[test]
+fn clients_of_influxdb_write_and_are_told_what_was_refused() {
+    let Some(python) = programs::python() else {
+        return skip("influxdb", "tests/.venv is not there; tests/install.sh makes it");
+    };
+    let mut city = City::story();
+    city.start();
+    let begin = this_minute() - Span::MINUTE.times(10);
+    for (version, source, status) in [("1", "story-01", "400"), ("2", "story-02", "422")] {
+        let mut command = Command::new(&python);
+        command.arg(client("influx_write.py")).arg(city.at().http.ip().to_string());
+        command.args([&city.at().http.port().to_string(), version, source]);
+        command.args([begin.nanos().to_string(), READINGS.to_string()]);
+        let said = feed(command, &[]);
+        assert!(said.starts_with(status) && said.contains("dropped=1"), "{said}");
+        assert!(said.contains("nobody-here"), "{said}");
+        found(&city, source, begin);
+    }
+    city.stop().reconcile(false, &[]).must_balance();
 }
 
 fn client(name: &str) -> PathBuf {
