@@ -42,6 +42,7 @@ class City:
                 raise SystemExit((self.folder / "out.log").read_text()[-2000:])
             time.sleep(0.005)
         self.doors = json.loads(ready.read_text())
+        self.doors["influx"] = self.doors["http"]
 
     def cpu(self):
         """Seconds of CPU so far."""
@@ -131,6 +132,10 @@ def bench_mqtt(folder):
     return throughput(folder, "mqtt", 20, "--series", "10000", "--rate", "0", "--batch", "1", "--connections", "8")
 
 
+def bench_influx(folder):
+    return throughput(folder, "influx", 20, "--series", "10000", "--rate", "0", "--connections", "4")
+
+
 def bench_mqtt_one(folder):
     return throughput(folder, "mqtt", 10, "--series", "100", "--rate", "0", "--batch", "1", "--inflight", "1")
 
@@ -217,6 +222,7 @@ def bench_order(folder):
 
 BENCHES = {
     "gRPC columns, 10,000 series, end to end": bench_grpc,
+    "line protocol by POST /write, 5,000 points a body, 4 connections": bench_influx,
     "MQTT QoS 1, one reading a message, 8 connections": bench_mqtt,
     "MQTT QoS 1, one client, one message in flight": bench_mqtt_one,
     "from acknowledgement to order, at 50,000 readings/s": bench_order,
