@@ -41,15 +41,17 @@ fn pain_08_25_a_flood_slows_the_senders_and_memory_stays_bounded() {
     assert!(most < MOST_KIB, "{most} KiB were resident; the bound is {MOST_KIB}");
 }
 
-/// As fast as it can, through both doors; how many readings that were.
+/// As fast as it can, through all doors; how many readings that were.
 fn flood(city: &City) -> u64 {
     let full = ["--series", SERIES, "--seconds", "4", "--wait", "100"];
     let grpc = ["load", "--connections", "8", "--gateway", "flood"];
     let mqtt = ["load", "--connections", "2", "--gateway", "flood-m"];
+    let influx = ["load", "--connections", "4", "--gateway", "flood-i"];
+    let influx = Sim::run(city, Door::Influx, &[&influx[..], &full].concat());
     let grpc = Sim::run(city, Door::Grpc, &[&grpc[..], &full].concat());
     let mqtt = Sim::run(city, Door::Mqtt, &[&mqtt[..], &full].concat());
     let mut sent = 0;
-    for report in [grpc.report(), mqtt.report()] {
+    for report in [grpc.report(), mqtt.report(), influx.report()] {
         assert_eq!((number(&report, "refused"), number(&report, "unacknowledged")), (0, 0), "{report}");
         assert_eq!(number(&report, "sent"), number(&report, "acked"), "{report}");
         sent += number(&report, "sent");

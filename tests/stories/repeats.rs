@@ -1,4 +1,4 @@
-//! The same readings again: through the other door, in other batches, three times over. Nothing changes.
+//! The same readings again: through the other doors, in other batches, three times over. Nothing changes.
 
 use yiwang_model::{OrderState, Span, Timestamp};
 use yiwang_tests::city::City;
@@ -21,7 +21,7 @@ fn thrice_is_once_whatever_the_door_and_the_batch() {
     let mut thrice = City::story();
     thrice.fed().start();
     send(&thrice, begin, Door::Mqtt, &["--window", "7m"]);
-    send(&thrice, begin, Door::Grpc, &["--window", "1h"]);
+    send(&thrice, begin, Door::Influx, &["--window", "1h"]);
     send(&thrice, begin, Door::Both, &["--window", "13m"]);
     for city in [&once, &thrice] {
         city.settle();

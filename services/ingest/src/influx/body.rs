@@ -25,7 +25,7 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, share: &mut Share) -> 
         return Ok(came);
     }
     let unpacked = unpack(&came)?;
-    share.set(unpacked.len());
+    hold(share, unpacked.capacity())?;
     Ok(unpacked)
 }
 
@@ -37,13 +37,15 @@ async fn gather(body: Body, share: &mut Share) -> Result<Vec<u8>, Trouble> {
             return Err(Trouble::TooLarge);
         }
         came.extend_from_slice(&chunk);
-        // what is held is what was set aside for it
-        share.set(came.capacity());
-        if share.is_overdrawn() {
-            return Err(Trouble::Busy);
-        }
+        hold(share, came.capacity())?;
     }
     Ok(came)
+}
+
+/// Says what is held: what was set aside, not what is used of it.
+fn hold(share: &mut Share, bytes: usize) -> Result<(), Trouble> {
+    share.set(bytes);
+    if share.is_overdrawn() { Err(Trouble::Busy) } else { Ok(()) }
 }
 
 fn unpack(packed: &[u8]) -> Result<Vec<u8>, Trouble> {
