@@ -22,6 +22,7 @@ pub mod influx;
 pub mod mqtt;
 pub mod names;
 pub mod refuse;
+pub mod senml;
 pub mod start;
 pub mod tick;
 
@@ -119,6 +120,12 @@ impl Ingest {
         tasks.running.spawn(committing);
         tasks.running.spawn(ticker.run(tasks.last_tick.clone()));
         Ok((Arc::new(Self { committer, names, clock, counters, stop, ticks_before }), tasks))
+    }
+
+    /// The addresses of HTTP that take readings in; whoever serves them sees to it that nobody comes in who may not write, and
+    /// says who it is by an extension [`yiwang_proto::authorization::Who`].
+    pub fn router(self: &Arc<Self>) -> axum::Router {
+        influx::router(Arc::clone(self)).merge(senml::router(Arc::clone(self)))
     }
 
     /// The event times that are plausible now.

@@ -1,6 +1,6 @@
 //! A message becomes admitted readings, and the verdict with which it is answered once they are durable.
 //!
-//! The topic is `yw/v1/{source}`, the payload as [`super::payload`] says. Of an array the good readings are kept. The
+//! The topic is `yw/v1/{source}`, the payload as [`super::payload`] says; below `senml/` it is a pack, see [`crate::senml`]. Of an array the good readings are kept. The
 //! verdict of a message with at least one refused reading is a refusal:
 //!
 //! | what was refused | reason code of MQTT 5.0 |
@@ -20,6 +20,7 @@ use crate::admit::{Admitted, Plausible, admit};
 use crate::commit::Submission;
 use crate::names::Refused;
 use crate::refuse::Refusals;
+use crate::senml;
 
 /// What every topic begins with.
 pub(crate) const PREFIX: &str = "yw/v1/";
@@ -58,6 +59,10 @@ pub(crate) fn take(
 ) -> Option<Box<Verdict>> {
     let mut refusals = Refusals::default();
     let (code, readings) = match source(topic) {
+        _ if topic.starts_with(senml::TOPIC) => {
+            let readings = senml::take(ingest, plausible, client, payload, &mut into.rows, &mut refusals);
+            (None, readings)
+        }
         Ok(source) => {
             let readings =
                 readings(ingest, plausible, client, (source, payload), &mut into.rows, &mut refusals);

@@ -45,7 +45,7 @@ impl Doors {
             door.await;
             Ok(())
         });
-        let writes = yiwang_ingest::influx::router(Arc::clone(ingest));
+        let writes = ingest.router();
         running.spawn(serve_http(http, parts, writes, stop.clone()));
         Self { running, stop }
     }

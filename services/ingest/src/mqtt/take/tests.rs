@@ -93,3 +93,15 @@ async fn reasons_and_excerpts_are_bounded() {
     let [record] = submission.rejected.as_slice() else { panic!("one record") };
     assert!(record.message.len() < 1000 && record.excerpt.len() == 1024);
 }
+
+#[tokio::test]
+async fn below_senml_a_message_is_a_pack() {
+    let pack = r#"[{"bn":"510104-air-1/","bu":"ug/m3","n":"pm2_5","v":1},{"n":"smell","v":1}]"#;
+    let (submission, verdict) = taken("senml/any/box", pack).await;
+    assert_eq!(submission.rows.len(), 1);
+    let verdict = verdict.unwrap();
+    assert!(
+        verdict.reason.contains("1 of 2 readings refused") && verdict.reason.contains("smell"),
+        "{verdict:?}"
+    );
+}
