@@ -38,6 +38,7 @@ use crate::budget::Budget;
 
 pub mod answer;
 mod body;
+mod line;
 mod lines;
 
 use answer::{Dialect, Trouble};

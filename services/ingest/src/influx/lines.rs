@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use influxdb_line_protocol::{FieldValue, ParsedLine, parse_lines, split_lines};
+use influxdb_line_protocol::split_lines;
 use yiwang_catalogue::line::READINGS;
 use yiwang_model::{Quality, Timestamp, Vintage};
 use yiwang_proto::v1::Reason;
 
+use super::line::{Line, Value};
 use crate::Ingest;
 use crate::admit::{Admitted, Plausible, Said, admit};
 use crate::clock::wall_now;
@@ -29,7 +30,7 @@ pub(super) async fn take(
     let mut taker = Taker::new(ingest, sender, nanos);
     let mut receipts: Vec<Receipt> = Vec::new();
     let text = taker.text(body);
-    let mut lines = split_lines(&text);
+    let mut lines = lines(&text);
     while taker.gather(&mut lines) {
         receipts.push(ingest.committer.submit(taker.submission()).await?);
     }
@@ -40,6 +41,11 @@ pub(super) async fn take(
         receipt.await.map_err(|_| Stopping)?;
     }
     Ok(taker.refusals)
+}
+
+/// The lines of a body. One without escapes and quotes is cut at its line ends; in another they may stand inside a text.
+fn lines(text: &str) -> Box<dyn Iterator<Item = &str> + Send + '_> {
+    if text.contains(['\\', '"']) { Box::new(split_lines(text)) } else { Box::new(text.split('\n')) }
 }
 
 struct Taker<'a> {
@@ -71,8 +77,9 @@ impl<'a> Taker<'a> {
 
     /// Takes lines until there is enough for a submission; false when there are no more.
     fn gather<'l>(&mut self, lines: &mut impl Iterator<Item = &'l str>) -> bool {
+        let mut parsed = Line::default();
         for line in lines {
-            self.line(line);
+            self.line(line, &mut parsed);
             if self.rows.len() >= MAX_ROWS {
                 return true;
             }
@@ -84,13 +91,13 @@ impl<'a> Taker<'a> {
         Submission { rows: std::mem::take(&mut self.rows), rejected: Vec::new() }
     }
 
-    fn line(&mut self, line: &str) {
+    fn line<'l>(&mut self, line: &'l str, parsed: &mut Line<'l>) {
         self.lines += 1;
-        for parsed in parse_lines(line) {
-            match parsed {
-                Ok(parsed) => self.points(line, &parsed),
-                Err(error) => self.refuse(line, (Reason::Malformed, format!("{error:.200}"))),
-            }
+        let read = if parsed.plain(line) { Ok(true) } else { parsed.read(line) };
+        match read {
+            Ok(true) => self.points(line, parsed),
+            Ok(false) => {}
+            Err(error) => self.refuse(line, (Reason::Malformed, format!("{error:.200}"))),
         }
     }
 
@@ -112,15 +119,15 @@ impl<'a> Taker<'a> {
         good.into()
     }
 
-    fn points(&mut self, line: &str, parsed: &ParsedLine<'_>) {
-        let time = match self.time(parsed.timestamp) {
+    fn points(&mut self, line: &str, parsed: &Line<'_>) {
+        let time = match self.time(parsed.time) {
             Ok(time) => time,
             Err(refused) => return self.refuse(line, refused),
         };
-        if parsed.series.measurement == READINGS {
+        if parsed.measurement == READINGS {
             return self.reading(line, parsed, time);
         }
-        for (field, value) in &parsed.field_set {
+        for (field, value) in &parsed.fields {
             if let Err(refused) = self.point(parsed, field, value, time) {
                 self.refuse(line, refused);
             }
@@ -140,12 +147,12 @@ impl<'a> Taker<'a> {
     /// A field that the catalogue maps.
     fn point(
         &mut self,
-        parsed: &ParsedLine<'_>,
+        parsed: &Line<'_>,
         field: &str,
-        value: &FieldValue<'_>,
+        value: &Value<'_>,
         time: Timestamp,
     ) -> Result<(), Refused> {
-        let measurement = parsed.series.measurement.as_str();
+        let measurement = parsed.measurement.as_ref();
         let ingest = self.ingest;
         let fields = ingest.names.catalogue().line_fields(measurement);
         let known = fields.iter().find(|known| *known.field == *field).ok_or_else(|| {
@@ -164,31 +171,27 @@ impl<'a> Taker<'a> {
     }
 
     /// A line of the measurement that names source and metric itself.
-    fn reading(&mut self, line: &str, parsed: &ParsedLine<'_>, time: Timestamp) {
+    fn reading(&mut self, line: &str, parsed: &Line<'_>, time: Timestamp) {
         if let Err(refused) = self.try_reading(parsed, time) {
             self.refuse(line, refused);
         }
     }
 
-    fn try_reading(&mut self, parsed: &ParsedLine<'_>, time: Timestamp) -> Result<(), Refused> {
-        let strange = parsed.field_set.iter().find(|(field, _)| *field != "value" && *field != "quality");
-        if let Some((field, _)) = strange {
-            let message =
-                format!("measurement \"{READINGS}\" has no field \"{field:.64}\"; it has value and quality");
-            return Err((Reason::Malformed, message));
-        }
-        let value = parsed
-            .field_value("value")
-            .ok_or((Reason::Malformed, "field \"value\" is missing".to_owned()))?;
-        let value = number("value", value)?;
-        let quality = match parsed.field_value("quality") {
-            None => Quality::Good,
-            Some(FieldValue::String(word)) => {
-                let word: Result<Quality, yiwang_model::Error> = word.parse();
-                word.map_err(|error| (Reason::BadQuality, error.to_string()))?
+    fn try_reading(&mut self, parsed: &Line<'_>, time: Timestamp) -> Result<(), Refused> {
+        let (mut number_said, mut quality) = (None, Quality::Good);
+        for (field, value) in &parsed.fields {
+            match field.as_ref() {
+                "value" => number_said = Some(number(field, value)?),
+                "quality" => quality = quality_of(value)?,
+                _ => {
+                    let message = format!(
+                        "measurement \"{READINGS}\" has no field \"{field:.64}\"; it has value and quality"
+                    );
+                    return Err((Reason::Malformed, message));
+                }
             }
-            Some(_) => return Err((Reason::BadQuality, "field \"quality\" is a word, as \"good\"".into())),
-        };
+        }
+        let value = number_said.ok_or((Reason::Malformed, "field \"value\" is missing".to_owned()))?;
         self.said(tag(parsed, "source")?, tag(parsed, "metric")?, time, value, quality)
     }
 
@@ -218,19 +221,22 @@ impl<'a> Taker<'a> {
     }
 }
 
-fn tag<'p>(parsed: &'p ParsedLine<'_>, key: &str) -> Result<&'p str, Refused> {
-    let value = parsed.tag_value(key).map(|value| value.as_str());
-    value.ok_or_else(|| (Reason::UnknownSource, format!("tag \"{key:.64}\" is missing")))
+fn tag<'p>(parsed: &'p Line<'_>, key: &str) -> Result<&'p str, Refused> {
+    parsed.tag(key).ok_or_else(|| (Reason::UnknownSource, format!("tag \"{key:.64}\" is missing")))
 }
 
-// beyond 2^53 the nearest float, as every door has it
-fn number(field: &str, value: &FieldValue<'_>) -> Result<f64, Refused> {
+fn number(field: &str, value: &Value<'_>) -> Result<f64, Refused> {
     match value {
-        FieldValue::F64(value) => Ok(*value),
-        FieldValue::I64(value) => Ok(*value as f64),
-        FieldValue::U64(value) => Ok(*value as f64),
-        FieldValue::String(_) | FieldValue::Boolean(_) => {
+        Value::Number(value) => Ok(*value),
+        Value::Text(_) | Value::Truth => {
             Err((Reason::Malformed, format!("field \"{field:.64}\" is no number")))
         }
     }
+}
+
+fn quality_of(value: &Value<'_>) -> Result<Quality, Refused> {
+    let Value::Text(word) = value else {
+        return Err((Reason::BadQuality, "field \"quality\" is a word, as \"good\"".into()));
+    };
+    word.parse().map_err(|error: yiwang_model::Error| (Reason::BadQuality, error.to_string()))
 }
