@@ -8,6 +8,7 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null; t
 
 missing=()
 command -v mosquitto_pub >/dev/null || missing+=(mosquitto-clients)
+command -v victoria-metrics >/dev/null || missing+=(victoria-metrics)
 command -v strace >/dev/null || missing+=(strace)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then

@@ -5,6 +5,7 @@
 //! - [`sim`] runs `sensors-sim` beside it, [`gateway`] and [`mqtt`] are small clients for what the simulator never does.
 //! - [`orders`] asks a city for its orders and makes episodes that can be compared, [`books`] runs `yiwang reconcile`.
 //! - [`tmpfs`] mounts a small disk, to be filled.
+//! - [`victoria`] runs a foreign series store.
 //! - [`wait`] waits for conditions. Nothing here waits for a duration, and nothing asserts one.
 //!
 //! Every city listens on a loopback address of its own, so that it can come back to the same ports after a kill.
@@ -21,6 +22,7 @@ pub mod orders;
 pub mod programs;
 pub mod sim;
 pub mod tmpfs;
+pub mod victoria;
 pub mod wait;
 
 /// Says in one line why a story is not told on this machine. The line goes past the test run, which shows what a test

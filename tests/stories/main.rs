@@ -20,4 +20,5 @@ mod reconcile;
 mod repeats;
 mod restart;
 mod silence;
+mod store_elsewhere;
 mod strace;

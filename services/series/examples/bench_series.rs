@@ -12,7 +12,7 @@ use rand::{Rng, SeedableRng};
 use yiwang_disk::RealDisk;
 use yiwang_model::{Quality, Row, Series, Span, Timestamp, Vintage};
 use yiwang_series::embedded::{EmbeddedSeries, Options};
-use yiwang_series::{AsOf, Batch, Range, SeriesStore};
+use yiwang_series::{AsOf, Batch, Range, SeriesSink, SeriesStore};
 
 const BEGIN: Timestamp = Timestamp::from_secs(1_772_409_600);
 const PERIOD: Span = Span::from_secs(10);

@@ -1,7 +1,7 @@
 //! The embedded engine: Parquet files in a folder, and what is not in files yet in memory.
 //!
 //! # The life of a reading
-//! 1. [`write`](crate::SeriesStore::write) appends it to the memtable, where queries see it at once.
+//! 1. [`write`](crate::SeriesSink::write) appends it to the memtable, where queries see it at once.
 //! 2. A flush sorts the memtable by series and key and writes a file for each span of the calendar that it
 //!    touches. Then it appends new names of series, and last it replaces the manifest, which names the files
 //!    and carries the mark: data and mark move together, and the mark never leads.
@@ -38,7 +38,7 @@ use tokio::task::spawn_blocking;
 use yiwang_disk::Disk;
 use yiwang_model::{Row, Series, Span, Timestamp};
 
-use crate::{Batch, Error, Latest, Mark, Range, Record, SeriesStore, Stats};
+use crate::{Batch, Error, Latest, Mark, Range, Record, SeriesSink, SeriesStore, Stats};
 
 mod background;
 mod calendar;
@@ -189,7 +189,7 @@ impl Drop for EmbeddedSeries {
 }
 
 #[async_trait]
-impl SeriesStore for EmbeddedSeries {
+impl SeriesSink for EmbeddedSeries {
     async fn write(&self, batch: Batch) -> Result<(), Error> {
         self.engine.write(batch).await
     }
@@ -201,7 +201,10 @@ impl SeriesStore for EmbeddedSeries {
     fn persisted(&self) -> Mark {
         self.engine.persisted()
     }
+}
 
+#[async_trait]
+impl SeriesStore for EmbeddedSeries {
     async fn range(&self, range: &Range) -> Result<Vec<Row>, Error> {
         let range = range.clone();
         self.blocking(move |engine| engine.range(&range)).await

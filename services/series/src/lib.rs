@@ -5,10 +5,11 @@
 //! | the same (series, event time, vintage) written twice is there once, the last in log order wins | that a write can be queried before the stated flush |
 //!
 //! A store is filled by a consumer of the log. Each batch says up to which [`Mark`] of the log it goes; what
-//! [`SeriesStore::persisted`] answers is the mark up to which everything is on disk, and from which the consumer
+//! [`SeriesSink::persisted`] answers is the mark up to which everything is on disk, and from which the consumer
 //! starts again after a crash. What is written twice for that reason is there once.
 //!
-//! [`embedded`] keeps Parquet files in a folder.
+//! [`embedded`] keeps Parquet files in a folder and answers queries. [`influx`] carries the same to a store elsewhere that
+//! speaks as InfluxDB does; it is only filled, and whoever wants to know asks that store itself.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use yiwang_model::{Row, Series, SeriesId, Timestamp};
 
 pub mod embedded;
+pub mod influx;
 
 /// How far in the log a batch goes: for each partition, as `topic/index`, the offset that comes next.
 pub type Mark = BTreeMap<String, u64>;
@@ -102,14 +104,16 @@ pub struct Stats {
     pub merge_put_off: Option<String>,
 }
 
-/// The series store, as everybody but its engine sees it.
+/// A store of series as its filler sees it: batches go in, a mark says how far they are safe.
 #[async_trait]
-pub trait SeriesStore: Send + Sync + 'static {
-    /// Takes a batch in, in log order. On return queries see it; durable it is once [`SeriesStore::persisted`]
-    /// covers its mark. Waits while the store is behind with its files, so that memory stays bounded.
+pub trait SeriesSink: Send + Sync + 'static {
+    /// Takes a batch in, in log order; durable it is once [`SeriesSink::persisted`] covers its mark. Waits while the store is
+    /// behind or out of reach, so that memory stays bounded.
     ///
     /// # Errors
-    /// [`Error::UnknownSeries`] when a row's series has no name; [`Error::Failed`] once the disk failed.
+    /// [`Error::UnknownSeries`] when a row's series has no name; [`Error::Failed`] once the disk failed;
+    /// [`Error::Stopped`] when the store is being closed and cannot be reached: the batch is to be written again.
+    /// [`Error::WriteAgain`] when all behind [`SeriesSink::persisted`] is.
     async fn write(&self, batch: Batch) -> Result<(), Error>;
 
     /// Puts all that was taken in on disk and answers once it is durable.
@@ -120,7 +124,11 @@ pub trait SeriesStore: Send + Sync + 'static {
 
     /// The mark up to which everything is durable.
     fn persisted(&self) -> Mark;
+}
 
+/// The series store that answers queries, as everybody but its engine sees it. What was written, queries see at once.
+#[async_trait]
+pub trait SeriesStore: SeriesSink {
     /// Readings of one series, by event time upwards, one per event time, the vintage as asked.
     ///
     /// # Errors
@@ -188,9 +196,20 @@ pub enum Error {
         /// The newest version that we know.
         known: u32,
     },
-    /// The store is being closed and gave a merge up; all is as before it.
+    /// The store is being closed and gave up what it was at; all is as before it.
     #[error("the series store is being closed")]
     Stopped,
+    /// The store was out of reach for a while and may have lost what it had not on disk.
+    #[error("the store was out of reach: what it had not on disk is to be written again")]
+    WriteAgain,
+    /// A store elsewhere cannot be spoken to at all. The configuration must change.
+    #[error("the store \"{store}\" cannot be spoken to: {why}")]
+    Unspeakable {
+        /// Its name.
+        store: String,
+        /// Why.
+        why: String,
+    },
     /// A row of a series that was never named.
     #[error("series {0:?} has no name")]
     UnknownSeries(SeriesId),

@@ -30,6 +30,7 @@ pub mod pack;
 mod proof;
 pub mod reader;
 pub mod route;
+pub mod set_aside;
 mod source;
 pub mod store;
 pub mod waits;

@@ -5,6 +5,7 @@ mod bounds;
 mod city;
 mod crash;
 mod disk;
+mod elsewhere;
 mod fill;
 mod order;
 mod orders;

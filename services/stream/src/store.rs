@@ -1,7 +1,8 @@
 //! The consumer that fills a series store: topics `readings`, `derived`, `events`, with a cursor of its own.
 //!
 //! The store says up to which mark it has everything on disk; from there it is filled again after a crash. What it then gets
-//! twice is there once.
+//! twice is there once. A store elsewhere keeps no mark: its beginning is the cursor that the log has for it
+//! ([`reached`]). If it lags too far the log cuts it off; it goes on where the log begins then, and the log counts the gap.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,14 +14,17 @@ use yiwang_model::Anomaly;
 use yiwang_orders::OrderEvent;
 use yiwang_proto::log::{Derived, OrderEvents, ReadingsRecord, readings_record::Kind};
 use yiwang_proto::topics;
-use yiwang_series::{Batch, Mark, Record, SeriesStore};
+use yiwang_series::{Batch, Mark, Record, SeriesSink};
 
 use crate::Error;
 use crate::directory::{Directory, Follower};
 use crate::finish::no_room;
 use crate::waits::{LOG, Waits};
 
+/// What is read at once for a store that must have everything.
 const READ_BYTES: usize = 4 << 20;
+/// What is read at once for one that may lag: it may hold a batch for hours.
+const LAGGING_READ_BYTES: usize = 1 << 20;
 /// How often the log is told how far the store is.
 const NOTE_EVERY: Duration = Duration::from_secs(2);
 const TOPICS: [u8; 3] = [topics::READINGS, topics::DERIVED, topics::EVENTS];
@@ -28,9 +32,9 @@ const TOPICS: [u8; 3] = [topics::READINGS, topics::DERIVED, topics::EVENTS];
 /// Fills a series store from the log.
 pub struct Filler {
     log: Arc<dyn Log>,
-    store: Arc<dyn SeriesStore>,
+    store: Arc<dyn SeriesSink>,
     follower: Follower,
-    cursor: &'static str,
+    cursor: String,
     class: CursorClass,
     positions: Vec<Position>,
     noted: Vec<Position>,
@@ -42,16 +46,18 @@ impl Filler {
     #[must_use]
     pub fn new(
         log: Arc<dyn Log>,
-        store: Arc<dyn SeriesStore>,
-        cursor: &'static str,
+        store: Arc<dyn SeriesSink>,
+        cursor: impl Into<String>,
         class: CursorClass,
     ) -> Self {
         let follower = Follower::new(Arc::clone(&log), Arc::new(Directory::default()));
         let positions = marked(log.as_ref(), &store.persisted());
+        let cursor = cursor.into();
         Self { log, store, follower, cursor, class, noted: Vec::new(), positions, waits: Waits::default() }
     }
 
-    /// Fills until stopped; then up to the end that the log has now, and all of it to disk.
+    /// Fills until stopped; then up to the end that the log has now, and all of it to disk. A store elsewhere that is out of
+    /// reach then is left behind.
     ///
     /// # Errors
     /// When the log or the store has failed.
@@ -64,14 +70,43 @@ impl Filler {
             }
             let log = Arc::clone(&self.log);
             let positions = self.positions.clone();
-            tokio::select! {
-                records = log.read(&positions, READ_BYTES) => self.fill(records?).await?,
-                _ = note.tick() => self.note().await?,
-                () = stop.cancelled(), if !stop.is_cancelled() => {}
+            let filled = tokio::select! {
+                records = log.read(&positions, self.read_bytes()) => self.filled(records).await,
+                _ = note.tick() => self.note().await,
+                () = stop.cancelled(), if !stop.is_cancelled() => Ok(()),
+            };
+            match filled {
+                Err(Error::Series(yiwang_series::Error::Stopped)) => break,
+                Err(Error::Series(yiwang_series::Error::WriteAgain)) => self.go_back(),
+                filled => filled?,
             }
         }
         self.waits.patiently("series store", || self.store.flush(), full).await?;
         self.note().await
+    }
+
+    const fn read_bytes(&self) -> usize {
+        match self.class {
+            CursorClass::Must => READ_BYTES,
+            CursorClass::MayLag { .. } => LAGGING_READ_BYTES,
+        }
+    }
+
+    async fn filled(&mut self, records: Result<Vec<Stored>, yiwang_log::Error>) -> Result<(), Error> {
+        match records {
+            Err(yiwang_log::Error::Gone { .. }) if self.class != CursorClass::Must => {
+                let begins = positions(self.log.as_ref(), &self.cursor);
+                self.positions = later(&self.positions, &begins);
+                Ok(())
+            }
+            records => self.fill(records?).await,
+        }
+    }
+
+    /// To where the store is on disk, or where the log begins if that is later.
+    fn go_back(&mut self) {
+        let persisted = marked(self.log.as_ref(), &self.store.persisted());
+        self.positions = later(&persisted, &starts(self.log.as_ref()));
     }
 
     pub(crate) async fn fill(&mut self, records: Vec<Stored>) -> Result<(), Error> {
@@ -117,9 +152,11 @@ impl Filler {
 
     /// Tells the log how far the store is on disk.
     pub(crate) async fn note(&mut self) -> Result<(), Error> {
-        let positions = marked(self.log.as_ref(), &self.store.persisted());
+        let filled = marked(self.log.as_ref(), &self.store.persisted());
+        // Where the log has cut it off, it is not moved back.
+        let positions = later(&filled, &self.log.cursor(&self.cursor));
         if positions != self.noted {
-            let commit = || self.log.commit_cursor(self.cursor, self.class, &positions);
+            let commit = || self.log.commit_cursor(&self.cursor, self.class, &positions);
             self.waits.patiently(LOG, commit, no_room).await?;
             self.noted = positions;
         }
@@ -164,6 +201,32 @@ fn partitions(log: &dyn Log) -> impl Iterator<Item = (Partition, String)> {
             let (topic, _) = topics::ALL[usize::from(partition.topic.0)];
             (partition, format!("{topic}/{}", partition.index))
         })
+}
+
+/// How far a store is that keeps no mark of its own: where the log's cursor for it stands, or where the log begins.
+pub fn reached(log: &dyn Log, cursor: &str) -> Mark {
+    mark(log, &positions(log, cursor))
+}
+
+/// Where a cursor stands; where it never was, or has fallen behind the log's beginning, the beginning.
+fn positions(log: &dyn Log, cursor: &str) -> Vec<Position> {
+    later(&starts(log), &log.cursor(cursor))
+}
+
+/// Where the log begins.
+fn starts(log: &dyn Log) -> Vec<Position> {
+    let extents = log.extents().into_iter().filter(|extent| TOPICS.contains(&extent.partition.topic.0));
+    extents.map(|extent| Position { partition: extent.partition, next: extent.start }).collect()
+}
+
+/// The positions, each moved on to the other of its partition if that is further.
+fn later(positions: &[Position], others: &[Position]) -> Vec<Position> {
+    let further = |position: &Position| {
+        let same = others.iter().filter(|other| other.partition == position.partition);
+        let next = same.map(|other| other.next).fold(position.next, Offset::max);
+        Position { next, ..*position }
+    };
+    positions.iter().map(further).collect()
 }
 
 /// The positions that a mark stands for.

@@ -10,7 +10,9 @@ use yiwang_model::{AnomalyId, OrderIntent, OrderNo, OrderState, Row, Series, Tim
 use yiwang_orders::{
     Applied, Counts, EpisodeRow, Error as OrdersError, Filter, Moment, OrderEvent, OrderStore, Page,
 };
-use yiwang_series::{AsOf, Batch, Error as SeriesError, Latest, Mark, Range, Record, SeriesStore, Stats};
+use yiwang_series::{
+    AsOf, Batch, Error as SeriesError, Latest, Mark, Range, Record, SeriesSink, SeriesStore, Stats,
+};
 
 type Keyed = BTreeMap<(Timestamp, Option<Timestamp>), Row>;
 
@@ -27,7 +29,7 @@ impl MemorySeries {
 }
 
 #[async_trait]
-impl SeriesStore for MemorySeries {
+impl SeriesSink for MemorySeries {
     async fn write(&self, batch: Batch) -> Result<(), SeriesError> {
         let names: BTreeMap<_, _> = batch.names.into_iter().collect();
         for row in batch.rows {
@@ -44,7 +46,10 @@ impl SeriesStore for MemorySeries {
     fn persisted(&self) -> Mark {
         Mark::new()
     }
+}
 
+#[async_trait]
+impl SeriesStore for MemorySeries {
     async fn range(&self, range: &Range) -> Result<Vec<Row>, SeriesError> {
         let all = held(&self.0);
         let Some(rows) = all.get(&range.series) else { return Ok(Vec::new()) };

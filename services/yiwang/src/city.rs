@@ -29,10 +29,12 @@ use crate::simulate::Simulation;
 mod rooms;
 mod servers;
 mod stop;
+mod stores;
 
 pub use rooms::{Rooms, folders, hold, open_log, open_orders};
 use servers::Doors;
 pub use stop::Stop;
+pub use stores::Watched;
 
 /// Where the doors are.
 #[derive(Clone, Copy, Debug, Serialize)]

@@ -13,10 +13,13 @@ use yiwang_model::Span;
 
 mod credential;
 mod keys;
+mod store;
 
 pub use credential::Credential;
 use credential::read_credentials;
 use keys::KEYS;
+pub use store::Store;
+use store::read_stores;
 
 /// What moves the city's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +78,8 @@ pub struct Config {
     pub figures_kept: Option<Span>,
     /// Who may do what; when empty, the doors listen on loopback only.
     pub credentials: Vec<Credential>,
+    /// Stores elsewhere that are filled.
+    pub stores: Vec<Store>,
 }
 
 impl Default for Config {
@@ -97,6 +102,7 @@ impl Default for Config {
             readings_kept: None,
             figures_kept: None,
             credentials: Vec::new(),
+            stores: Vec::new(),
         }
     }
 }
@@ -131,12 +137,17 @@ impl Layers {
         }
         for (key, value) in table.get_ref() {
             let line = line_of(text, key.span().start);
-            if key.get_ref() == "credential" {
-                let base = Path::new(file).parent().unwrap_or(Path::new("."));
-                let found = read_credentials(file, text, base, value.get_ref(), &mut self.faults);
-                self.config.credentials.extend(found);
-            } else {
-                self.set(file, line, key.get_ref(), &plain(value.get_ref()));
+            let base = Path::new(file).parent().unwrap_or(Path::new("."));
+            match key.get_ref().as_ref() {
+                "credential" => {
+                    let found = read_credentials(file, text, base, value.get_ref(), &mut self.faults);
+                    self.config.credentials.extend(found);
+                }
+                "store" => {
+                    let found = read_stores(file, text, base, value.get_ref(), &mut self.faults);
+                    self.config.stores.extend(found);
+                }
+                key => self.set(file, line, key, &plain(value.get_ref())),
             }
         }
     }
@@ -159,7 +170,8 @@ impl Layers {
 
     fn set(&mut self, file: &str, line: usize, key: &str, value: &str) {
         let Some(known) = KEYS.iter().find(|known| known.name == key) else {
-            let names: Vec<_> = KEYS.iter().map(|known| known.name).chain(["[[credential]]"]).collect();
+            let names: Vec<_> =
+                KEYS.iter().map(|known| known.name).chain(["[[credential]]", "[[store]]"]).collect();
             return self.fault(file, line, key, "an unknown key", &format!("one of {}", names.join(", ")));
         };
         if (known.set)(&mut self.config, value).is_err() {
@@ -258,6 +270,7 @@ impl Config {
             }
         }
         self.credentials.iter().for_each(|credential| text.push_str(&credential.to_toml()));
+        self.stores.iter().for_each(|store| text.push_str(&store.to_toml()));
         text
     }
 }

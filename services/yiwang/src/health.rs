@@ -13,7 +13,7 @@ use yiwang_stream::finish::{CURSOR, Progress};
 use yiwang_stream::waits;
 use yiwang_web::{Health, Readiness, Sample};
 
-use crate::city::Rooms;
+use crate::city::{Rooms, Watched};
 
 /// How many ticks the judgement may be behind before the city is not ready.
 const MAX_LAG_TICKS: u64 = 50;
@@ -40,6 +40,7 @@ pub struct CityHealth {
     names: Arc<Names>,
     clock: Arc<CityClock>,
     progress: Arc<Progress>,
+    elsewhere: Vec<Watched>,
     /// The number of the tick before the first of this process.
     ticks_before: u64,
 }
@@ -54,6 +55,7 @@ impl CityHealth {
             names: Arc::clone(&ingest.names),
             clock: Arc::clone(&ingest.clock),
             progress: Arc::clone(&stream.progress),
+            elsewhere: rooms.elsewhere.iter().map(|store| store.watched()).collect(),
             ticks_before: ingest.ticks_before,
         }
     }
@@ -100,6 +102,7 @@ impl Health for CityHealth {
             },
         ];
         items.extend(self.put_off().map(|(name, why)| wait(name, why)));
+        items.extend(self.elsewhere.iter().map(far));
         items
     }
 
@@ -205,6 +208,63 @@ impl Health for CityHealth {
             let sample = gauge("yiwang_log_bytes", "Bytes of payload in the log.", extent.bytes);
             samples.push(sample.with("topic", topic).with("partition", extent.partition.index.to_string()));
         }
+        self.elsewhere.iter().for_each(|store| far_samples(store, &mut samples));
         samples
     }
+}
+
+/// A store elsewhere as an item: it stops nobody.
+fn far(store: &Watched) -> Readiness {
+    let (wrong, behind) = (store.progress.wrong(), store.lag_records());
+    let ok = wrong.is_none();
+    let detail = match wrong {
+        None => format!("goes on, {behind} records behind"),
+        Some(why) => format!("{behind} records behind: {why}"),
+    };
+    Readiness { name: format!("store {}", store.name), ok, needed: false, detail }
+}
+
+// counts far below 2^53
+fn far_samples(store: &Watched, samples: &mut Vec<Sample>) {
+    let counted = store.progress.counted();
+    let counters = [
+        ("yiwang_far_written_points_total", "Points that a store elsewhere has taken.", counted.written),
+        (
+            "yiwang_far_refused_points_total",
+            "Points that it refused among others that it took.",
+            counted.refused,
+        ),
+        (
+            "yiwang_far_set_aside_points_total",
+            "Points set aside with the body that it refused.",
+            counted.set_aside,
+        ),
+        ("yiwang_far_unsaid_points_total", "Points that line protocol cannot say.", counted.unsaid),
+        ("yiwang_far_retries_total", "Bodies sent to it again.", counted.retries),
+        (
+            "yiwang_far_gap_records_total",
+            "Records of the log that it missed: it lagged too far.",
+            store.gap(),
+        ),
+    ];
+    let gauges = [
+        (
+            "yiwang_far_lag_records",
+            "Records of the log that a store elsewhere has not got.",
+            store.lag_records(),
+        ),
+        ("yiwang_far_lag_bytes", "About how many bytes of payload they have.", store.lag_bytes()),
+        (
+            "yiwang_far_down",
+            "Whether its last answer was other than well.",
+            store.progress.wrong().is_some().into(),
+        ),
+    ];
+    let name = || store.name.clone();
+    samples.extend(
+        counters.map(|(what, help, count)| Sample::counter(what, help, count as f64).with("store", name())),
+    );
+    samples.extend(
+        gauges.map(|(what, help, count)| Sample::gauge(what, help, count as f64).with("store", name())),
+    );
 }

@@ -15,7 +15,7 @@ use yiwang_orders::{OrderEvent, OrderStore};
 use yiwang_proto::log::{Derived, OrderEvents};
 use yiwang_proto::topics;
 use yiwang_series::embedded::{EmbeddedSeries, Options};
-use yiwang_series::{Record, SeriesStore};
+use yiwang_series::{Record, SeriesSink, SeriesStore};
 
 use super::city::{self, Arrival, readings};
 use super::orders::ModelOrders;

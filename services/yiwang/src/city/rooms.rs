@@ -21,6 +21,7 @@ use yiwang_series::embedded::EmbeddedSeries;
 use yiwang_stream::finish::Progress;
 use yiwang_stream::store::Filler;
 
+use super::stores::Elsewhere;
 use crate::config::Config;
 
 /// The city's time zone.
@@ -78,6 +79,10 @@ pub struct Rooms {
     pub orders: Arc<dyn OrderStore>,
     /// Tells the stores city time.
     pub clock: LateClock,
+    /// Stores elsewhere that are filled beside ours.
+    pub elsewhere: Vec<Elsewhere>,
+    /// Nothing more is carried into the log.
+    carried: CancellationToken,
     disk: Arc<dyn Disk>,
     sqlite: Arc<SqliteOrders>,
     /// What keeps other processes out, until the last who holds it lets go.
@@ -92,7 +97,7 @@ impl Rooms {
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         let lock = hold(&config.data_dir)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let log = open_log(config)?;
+        let log: Arc<dyn Log> = open_log(config)?;
         let clock = LateClock::default();
         let late = clock.clone();
         let mut options = yiwang_series::embedded::Options::new(Arc::new(move || late.now()));
@@ -101,7 +106,10 @@ impl Rooms {
         let embedded = EmbeddedSeries::open(Arc::clone(&disk), &folders(config).series, options)
             .context("cannot open the series store")?;
         let sqlite = open_orders(config).await?;
-        Ok(Self { log, series: embedded, orders: sqlite.clone(), clock, disk, sqlite, lock: Arc::new(lock) })
+        let carried = CancellationToken::new();
+        let elsewhere = Elsewhere::all(config, &log, &carried)?;
+        let (orders, lock) = (sqlite.clone(), Arc::new(lock));
+        Ok(Self { log, series: embedded, orders, clock, elsewhere, carried, disk, sqlite, lock })
     }
 
     /// What the judgement works with.
@@ -114,21 +122,24 @@ impl Rooms {
         }
     }
 
-    /// Starts those who carry from log to store and from orders to log.
+    /// Starts those who carry from log to stores and from orders to log.
     pub fn consumers(
         &self,
         progress: &Arc<Progress>,
         live: broadcast::Sender<OrderEvent>,
         stop: &CancellationToken,
     ) -> JoinSet<Result<(), yiwang_stream::Error>> {
-        let carried = CancellationToken::new();
+        let carried = self.carried.clone();
         let mut tasks = JoinSet::new();
         let filler =
-            Filler::new(Arc::clone(&self.log), Arc::clone(&self.series), SERIES_CURSOR, CursorClass::Must);
+            Filler::new(Arc::clone(&self.log), self.series.clone(), SERIES_CURSOR, CursorClass::Must);
         tasks.spawn(filler.run(carried.clone()));
+        for store in &self.elsewhere {
+            tasks.spawn(store.filler().run(carried.clone()));
+        }
         let (log, orders) = (Arc::clone(&self.log), Arc::clone(&self.orders));
         let carry = yiwang_stream::outbox::carry(log, orders, Arc::clone(progress), live, stop.clone());
-        // The store is filled to the end only when nothing more is carried into the log.
+        // The stores are filled to the end only when nothing more is carried into the log.
         tasks.spawn(async move {
             let ended = carry.await;
             carried.cancel();

@@ -97,3 +97,54 @@ fn readings_and_figures_are_kept_for_ever_or_for_a_day_at_least() {
     assert_eq!(kept("readings_kept = \"400d\"\nfigures_kept = \"3653d\"").unwrap(), (days(400), days(3653)));
     assert_eq!(kept("readings_kept = \"12h\"\nfigures_kept = \"10 years\"").unwrap_err().len(), 2);
 }
+
+#[test]
+fn stores_are_read_and_shown_without_their_tokens() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("token"), "very-secret-token\n").unwrap();
+    let path = folder.path().join("yiwang.toml");
+    let text = "[[store]]\nname = \"one\"\nurl = \"http://127.0.0.1:8086\"\norg = \"city\"\nbucket = \"main\"\ntoken_file = \"token\"\n\
+                [[store]]\nname = \"two\"\nurl = \"http://127.0.0.1:8428/x\"\ndatabase = \"main\"\ngzip = false\nmax_lag_bytes = 1000\n";
+    std::fs::write(&path, text).unwrap();
+    let mut layers = Layers::default();
+    layers.file(&path);
+    let config = layers.finish().unwrap();
+    let [one, two] = config.stores.as_slice() else { panic!("{:?}", config.stores) };
+    assert_eq!((one.target.gzip, one.max_lag_bytes, one.target.token.is_some()), (true, 4 << 30, true));
+    assert_eq!((two.target.gzip, two.max_lag_bytes, two.target.token.is_some()), (false, 1000, false));
+    let shown = config.to_toml();
+    assert!(!shown.contains("very-secret") && !format!("{config:?}").contains("very-secret"), "{shown}");
+    let without = shown.replace("token_file = \"***\"\n", "");
+    let again = of(&without).unwrap().stores;
+    assert_eq!((again[0].target.place.clone(), &again[1]), (one.target.place.clone(), two));
+}
+
+/// Each fault with its line, all at once.
+#[test]
+fn the_faults_of_stores_are_all_told() {
+    let text = "[[store]]\nname = \"a b\"\nurl = \"https://far:8086\"\nbucket = \"x\"\ncolour = 1\n\
+                [[store]]\nname = \"c\"\nurl = 7\norg = \"o\"\nbucket = \"b\"\ndatabase = \"d\"\ntoken_file = \"no-such\"\ngzip = \"yes\"\nmax_lag_bytes = -1\n\
+                [[store]]\nname = \"d\"\nurl = \"http://h/path\"\norg = \"o\"\nbucket = \"b\"\n\
+                [[store]]\nname = \"d\"\n";
+    let faults = of(text).unwrap_err();
+    let mut told: Vec<_> = faults.iter().map(|fault| (fault.line, fault.key.as_str())).collect();
+    told.sort_unstable();
+    let wanted = [
+        (1, "store.bucket"),
+        (2, "store.name"),
+        (3, "store.url"),
+        (5, "store.colour"),
+        (6, "store.database"),
+        (8, "store.url"),
+        (12, "store.token_file"),
+        (13, "store.gzip"),
+        (14, "store.max_lag_bytes"),
+        (17, "store.url"),
+        (20, "store.bucket"),
+        (20, "store.url"),
+        (21, "store.name"),
+    ];
+    assert_eq!(told, wanted);
+    assert!(faults.iter().any(|fault| fault.found.contains("TLS")), "{faults:?}");
+    assert_eq!(of("store = 3").unwrap_err().len(), 1);
+}

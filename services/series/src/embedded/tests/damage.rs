@@ -6,7 +6,7 @@ use yiwang_disk::sim::SimDisk;
 
 use super::city::*;
 use crate::embedded::scan_folder;
-use crate::{Error, SeriesStore};
+use crate::{Error, SeriesSink, SeriesStore};
 
 fn stored() -> SimDisk {
     let (disk, city) = (SimDisk::new(5), City::seeded(5, 30));

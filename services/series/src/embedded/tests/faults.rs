@@ -13,7 +13,7 @@ use yiwang_model::{Span, Timestamp, Vintage};
 use super::city::*;
 use super::model::sensor;
 use crate::embedded::{EmbeddedSeries, Options, Retention};
-use crate::{Error, SeriesStore, Stats};
+use crate::{Error, SeriesSink, SeriesStore, Stats};
 
 #[test]
 fn a_full_disk_makes_writers_wait_and_loses_nothing() {

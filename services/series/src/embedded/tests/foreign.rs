@@ -7,8 +7,8 @@ use std::sync::Arc;
 use yiwang_disk::RealDisk;
 
 use super::city::*;
-use crate::SeriesStore;
 use crate::embedded::EmbeddedSeries;
+use crate::{SeriesSink, SeriesStore};
 
 const PROJECT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 

@@ -10,7 +10,7 @@ use yiwang_model::{Quality, Row, Span, Timestamp, Vintage};
 
 use super::city::*;
 use crate::embedded::{Options, Retention};
-use crate::{AsOf, Batch, Error, Range, SeriesStore};
+use crate::{AsOf, Batch, Error, Range, SeriesSink, SeriesStore};
 
 #[derive(Clone, Copy, Debug)]
 enum Step {

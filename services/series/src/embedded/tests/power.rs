@@ -6,7 +6,7 @@ use rand_chacha::rand_core::SeedableRng;
 use yiwang_disk::sim::SimDisk;
 
 use super::city::*;
-use crate::SeriesStore;
+use crate::SeriesSink;
 use crate::embedded::EmbeddedSeries;
 
 const BATCHES: usize = 24;

@@ -7,7 +7,7 @@ use yiwang_model::{Span, Timestamp};
 
 use super::city::*;
 use crate::embedded::{Clock, EmbeddedSeries, Options, Retention};
-use crate::{Error, SeriesStore};
+use crate::{Error, SeriesSink, SeriesStore};
 
 /// A clock that stops the store when it is asked while a file is half written. Only merges ask it then.
 fn stopping_clock(disk: &SimDisk, store: &Arc<OnceLock<Weak<EmbeddedSeries>>>) -> Clock {
