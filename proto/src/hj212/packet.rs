@@ -73,6 +73,9 @@ impl Flag {
     }
 }
 
+/// The longest password, in bytes; the standard has six.
+const MAX_PASSWORD_BYTES: usize = 64;
+
 /// Which part of a split packet: part `number` of `of`, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
@@ -108,7 +111,7 @@ impl<'a> Packet<'a> {
             qn: qn.filter(|qn| !qn.is_empty()),
             st: read_st(st.ok_or(Fault::MissingField("ST"))?)?,
             cn: read_cn(cn.ok_or(Fault::MissingField("CN"))?)?,
-            pw: pw.unwrap_or_default(),
+            pw: read_pw(pw.unwrap_or_default())?,
             mn: read_mn(mn.ok_or(Fault::MissingField("MN"))?)?,
             flag: flag.map(|flag| number("Flag", flag).map(Flag)).transpose()?,
             part: read_part(pnum, pno)?,
@@ -195,6 +198,10 @@ fn read_st(text: &str) -> Result<&str, Fault> {
 
 fn read_cn(text: &str) -> Result<u16, Fault> {
     if text.len() == 4 { number("CN", text) } else { Err(bad("CN", text)) }
+}
+
+fn read_pw(text: &str) -> Result<&str, Fault> {
+    if text.len() <= MAX_PASSWORD_BYTES { Ok(text) } else { Err(bad("PW", "***")) }
 }
 
 fn read_mn(text: &str) -> Result<&str, Fault> {

@@ -17,7 +17,7 @@ use crate::fault::quoted;
 use crate::limit::Units;
 use crate::nearest::nearest;
 use crate::station::Station;
-use crate::value::{FromToml, readable, word, words};
+use crate::value::{readable, word, words};
 
 /// What a value of a factor is for: the instant, or a period that begins at its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
