@@ -54,7 +54,7 @@ pub struct Options {
     /// Readings of a batch; for MQTT of one message, and then all of one source.
     pub batch: Option<usize>,
     /// How many connections; the series are shared out.
-    /// Over HJ 212 each is a logger with all that it measures, and [`Options::series`] and [`Options::batch`] mean nothing.
+    /// Over HJ 212 each is a logger with all that it measures, whatever `series` and `batch` say.
     pub connections: usize,
     /// The most batches of a connection that are not acknowledged.
     pub inflight: Option<usize>,
@@ -92,7 +92,10 @@ impl Options {
     }
 
     fn inflight(&self) -> usize {
-        let usual = if matches!(self.address, Address::Grpc(_)) { 16 } else { 1_000 };
+        let usual = match self.address {
+            Address::Mqtt(_) | Address::Hj212(..) => 1_000,
+            Address::Grpc(_) | Address::Influx(_) => 16,
+        };
         self.inflight.unwrap_or(usual)
     }
 

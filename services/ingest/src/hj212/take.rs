@@ -42,13 +42,14 @@ impl Taker<'_> {
 
     /// Takes a packet of a logger that was let in.
     pub(super) fn packet(&mut self, logger: &Logger, packet: Packet<'_>, segment: &[u8]) {
-        let taken = self.content(logger, &packet).map(|content| {
-            self.counts().packet(packet.cn);
-            self.counts().leniencies(packet.leniencies);
-            self.counts().leniencies(content.leniencies);
-            content
-        });
-        let taken = taken.and_then(|content| self.command(logger, &packet, &content, segment));
+        let taken = self
+            .content(logger, &packet)
+            .inspect(|content| {
+                self.counts().packet(packet.cn);
+                self.counts().leniencies(packet.leniencies);
+                self.counts().leniencies(content.leniencies);
+            })
+            .and_then(|content| self.command(logger, &packet, &content, segment));
         if let Err(fault) = taken {
             self.refuse(&logger.mn, &fault, segment);
         }
