@@ -6,8 +6,8 @@
 
 mod credential;
 mod grpc;
-mod influx;
 mod hj212;
+mod influx;
 mod json;
 mod mqtt;
 mod unacked;

@@ -210,8 +210,9 @@ impl Load {
     pub(crate) fn meant(self) -> anyhow::Result<load::Options> {
         let loggers = self.hj212.map(|at| Address::Hj212(at, Arc::default()));
         let doors: Vec<Address> = self.doors.addresses().into_iter().chain(loggers).collect();
-        let [address] = <[Address; 1]>::try_from(doors)
-            .map_err(|doors| anyhow!("one of --grpc, --mqtt, --influx and --hj212 is wanted, not {}", doors.len()))?;
+        let [address] = <[Address; 1]>::try_from(doors).map_err(|doors| {
+            anyhow!("one of --grpc, --mqtt, --influx and --hj212 is wanted, not {}", doors.len())
+        })?;
         Ok(load::Options {
             address,
             series: self.series,
