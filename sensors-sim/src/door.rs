@@ -6,6 +6,7 @@
 
 mod credential;
 mod grpc;
+mod hj212;
 mod influx;
 mod json;
 mod mqtt;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use yiwang_proto::v1::SeriesKey;
 
 pub use credential::Credential;
+pub use hj212::Speaks;
 pub use unacked::Unacked;
 
 /// Where a door is.
@@ -33,6 +35,8 @@ pub enum Address {
     Mqtt(String),
     /// InfluxDB's line protocol over HTTP at this `host:port`.
     Influx(String),
+    /// HJ 212 at this `host:port`, as this logger.
+    Hj212(String, Arc<Speaks>),
 }
 
 impl fmt::Display for Address {
@@ -41,6 +45,7 @@ impl fmt::Display for Address {
             Self::Grpc(at) => write!(f, "grpc {at}"),
             Self::Mqtt(at) => write!(f, "mqtt {at}"),
             Self::Influx(at) => write!(f, "influx {at}"),
+            Self::Hj212(at, speaks) => write!(f, "hj212 {at} as {}", speaks.mn),
         }
     }
 }
@@ -330,6 +335,7 @@ async fn session(options: &Options, outbox: &mut Outbox) -> Ended {
         Address::Grpc(at) => grpc::session(at, options, outbox).await,
         Address::Mqtt(at) => mqtt::session(at, options, outbox).await,
         Address::Influx(at) => influx::session(at, options, outbox).await,
+        Address::Hj212(at, speaks) => hj212::session(at, speaks, options, outbox).await,
     };
     ended.unwrap_or_else(Ended::Broken)
 }

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use yiwang_catalogue::{Catalogue, Metric};
 
 use crate::acked::AckedFile;
-use crate::door::{self, Address, Credential, Open};
+use crate::door::{self, Address, Credential, Open, Speaks};
 use lane::Lane;
 pub use report::{Latency, Report};
 use report::{Tally, cpu_seconds};
@@ -54,6 +54,7 @@ pub struct Options {
     /// Readings of a batch; for MQTT of one message, and then all of one source.
     pub batch: Option<usize>,
     /// How many connections; the series are shared out.
+    /// Over HJ 212 each is a logger with all that it measures, whatever `series` and `batch` say.
     pub connections: usize,
     /// The most batches of a connection that are not acknowledged.
     pub inflight: Option<usize>,
@@ -71,6 +72,7 @@ impl Options {
     fn batch(&self) -> usize {
         let usual = match (&self.address, self.rows) {
             (Address::Mqtt(_), _) => 1,
+            (Address::Hj212(..), _) => return MAX_BATCH,
             (Address::Grpc(_), true) => 500,
             (Address::Grpc(_) | Address::Influx(_), _) => 5_000,
         };
@@ -83,18 +85,34 @@ impl Options {
     }
 
     fn lanes(&self) -> usize {
-        self.connections.clamp(1, self.series.max(1))
+        match self.address {
+            Address::Hj212(..) => self.connections.max(1),
+            _ => self.connections.clamp(1, self.series.max(1)),
+        }
     }
 
     fn inflight(&self) -> usize {
-        let usual = if matches!(self.address, Address::Mqtt(_)) { 1_000 } else { 16 };
+        let usual = match self.address {
+            Address::Mqtt(_) | Address::Hj212(..) => 1_000,
+            Address::Grpc(_) | Address::Influx(_) => 16,
+        };
         self.inflight.unwrap_or(usual)
     }
 
-    fn door(&self, lane: usize) -> door::Options {
+    /// Where a connection goes: over HJ 212 each is a logger of its own.
+    fn address(&self, lane: usize) -> anyhow::Result<Address> {
+        let Address::Hj212(at, _) = &self.address else { return Ok(self.address.clone()) };
+        let station = lane::source(lane);
+        let speaks = Speaks::of(&self.catalogue, &station);
+        let speaks =
+            speaks.with_context(|| format!("the catalogue has no [[logger]] of station {station:?}"))?;
+        Ok(Address::Hj212(at.clone(), Arc::new(speaks)))
+    }
+
+    fn door(&self, address: Address, lane: usize) -> door::Options {
         let gateway = if lane == 0 { self.gateway.clone() } else { format!("{}-{lane}", self.gateway) };
         door::Options {
-            address: self.address.clone(),
+            address,
             gateway,
             stream_id: door::fresh_id(),
             credential: self.credential.clone(),
@@ -119,9 +137,10 @@ pub async fn run(options: Options, stop: CancellationToken) -> anyhow::Result<Re
     let start = Instant::now();
     let mut lanes = JoinSet::new();
     for lane in 0..options.lanes() {
-        let open = door::open(options.door(lane), tally.on_ack(), CancellationToken::new());
-        let lane = Lane::new(lane, &options, metric, start, &tally);
-        lanes.spawn(drive(lane, open, options.wait, stop.clone()));
+        let address = options.address(lane)?;
+        let of_lane = Lane::new(lane, &options, &address, metric, start, &tally);
+        let open = door::open(options.door(address, lane), tally.on_ack(), CancellationToken::new());
+        lanes.spawn(drive(of_lane, open, options.wait, stop.clone()));
     }
     let mut unacknowledged = 0;
     while let Some(left) = lanes.join_next().await {

@@ -88,6 +88,9 @@ pub(crate) struct City {
 pub(crate) struct Load {
     #[command(flatten)]
     doors: Doors,
+    /// host:port of the HJ 212 door; each connection is the logger of a station bench-000001, bench-000002, …
+    #[arg(long, value_name = "ADDR")]
+    hj212: Option<String>,
     /// How many series.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     series: usize,
@@ -205,8 +208,11 @@ impl City {
 
 impl Load {
     pub(crate) fn meant(self) -> anyhow::Result<load::Options> {
-        let [address] = <[Address; 1]>::try_from(self.doors.addresses())
-            .map_err(|doors| anyhow!("one of --grpc, --mqtt and --influx is wanted, not {}", doors.len()))?;
+        let loggers = self.hj212.map(|at| Address::Hj212(at, Arc::default()));
+        let doors: Vec<Address> = self.doors.addresses().into_iter().chain(loggers).collect();
+        let [address] = <[Address; 1]>::try_from(doors).map_err(|doors| {
+            anyhow!("one of --grpc, --mqtt, --influx and --hj212 is wanted, not {}", doors.len())
+        })?;
         Ok(load::Options {
             address,
             series: self.series,

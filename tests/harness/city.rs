@@ -22,6 +22,8 @@ pub struct Addresses {
     pub mqtt: SocketAddr,
     /// HTTP.
     pub http: SocketAddr,
+    /// HJ 212, if that door is open.
+    pub hj212: Option<SocketAddr>,
 }
 
 /// A city that can be started, stopped and killed, again and again, over the same data folder.
@@ -173,11 +175,18 @@ impl City {
         command
     }
 
-    fn listens(&self) -> [(&'static str, SocketAddr); 3] {
+    fn listens(&self) -> Vec<(&'static str, SocketAddr)> {
         let free = SocketAddr::from((self.home, 0));
-        let Addresses { grpc, mqtt, http } =
-            self.addresses.unwrap_or(Addresses { grpc: free, mqtt: free, http: free });
-        [("--grpc-listen", grpc), ("--mqtt-listen", mqtt), ("--http-listen", http)]
+        // Who asks for credentials opens the door for loggers only with their passwords.
+        let loggers = !self.config.contains("[[credential]]") || self.config.contains("hj212_passwords");
+        let Addresses { grpc, mqtt, http, hj212 } = self.addresses.unwrap_or(Addresses {
+            grpc: free,
+            mqtt: free,
+            http: free,
+            hj212: loggers.then_some(free),
+        });
+        let three = [("--grpc-listen", grpc), ("--mqtt-listen", mqtt), ("--http-listen", http)];
+        three.into_iter().chain(hj212.map(|at| ("--hj212-listen", at))).collect()
     }
 
     fn ready_file(&self) -> PathBuf {
@@ -344,7 +353,8 @@ fn home() -> Ipv4Addr {
 fn addresses(ready: &str) -> Addresses {
     let ready: Value = serde_json::from_str(ready).expect("a ready file is JSON");
     let at = |door: &str| ready[door].as_str().and_then(|text| text.parse().ok()).expect("an address");
-    Addresses { grpc: at("grpc"), mqtt: at("mqtt"), http: at("http") }
+    let hj212 = ready["hj212"].as_str().and_then(|text| text.parse().ok());
+    Addresses { grpc: at("grpc"), mqtt: at("mqtt"), http: at("http"), hj212 }
 }
 
 /// The catalogue of most stories.

@@ -20,6 +20,8 @@ pub enum Door {
     Both,
     /// InfluxDB's line protocol over HTTP.
     Influx,
+    /// HJ 212 alone, for load.
+    Hj212,
 }
 
 /// A simulator that runs; killed when dropped.
@@ -84,6 +86,9 @@ impl Drop for Sim {
 
 fn add_doors(command: &mut Command, city: &City, door: Door) {
     let at = city.at();
+    if door == Door::Hj212 {
+        command.arg("--hj212").arg(at.hj212.expect("the door for loggers is open").to_string());
+    }
     if matches!(door, Door::Grpc | Door::Both) {
         command.arg("--grpc").arg(at.grpc.to_string());
     }

@@ -14,6 +14,7 @@ mod disk_full_parts;
 mod first_light;
 mod flood;
 mod foreign;
+mod hj212;
 mod kill_nine;
 mod readable;
 mod reconcile;

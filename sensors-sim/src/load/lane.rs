@@ -15,6 +15,16 @@ use crate::door::{Address, Batch, Sender};
 const LEAST_STEP: i64 = 1_000;
 const MILLI: i64 = 1_000_000;
 
+/// The source of this number, from 0.
+pub(super) fn source(number: usize) -> String {
+    format!("{PREFIX}{:06}", number + 1)
+}
+
+fn key(number: usize, metric: &Metric) -> SeriesKey {
+    let unit = if metric.unit.as_str().is_empty() { "1".into() } else { metric.unit.to_string() };
+    SeriesKey { source: source(number), metric: metric.name.to_string(), unit }
+}
+
 /// Makes batches of its series, in rounds: each series once a round, all with one event time.
 pub(super) struct Lane {
     dictionary: Arc<Vec<SeriesKey>>,
@@ -22,6 +32,8 @@ pub(super) struct Lane {
     batch: usize,
     /// MQTT: all readings of a batch are of one source.
     by_source: bool,
+    /// By how much event times rise at least, in nanoseconds.
+    step: i64,
     schedule: Option<Duration>,
     start: Instant,
     end: Instant,
@@ -37,23 +49,27 @@ impl Lane {
     pub(super) fn new(
         lane: usize,
         options: &Options,
+        address: &Address,
         metric: &Metric,
         start: Instant,
         tally: &Tally,
     ) -> Self {
-        let key = |number: usize| SeriesKey {
-            source: format!("{PREFIX}{:06}", number + 1),
-            metric: metric.name.to_string(),
-            unit: if metric.unit.as_str().is_empty() { "1".into() } else { metric.unit.to_string() },
+        let dictionary: Vec<SeriesKey> = match address {
+            Address::Hj212(_, speaks) => {
+                let metrics = speaks.codes.keys().filter_map(|name| options.catalogue.metric(name));
+                metrics.map(|metric| key(lane, metric)).collect()
+            }
+            _ => (lane..options.series).step_by(options.lanes()).map(|number| key(number, metric)).collect(),
         };
-        let dictionary = (lane..options.series).step_by(options.lanes()).map(key).collect();
-        let batch = options.batch();
+        let is_logger = matches!(address, Address::Hj212(..));
+        let batch = if is_logger { dictionary.len() } else { options.batch() };
         let apart = batch as f64 * options.lanes() as f64 / options.rate;
         Self {
             dictionary: Arc::new(dictionary),
             table: values::table(options.values, metric),
             batch,
-            by_source: matches!(options.address, Address::Mqtt(_)),
+            by_source: matches!(address, Address::Mqtt(_)),
+            step: if is_logger { MILLI } else { LEAST_STEP },
             schedule: (options.rate > 0.0).then(|| Duration::from_secs_f64(apart.min(1e6))),
             start,
             end: start + options.lasts,
@@ -125,7 +141,7 @@ impl Lane {
         }
         let now = Timestamp::from_jiff(jiff::Timestamp::now()).nanos();
         let of_a_round = if self.by_source { self.batch.cast_signed() as i64 } else { 1 };
-        self.time = (now - now.rem_euclid(MILLI)).max(self.time + of_a_round * LEAST_STEP);
+        self.time = (now - now.rem_euclid(MILLI)).max(self.time + of_a_round * self.step);
         self.next = 0;
         self.round += 1;
     }

@@ -14,6 +14,7 @@ use crate::family::Families;
 use crate::fault::{Fault, Faults};
 use crate::limit::{Limit, Units, check_unit};
 use crate::line::LineFields;
+use crate::logger::{self, Factor, Logger};
 use crate::metric::Metric;
 use crate::place::{District, Gateway, Named};
 use crate::route::{self, Routes};
@@ -22,7 +23,7 @@ use crate::station::{self, Plan, Station};
 use crate::{Catalogue, Plans};
 
 /// The kinds of entries that there are.
-const TOPS: [&str; 16] = [
+const TOPS: [&str; 18] = [
     "metric",
     "category",
     "district",
@@ -30,6 +31,8 @@ const TOPS: [&str; 16] = [
     "gateway",
     "station",
     "station_family",
+    "factor",
+    "logger",
     "plan",
     "limit",
     "detector",
@@ -91,6 +94,8 @@ impl<'a> Builder<'a> {
         let (mut stations, families) = self.read_stations(&mut names);
         let plans = self.read_plans(&names, &units);
         take_plans(&mut stations, &plans);
+        let factors = self.read_factors(&names);
+        let loggers = self.read_loggers(&names, &units, &factors, (&stations, &families));
         let (limits, whole) = self.read_limits(&names, &units);
         let (detectors, gateway_rule) = self.read_detectors(&names, &limits, whole);
         let (routes, calendar) = (self.read_routes(&names), self.read_calendar());
@@ -107,6 +112,8 @@ impl<'a> Builder<'a> {
             gateways,
             stations,
             families,
+            factors,
+            loggers,
             plans,
             limits,
             detectors,
@@ -151,6 +158,31 @@ impl<'a> Builder<'a> {
         let read = |entry: &Entry<'_>, ids: &mut Ids| Station::read(entry, "prefix", ids, &known);
         let families = self.read_map("station_family", &mut Ids::new(), read, |station| &station.id);
         (stations, Families::new(families))
+    }
+
+    fn read_factors(&self, names: &Names) -> BTreeMap<Arc<str>, Arc<Factor>> {
+        let (mut codes, mut by_code) = (Ids::new(), BTreeMap::new());
+        for entry in self.entries("factor") {
+            let Some(factor) = Factor::read(&entry, &mut codes, &names.metrics).map(Arc::new) else {
+                continue;
+            };
+            by_code.extend(factor.also.iter().map(|code| (Arc::clone(code), Arc::clone(&factor))));
+            by_code.insert(Arc::clone(&factor.code), factor);
+        }
+        by_code
+    }
+
+    fn read_loggers(
+        &self,
+        names: &Names,
+        units: &Units,
+        factors: &BTreeMap<Arc<str>, Arc<Factor>>,
+        (stations, families): (&BTreeMap<Arc<str>, Station>, &Families),
+    ) -> BTreeMap<Arc<str>, Logger> {
+        let station = |id: &str| stations.get(id).or_else(|| families.find(id));
+        let known = logger::Known { factors, units, station: &station, stations: &names.stations };
+        let read = |entry: &Entry<'_>, ids: &mut Ids| Logger::read(entry, ids, &known);
+        self.read_map("logger", &mut Ids::new(), read, |logger| &logger.mn)
     }
 
     fn read_plans(&self, names: &Names, units: &Units) -> Plans {

@@ -18,6 +18,8 @@
 //! | `district` | `key zh en kind`: a `division` by its code, a `zone` or `elsewhere` by a name |
 //! | `station` | `id zh en kind district gateway metrics [point period]` |
 //! | `station_family` | as `station`, with `prefix` in place of `id`: every source that begins with it |
+//! | `factor` | `code source [also metric minute_metric hour_metric day_metric]`; see [`logger`] |
+//! | `logger` | `mn station units [mode]`; see [`logger`] |
 //! | `plan` | `station metric unit points source`; `points` is a list of `[day, value]` |
 //! | `limit` | `id metric value unit window valid_from standard edition source [source_zh direction grade valid_to]` |
 //! | `detector` | `name zh en kind metrics category severity source [source_zh grade]` and the parameters of its kind |
@@ -41,6 +43,7 @@ mod family;
 pub mod fault;
 pub mod limit;
 pub mod line;
+pub mod logger;
 pub mod metric;
 mod nearest;
 pub mod place;
@@ -65,6 +68,7 @@ pub use detector::{DetectorEntry, GatewayRule};
 pub use fault::Fault;
 pub use limit::{Direction, Limit};
 pub use line::LineField;
+pub use logger::{Averaging, Factor, Logger};
 pub use metric::{Metric, MetricKind};
 pub use place::{District, DistrictKind, Gateway, Named};
 pub use route::Route;
@@ -97,6 +101,10 @@ pub struct Catalogue {
     pub detectors: Vec<Arc<DetectorEntry>>,
     /// The stations that are named, by source; members of families are not among them.
     pub stations: BTreeMap<Arc<str>, Station>,
+    /// Factors of HJ 212, by each of their codes.
+    pub factors: BTreeMap<Arc<str>, Arc<Factor>>,
+    /// Loggers of HJ 212, by MN.
+    pub loggers: BTreeMap<Arc<str>, Logger>,
     families: Families,
     plans: Plans,
     gateway_rule: Option<GatewayRule>,

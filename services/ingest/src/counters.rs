@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use yiwang_proto::v1::Reason;
 
+use crate::hj212::Counts;
 use crate::mqtt::closed::Closed;
 
 /// A count that only rises.
@@ -48,12 +49,14 @@ pub struct Counters {
     pub mqtt_messages: Counter,
     /// Requests with line protocol, good and refused.
     pub influx_requests: Counter,
+    /// What the HJ 212 door counts.
+    pub hj212: Counts,
     /// Ticks appended.
     pub ticks: Counter,
 }
 
 /// One more than the largest number of a [`Reason`].
-pub const REASONS: usize = 13;
+pub const REASONS: usize = 15;
 
 impl Counters {
     /// Counts refused readings.

@@ -1,6 +1,6 @@
 //! The doors: readings come in, and are acknowledged when, and only when, they are durable.
 //!
-//! [`grpc`] and [`mqtt`] decode what comes, [`admit`] decides, [`commit`] makes it durable. Hand-off 1 of a
+//! [`grpc`], [`mqtt`] and [`hj212`] decode what comes, [`admit`] decides, [`commit`] makes it durable. Hand-off 1 of a
 //! reading's journey lies in [`commit::Receipt`]: no door answers before it resolves. [`tick`] cuts the log into epochs.
 
 use std::sync::Arc;
@@ -18,6 +18,7 @@ pub mod commit;
 pub mod counters;
 pub mod gate;
 pub mod grpc;
+pub mod hj212;
 pub mod influx;
 pub mod mqtt;
 pub mod names;

@@ -32,7 +32,7 @@ use crate::Ingest;
 use crate::budget::Budget;
 use crate::gate::Gate;
 
-mod clients;
+pub(crate) mod clients;
 pub mod closed;
 mod connection;
 pub mod payload;

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use yiwang_catalogue::Catalogue;
 use yiwang_ingest::Ingest;
 use yiwang_ingest::clock::{CityClock, ClockKind, wall_now};
+use yiwang_ingest::hj212::{AnyPassword, Passwords};
 use yiwang_stream::Stream;
 use yiwang_web::{Live, LiveEvent};
 
@@ -32,7 +33,7 @@ mod stop;
 mod stores;
 
 pub use rooms::{Rooms, folders, hold, open_log, open_orders};
-use servers::Doors;
+use servers::{Doors, Loggers};
 pub use stop::Stop;
 pub use stores::Watched;
 
@@ -45,6 +46,8 @@ pub struct Addresses {
     pub mqtt: SocketAddr,
     /// HTTP.
     pub http: SocketAddr,
+    /// HJ 212; none in a city that has credentials and no passwords of loggers.
+    pub hj212: Option<SocketAddr>,
 }
 
 /// A running city.
@@ -105,10 +108,11 @@ impl City {
         let mut told = JoinSet::new();
         told.spawn(tell(stream.live.subscribe(), Arc::clone(&live), LiveEvent::Anomaly));
         told.spawn(tell(happening, Arc::clone(&live), LiveEvent::Order));
-        let health = CityHealth::new(&rooms, &ingest, &stream);
+        let health = CityHealth::new(&rooms, &ingest, &stream, closed_to_loggers(config));
         let clock = Arc::clone(&ingest.clock);
         let now = Arc::clone(&clock);
         let gate = Arc::new(Gate::new(config.credentials.clone()));
+        let loggers = Loggers { catalogue: Arc::clone(&catalogue), passwords: passwords(config) };
         let parts = yiwang_web::Parts {
             catalogue,
             series: rooms.series.clone(),
@@ -120,7 +124,7 @@ impl City {
         };
         let open = |listeners: Listeners| {
             let addresses = listeners.addresses()?;
-            anyhow::Ok((Doors::open(listeners, &ingest, parts, gate, stop), addresses))
+            anyhow::Ok((Doors::open(listeners, &ingest, parts, loggers, gate, stop), addresses))
         };
         let doors = listeners.map(open).transpose()?;
         Ok(Self { rooms, stream, ingest, clock, tasks, doors, consumers, stop_consumers, live, told })
@@ -145,9 +149,10 @@ impl City {
 
     /// What is printed once the city is open.
     pub fn greeting(&self, config: &Config) -> String {
-        let Addresses { grpc, mqtt, http } = self.addresses();
+        let Addresses { grpc, mqtt, http, hj212 } = self.addresses();
+        let hj212 = hj212.map_or("closed: there is no hj212_passwords".into(), |at| at.to_string());
         format!(
-            "Yiwang 一网 is open.\n  console  http://{http}/\n  gRPC     {grpc}\n  MQTT     {mqtt}\n  HTTP     {http}\n  \
+            "Yiwang 一网 is open.\n  console  http://{http}/\n  gRPC     {grpc}\n  MQTT     {mqtt}\n  HTTP     {http}\n  HJ 212   {hj212}\n  \
              data     {}\nCtrl-C stops it.",
             config.data_dir.display()
         )
@@ -249,6 +254,7 @@ pub struct Listeners {
     grpc: TcpListener,
     mqtt: TcpListener,
     http: TcpListener,
+    hj212: Option<TcpListener>,
 }
 
 impl Listeners {
@@ -257,6 +263,10 @@ impl Listeners {
             grpc: bind("grpc_listen", config.grpc_listen).await?,
             mqtt: bind("mqtt_listen", config.mqtt_listen).await?,
             http: bind("http_listen", config.http_listen).await?,
+            hj212: match closed_to_loggers(config) {
+                false => Some(bind("hj212_listen", config.hj212_listen).await?),
+                true => None,
+            },
         })
     }
 
@@ -265,7 +275,20 @@ impl Listeners {
             grpc: self.grpc.local_addr()?,
             mqtt: self.mqtt.local_addr()?,
             http: self.http.local_addr()?,
+            hj212: self.hj212.as_ref().map(TcpListener::local_addr).transpose()?,
         })
+    }
+}
+
+/// A city that asks everybody who he is does not open a door at which nobody is asked.
+fn closed_to_loggers(config: &Config) -> bool {
+    !config.credentials.is_empty() && config.logger_passwords.is_none()
+}
+
+fn passwords(config: &Config) -> Arc<dyn Passwords> {
+    match &config.logger_passwords {
+        Some(passwords) => Arc::new(passwords.clone()),
+        None => Arc::new(AnyPassword),
     }
 }
 

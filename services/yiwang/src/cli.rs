@@ -64,6 +64,9 @@ pub struct Common {
     /// Where HTTP listens.
     #[arg(long)]
     http_listen: Option<String>,
+    /// Where loggers of HJ 212 come in.
+    #[arg(long)]
+    hj212_listen: Option<String>,
     /// What moves the clock of a city that is made: wall or feed.
     #[arg(long)]
     clock: Option<String>,
@@ -162,6 +165,7 @@ impl Common {
             ("grpc_listen", &self.grpc_listen),
             ("mqtt_listen", &self.mqtt_listen),
             ("http_listen", &self.http_listen),
+            ("hj212_listen", &self.hj212_listen),
             ("clock", &self.clock),
             ("speed", &self.speed),
         ];

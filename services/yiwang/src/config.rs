@@ -13,11 +13,13 @@ use yiwang_model::Span;
 
 mod credential;
 mod keys;
+mod passwords;
 mod store;
 
 pub use credential::Credential;
 use credential::read_credentials;
 use keys::KEYS;
+pub use passwords::LoggerPasswords;
 pub use store::Store;
 use store::read_stores;
 
@@ -58,6 +60,12 @@ pub struct Config {
     pub mqtt_listen: SocketAddr,
     /// Where HTTP listens.
     pub http_listen: SocketAddr,
+    /// Where loggers of HJ 212 come in.
+    pub hj212_listen: SocketAddr,
+    /// The file of the loggers' passwords.
+    pub hj212_passwords: Option<PathBuf>,
+    /// What stands in it.
+    pub logger_passwords: Option<LoggerPasswords>,
     /// The clock of a log that is made; none for what the log has, or the wall.
     pub clock: Option<Clock>,
     /// City seconds a wall second; other than 1 it is a clock of its own, and `clock` is none.
@@ -92,6 +100,9 @@ impl Default for Config {
             grpc_listen: SocketAddr::from(([127, 0, 0, 1], 50051)),
             mqtt_listen: SocketAddr::from(([127, 0, 0, 1], 1883)),
             http_listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            hj212_listen: SocketAddr::from(([127, 0, 0, 1], 2120)),
+            hj212_passwords: None,
+            logger_passwords: None,
             clock: None,
             speed: 1.0,
             segment_bytes: 64 << 20,
@@ -117,6 +128,8 @@ pub struct Layers {
     faults: Vec<Fault>,
     /// Whether any layer named a speed: 1 that is asked for is more than 1 by default.
     speed_said: bool,
+    /// Whether any layer named an address for loggers: who does wants that door open.
+    hj212_said: bool,
 }
 
 impl Layers {
@@ -178,6 +191,7 @@ impl Layers {
             self.fault(file, line, key, &format!("{value:.100?}"), known.wanted);
         }
         self.speed_said |= key == "speed";
+        self.hj212_said |= key == "hj212_listen";
     }
 
     fn fault(&mut self, file: &str, line: usize, key: &str, found: &str, wanted: &str) {
@@ -198,6 +212,7 @@ impl Layers {
     pub fn finish(mut self) -> Result<Config, Vec<Fault>> {
         self.check_clock();
         self.check_listen();
+        self.read_passwords();
         if self.faults.is_empty() { Ok(self.config) } else { Err(self.faults) }
     }
 
@@ -216,14 +231,41 @@ impl Layers {
         }
     }
 
+    /// Reads the loggers' passwords. A city with credentials that is told where loggers come in must have them.
+    fn read_passwords(&mut self) {
+        let file = self.config.hj212_passwords.clone();
+        match file.as_deref().map(LoggerPasswords::read) {
+            Some(Ok(passwords)) => self.config.logger_passwords = Some(passwords),
+            Some(Err((line, found))) => {
+                let name = file.unwrap_or_default().display().to_string();
+                self.fault(&name, line, "hj212_passwords", &found, passwords::WANTED);
+            }
+            None if self.hj212_said && !self.config.credentials.is_empty() => {
+                let wanted = "hj212_passwords beside it, a file with a line \"MN PASSWORD\" for each logger";
+                self.fault(
+                    "configuration",
+                    0,
+                    "hj212_listen",
+                    "credentials and no passwords of loggers",
+                    wanted,
+                );
+            }
+            None => {}
+        }
+    }
+
     /// Without credentials nobody but this machine may come in.
     fn check_listen(&mut self) {
         if !self.config.credentials.is_empty() {
             return;
         }
-        let Config { grpc_listen, mqtt_listen, http_listen, .. } = self.config;
-        let doors =
-            [("grpc_listen", grpc_listen), ("mqtt_listen", mqtt_listen), ("http_listen", http_listen)];
+        let Config { grpc_listen, mqtt_listen, http_listen, hj212_listen, .. } = self.config;
+        let doors = [
+            ("grpc_listen", grpc_listen),
+            ("mqtt_listen", mqtt_listen),
+            ("http_listen", http_listen),
+            ("hj212_listen", hj212_listen),
+        ];
         for (key, address) in doors.into_iter().filter(|(_, address)| !address.ip().is_loopback()) {
             let wanted = "a loopback address, as 127.0.0.1; or, for any other, at least one entry \
                           [[credential]] with name, secret_file and may in the configuration file";

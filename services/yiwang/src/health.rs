@@ -43,11 +43,18 @@ pub struct CityHealth {
     elsewhere: Vec<Watched>,
     /// The number of the tick before the first of this process.
     ticks_before: u64,
+    /// Whether there is no door for loggers, because nobody there would be asked who he is.
+    closed_to_loggers: bool,
 }
 
 impl CityHealth {
     /// The health of these rooms.
-    pub fn new(rooms: &Rooms, ingest: &yiwang_ingest::Ingest, stream: &Stream) -> Self {
+    pub fn new(
+        rooms: &Rooms,
+        ingest: &yiwang_ingest::Ingest,
+        stream: &Stream,
+        closed_to_loggers: bool,
+    ) -> Self {
         Self {
             log: Arc::clone(&rooms.log),
             series: Arc::clone(&rooms.series),
@@ -57,6 +64,7 @@ impl CityHealth {
             progress: Arc::clone(&stream.progress),
             elsewhere: rooms.elsewhere.iter().map(|store| store.watched()).collect(),
             ticks_before: ingest.ticks_before,
+            closed_to_loggers,
         }
     }
 
@@ -72,6 +80,68 @@ impl CityHealth {
         let doors = counters.is_full.load(Ordering::Relaxed).then(|| NO_ROOM.to_owned());
         let ticks = || counters.ticks_wait.load(Ordering::Relaxed).then(|| NO_TICK.to_owned());
         doors.or_else(ticks).or_else(|| self.progress.waits.why(waits::LOG))
+    }
+
+    /// How the door for loggers is; the others go on without it.
+    fn hj212(&self) -> Readiness {
+        let fails = self.counters.hj212.cannot_accept.load(Ordering::Relaxed);
+        let detail = match (self.closed_to_loggers, fails) {
+            (true, _) => "closed: there are credentials and no hj212_passwords",
+            (_, true) => "takes no connection: the system has no room for one",
+            _ => "open",
+        };
+        Readiness { name: "hj212".into(), ok: !fails, needed: false, detail: detail.into() }
+    }
+
+    /// What the door for loggers counts.
+    fn hj212_samples(&self) -> Vec<Sample> {
+        let counts = &self.counters.hj212;
+        let counter = |name, help, value: u64| Sample::counter(name, help, value as f64);
+        let mut samples = vec![
+            counter("yiwang_hj212_connections_total", "HJ 212 connections opened.", counts.connections.get()),
+            counter("yiwang_hj212_answers_total", "Answers written to loggers.", counts.answers.get()),
+            counter(
+                "yiwang_hj212_values_beside_total",
+                "Values of loggers that become no reading: extremes, sums, converted values.",
+                counts.values_beside.get(),
+            ),
+            counter(
+                "yiwang_hj212_resent_total",
+                "Packets that loggers marked as sent again.",
+                counts.resent.get(),
+            ),
+            counter(
+                "yiwang_hj212_split_whole_total",
+                "Split packets of which all parts came.",
+                counts.whole.get(),
+            ),
+            counter("yiwang_hj212_split_torn_total", "Split packets with a part missing.", counts.torn.get()),
+        ];
+        let mut label = |name, help, label, all: &mut dyn Iterator<Item = (&'static str, u64)>| {
+            for (word, count) in all.filter(|(_, count)| *count > 0) {
+                samples.push(counter(name, help, count).with(label, word));
+            }
+        };
+        label(
+            "yiwang_hj212_closed_total",
+            "HJ 212 connections that ended, by why.",
+            "why",
+            &mut counts.closings(),
+        );
+        label(
+            "yiwang_hj212_packets_total",
+            "Packets understood, by what they are.",
+            "kind",
+            &mut counts.packets(),
+        );
+        label(
+            "yiwang_hj212_lenient_total",
+            "Packets understood that were not as the standard has them, by how.",
+            "habit",
+            &mut counts.lenient(),
+        );
+        label("yiwang_hj212_faults_total", "Packets refused, by why.", "fault", &mut counts.faults());
+        samples
     }
 
     /// What waits for room, and why.
@@ -101,6 +171,7 @@ impl Health for CityHealth {
                 detail: format!("{lag} ticks behind; up to {MAX_LAG_TICKS} are well"),
             },
         ];
+        items.push(self.hj212());
         items.extend(self.put_off().map(|(name, why)| wait(name, why)));
         items.extend(self.elsewhere.iter().map(far));
         items
@@ -203,6 +274,7 @@ impl Health for CityHealth {
             let sample = counter("yiwang_mqtt_closed_total", "MQTT connections that ended, by why.", count);
             samples.push(sample.with("why", why));
         }
+        samples.extend(self.hj212_samples());
         for extent in self.log.extents() {
             let (topic, _) = yiwang_proto::topics::ALL[usize::from(extent.partition.topic.0)];
             let sample = gauge("yiwang_log_bytes", "Bytes of payload in the log.", extent.bytes);

@@ -49,6 +49,40 @@ const CASES: &[(&str, &str, &str, &str)] = &[
         "calendar_year.off",
         "days of 2027 or of the December before",
     ),
+    // loggers
+    ("code = \"a34004\"", "code = \"a 34004\"", "factor.code", "letters, digits"),
+    ("also = [\"PM25\"]", "also = [\"a34004\"]", "factor.also", "\"a34004\" again, first at small.toml:"),
+    ("also = [\"PM25\"]", "also = [\"\"]", "factor.also", "names of letters"),
+    (
+        "also = [\"PM25\"]\nmetric = \"pm2_5\"",
+        "also = [\"PM25\"]",
+        "factor.metric",
+        "at least one of metric, minute",
+    ),
+    (
+        "also = [\"PM25\"]\nmetric",
+        "also = [\"PM25\"]\nhour_metric = \"pm25\"\nmetric",
+        "factor.hour_metric",
+        "\"pm2_5\" or another",
+    ),
+    ("mn = \"M1\"\n", "mn = \"\"\n", "logger.mn", "letters, digits"),
+    (
+        "mn = \"M1\"\nstation = \"air-1\"",
+        "mn = \"M1\"\nstation = \"air-2\"",
+        "logger.station",
+        "\"air-1\" or another",
+    ),
+    ("mode = \"strict\"", "mode = \"loose\"", "logger.mode", "\"strict\" or \"lenient\""),
+    ("units = { a34004", "units = { a34005", "logger.units", "\"a34004\" or another code"),
+    ("\"mg/m³\" }", "7 }", "logger.units", "a table of units by code"),
+    ("\"mg/m³\" }", "\"ppm\" }", "logger.units", "\"µg/m³\", the unit of metric"),
+    (
+        "mn = \"M1\"\nstation = \"air-1\"",
+        "mn = \"M1\"\nstation = \"school\"",
+        "logger.units",
+        "which its station does not measure",
+    ),
+    ("units = { a34004 = \"mg/m³\" }\n", "", "logger.units", "found nothing"),
     // a number has a unit and a source
     (
         "unit = \"ug/m3\"\n",
@@ -236,7 +270,8 @@ fn complaint((from, to, key, words): &(&str, &str, &str, &str)) -> Option<String
     if fault.file != "small.toml" || !(fault.line == 0 || near.contains(&fault.line)) {
         return Some(format!("{to:?}: not near {near:?}: {fault}"));
     }
-    let renames = ["name = ", "id = ", "key = ", "[[gateway]]"].iter().any(|name| from.starts_with(name));
+    let renames =
+        ["name = ", "code = ", "id = ", "key = ", "[[gateway]]"].iter().any(|name| from.starts_with(name));
     let echo = |other: &&Fault| renames && other.found.ends_with("which is not there");
     let others = faults.iter().filter(|other| *other != fault && !echo(other)).count();
     (others > 0).then(|| format!("{to:?}: more than one fault{shown}"))
@@ -279,10 +314,10 @@ fn a_catalogue_with_ten_mistakes_reports_all_ten() {
         "one.toml:43 department.eng",
         "two.toml:8 station.gateway",
         "two.toml:17 station.period",
-        "two.toml:61 limit.unit",
-        "two.toml:76 toml",
-        "two.toml:84 detector.zh",
-        "two.toml:90 detector.severity",
+        "two.toml:73 limit.unit",
+        "two.toml:88 toml",
+        "two.toml:96 detector.zh",
+        "two.toml:102 detector.severity",
     ];
     assert_eq!(told, wanted, "{}", faults.iter().map(|fault| format!("\n{fault}")).collect::<String>());
 }

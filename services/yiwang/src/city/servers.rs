@@ -7,14 +7,24 @@ use anyhow::anyhow;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
+use yiwang_catalogue::Catalogue;
 use yiwang_ingest::Ingest;
 use yiwang_ingest::grpc::GrpcDoor;
+use yiwang_ingest::hj212::Passwords;
 
 use super::Listeners;
 use crate::gate::Gate;
 
 /// How long a door that closes waits for those inside.
 const CLOSING: Duration = Duration::from_secs(2);
+
+/// What the door for loggers asks.
+pub struct Loggers {
+    /// Who they are, and in which units they send.
+    pub catalogue: Arc<Catalogue>,
+    /// Their passwords.
+    pub passwords: Arc<dyn Passwords>,
+}
 
 /// The open doors.
 pub struct Doors {
@@ -23,15 +33,16 @@ pub struct Doors {
 }
 
 impl Doors {
-    /// Opens all three.
+    /// Opens all that have a listener.
     pub fn open(
         listeners: Listeners,
         ingest: &Arc<Ingest>,
         parts: yiwang_web::Parts,
+        loggers: Loggers,
         gate: Arc<Gate>,
         stop: CancellationToken,
     ) -> Self {
-        let Listeners { grpc, mqtt, http } = listeners;
+        let Listeners { grpc, mqtt, http, hj212 } = listeners;
         let mut running = JoinSet::new();
         running.spawn(serve_grpc(grpc, Arc::clone(ingest), parts.clone(), gate.clone(), stop.clone()));
         let door = yiwang_ingest::mqtt::serve(
@@ -47,6 +58,17 @@ impl Doors {
         });
         let writes = ingest.router();
         running.spawn(serve_http(http, parts, writes, stop.clone()));
+        if let Some(hj212) = hj212 {
+            let Loggers { catalogue, passwords } = loggers;
+            let options = yiwang_ingest::hj212::Options::default();
+            let ingest = Arc::clone(ingest);
+            let door =
+                yiwang_ingest::hj212::serve(hj212, ingest, catalogue, passwords, options, stop.clone());
+            running.spawn(async move {
+                door.await;
+                Ok(())
+            });
+        }
         Self { running, stop }
     }
 

@@ -86,6 +86,20 @@ pub(super) const KEYS: &[Key] = &[
         quoted
     ),
     key!(
+        hj212_listen,
+        "Where loggers of pollution sources come in by HJ 212. Default: 127.0.0.1:2120; port 0 takes a free one. With credentials it needs hj212_passwords.",
+        ADDRESS,
+        parsed,
+        quoted
+    ),
+    key!(
+        hj212_passwords,
+        "A file with a line \"MN PASSWORD\" for each logger of HJ 212. Default: none; then a city without credentials takes any password, and one with credentials does not open that door.",
+        "a file",
+        |text| path(text).map(Some),
+        |value: &Option<PathBuf>| value.as_deref().and_then(shown)
+    ),
+    key!(
         clock,
         "What moves the clock of a city that is made: wall, or feed for a replayed one. Default: what its log has, or wall.",
         "\"wall\" or \"feed\"",

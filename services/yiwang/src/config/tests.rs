@@ -66,6 +66,30 @@ fn credentials_are_read_and_their_faults_told() {
 }
 
 #[test]
+fn loggers_of_a_city_with_credentials_need_their_passwords() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("secret", "correct horse battery");
+    write("loggers", "M1 123456\n");
+    let credential = "[[credential]]\nname = \"g\"\nsecret_file = \"secret\"\nmay = [\"write\"]\n";
+    let path = folder.path().join("yiwang.toml");
+    let of = |keys: &str| {
+        std::fs::write(&path, format!("{keys}\n{credential}")).unwrap();
+        let mut layers = Layers::default();
+        layers.file(&path);
+        layers.finish()
+    };
+    let listen = "hj212_listen = \"127.0.0.1:0\"";
+    let passwords = format!("hj212_passwords = {:?}", folder.path().join("loggers").display().to_string());
+    assert!(of("").unwrap().logger_passwords.is_none());
+    assert!(of(listen).unwrap_err()[0].wanted.contains("MN PASSWORD"));
+    assert!(of(&format!("{listen}\n{passwords}")).unwrap().logger_passwords.is_some());
+    write("loggers", "M1\n");
+    let faults = of(&passwords).unwrap_err();
+    assert_eq!((faults[0].line, faults[0].key.as_str()), (1, "hj212_passwords"));
+}
+
+#[test]
 fn a_speed_is_a_clock_of_its_own() {
     let clock = |text: &str| of(text).map(|config| (config.clock, config.speed));
     assert_eq!(clock("").unwrap(), (None, 1.0));

@@ -1,0 +1,149 @@
+//! The HJ 212 door: loggers of pollution sources, editions 2005, 2017 and 2025, on one TCP port.
+//!
+//! [`yiwang_proto::hj212`] reads the packets; this door knows who may send and what becomes of it. What it promises:
+//!
+//! - An answer (9014 to data, 9013 to notices) has the QN of its packet and leaves when, and only when, every reading of the
+//!   packet is durable, or the record of its refusal is. It leaves only if Flag asks for one. The protocol knows no
+//!   refusal of data: a factor that was refused is in topic `rejected` with its reason.
+//! - What cannot be read gets no answer, as the standard has it, and is recorded and counted; the packets behind it are
+//!   taken. So does a packet with a wrong sum.
+//! - A connection is bound to one logger by the MN and PW of its first packet. An MN that is not in the catalogue, a wrong PW
+//!   or, later, another MN closes it. The same MN connected twice: the older leaves.
+//! - A value without a unit in the logger's map is refused, the other factors of its packet are taken.
+//! - Parts of a split packet are taken each alone; that all came is only counted.
+//!
+//! Of a connection at most one read is under way: nothing more is read before it is durable and its answers are written.
+//!
+//! Bounds: of a connection a packet of 4,108 bytes that is not whole; of all connections [`Options::max_reads`] reads
+//! of 64 KiB whose readings and answers wait. An idle connection keeps no buffer.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use yiwang_catalogue::Catalogue;
+
+use crate::Ingest;
+use crate::mqtt::clients::Clients;
+
+pub mod closed;
+mod connection;
+mod counts;
+mod number;
+mod parts;
+mod reading;
+mod take;
+
+use closed::Closed;
+pub use counts::Counts;
+
+/// Knows the loggers' passwords.
+pub trait Passwords: Send + Sync + 'static {
+    /// Whether this is the logger's password. Asked for each packet, from async code: it must not block.
+    fn allows(&self, mn: &str, pw: &str) -> bool;
+}
+
+/// Takes any password: for a city that listens on loopback only.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AnyPassword;
+
+impl Passwords for AnyPassword {
+    fn allows(&self, _mn: &str, _pw: &str) -> bool {
+        true
+    }
+}
+
+/// How the door is set.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The most connections at once; more are closed at once. Default 10,000.
+    pub max_connections: usize,
+    /// The most reads of all connections together that wait for the disk or for their answers to be written. Default 256.
+    pub max_reads: usize,
+    /// How long a connection may take to send its first packet. Default 10 min.
+    pub first_time: Duration,
+    /// How long a logger may be silent: the longest interval of the standard is an hour. Default 2 h.
+    pub idle_time: Duration,
+    /// How long a logger may take to read its answers. Default 5 s.
+    pub write_time: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_connections: 10_000,
+            max_reads: 256,
+            first_time: Duration::from_secs(600),
+            idle_time: Duration::from_secs(7200),
+            write_time: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What the connections of a door share.
+struct Door {
+    ingest: Arc<Ingest>,
+    catalogue: Arc<Catalogue>,
+    passwords: Arc<dyn Passwords>,
+    options: Options,
+    clients: Arc<Clients>,
+    reads: Semaphore,
+    stop: CancellationToken,
+}
+
+/// Serves loggers until `stop`. Then no more is read, what was read is made durable and answered, and all connections are
+/// closed; it returns when the last is.
+pub async fn serve(
+    listener: TcpListener,
+    ingest: Arc<Ingest>,
+    catalogue: Arc<Catalogue>,
+    passwords: Arc<dyn Passwords>,
+    options: Options,
+    stop: CancellationToken,
+) {
+    let reads = Semaphore::new(options.max_reads.clamp(1, Semaphore::MAX_PERMITS));
+    let clients = Arc::default();
+    let door = Arc::new(Door { ingest, catalogue, passwords, options, clients, reads, stop: stop.clone() });
+    let room = Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS)));
+    let connections = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        door.counts().cannot_accept.store(accepted.is_err(), Ordering::Relaxed);
+        match (accepted, Arc::clone(&room).try_acquire_owned()) {
+            (Ok((socket, _)), Ok(place)) => {
+                connections.spawn(Arc::clone(&door).serve_one(socket, place));
+            }
+            (Ok(_), Err(_)) => door.counts().closed(Closed::TooMany),
+            (Err(error), _) => {
+                tracing::warn!(%error, "a logger's connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+}
+
+impl Door {
+    async fn serve_one(self: Arc<Self>, socket: TcpStream, _place: OwnedSemaphorePermit) {
+        self.counts().connections.add(1);
+        let _ = socket.set_nodelay(true);
+        let closed = connection::Connection::new(socket, Arc::clone(&self)).run().await;
+        self.counts().closed(closed);
+    }
+
+    fn counts(&self) -> &Counts {
+        &self.ingest.counters.hj212
+    }
+}
+
+#[cfg(test)]
+mod tests;
