@@ -14,7 +14,7 @@
 //!
 //! Of a connection at most one read is under way: nothing more is read before it is durable and its answers are written.
 //!
-//! Bounds: of a connection a packet of 4,108 bytes that is not whole; of all connections [`Options::max_reads`] reads
+//! Bounds: of a connection a packet of 4,106 bytes that is not whole; of all connections [`Options::max_reads`] reads
 //! of 64 KiB whose readings and answers wait. An idle connection keeps no buffer.
 
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use tokio_util::task::TaskTracker;
 use yiwang_catalogue::Catalogue;
 
 use crate::Ingest;
-use crate::mqtt::clients::Clients;
+use crate::clients::Clients;
 
 pub mod closed;
 mod connection;

@@ -12,6 +12,7 @@ use yiwang_log::Log;
 
 pub mod admit;
 mod budget;
+mod clients;
 pub mod clock;
 pub mod columns;
 pub mod commit;

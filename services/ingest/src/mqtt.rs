@@ -32,14 +32,13 @@ use crate::Ingest;
 use crate::budget::Budget;
 use crate::gate::Gate;
 
-pub(crate) mod clients;
 pub mod closed;
 mod connection;
 pub mod payload;
 mod protocol;
 mod take;
 
-use clients::Clients;
+use crate::clients::Clients;
 use closed::Closed;
 
 /// The largest packet, in bytes.

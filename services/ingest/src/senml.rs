@@ -6,7 +6,7 @@
 //!
 //! - A time below 2^28 s is relative to the city's now, a record without a time is of now (4.5.3). Times are taken to the
 //!   microsecond, because a number in JSON carries no more of seconds since 1970.
-//! - The unit is one of the registry or the metric's own spelling, see [`unit`]; a value without a unit is refused.
+//! - The unit is one of the registry or the metric's own spelling, see [`mod@unit`]; a value without a unit is refused.
 //! - Values that are no numbers (`vs`, `vb`, `vd`) and sums (`s`) are refused.
 //! - A pack of a newer version (`bver`), or with a field that must be understood and is not (its name ends in `_`), is refused whole (4.4).
 //!   Other fields that are not known mean nothing here.

@@ -15,7 +15,7 @@ use super::Door;
 use super::closed::Closed;
 use super::parts::Parts;
 use super::take::{Load, Taker};
-use crate::mqtt::clients::Place;
+use crate::clients::Place;
 use crate::refuse::Refusals;
 
 /// What is read at once, in bytes.

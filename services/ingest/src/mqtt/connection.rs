@@ -21,13 +21,13 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use yiwang_model::series::check_name;
 
-use super::clients::Place;
 use super::closed::Closed;
 use super::protocol::{Bytes, Hello, Incoming, NoEntry, Protocol, Publish};
 use super::take::{Gathered, Load, take};
 use super::{Door, MAX_WAITING_BYTES, RECEIVE_MAXIMUM};
 use crate::admit::Plausible;
 use crate::budget::Share;
+use crate::clients::Place;
 use crate::commit::{Receipt, Stopping};
 use crate::gate::Denied;
 
