@@ -28,7 +28,7 @@
 //! | `office_hours` | `from to source` |
 //! | `calendar_year` | `year off working source`; see [`calendar`] |
 //! | `calendar_day` | `date working source` |
-//! | `line_field` | `measurement field metric unit source_tag [source_prefix]`; see [`line`] |
+//! | `line_field` | `measurement field metric unit source_tag [source_prefix]`; see [`mod@line`] |
 //!
 //! Days are those of Asia/Shanghai. `valid_from` and `valid_to` are both days on which the entry holds.
 

@@ -103,6 +103,7 @@ impl Unanswered {
 /// No redirects, which would make a GET of a write, and no proxy of the environment: what is configured is spoken to.
 fn builder(target: &Target, headers: HeaderMap) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
+        .http1_only()
         .default_headers(headers)
         .connect_timeout(target.patience.connect)
         .timeout(target.patience.answer)
