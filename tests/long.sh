@@ -19,6 +19,7 @@ row() { # log, what, command…
     echo "| what | outcome | took | date | commit |"
     echo "|---|---|---|---|---|"
     row kills "kill -9 at random moments under load, 1,000 times" env YIWANG_KILLS=1000 cargo test --locked -p yiwang-tests kill_nine
+    row loggers "kill -9 under loggers of HJ 212, 100 times" env YIWANG_LOGGER_KILLS=100 cargo test --locked -p yiwang-tests what_a_logger
     row cuts "1,000 power cuts of the series store" cargo test --locked -p yiwang-series -- --ignored
     row properties "property tests, 20,000 cases each" env PROPTEST_CASES=20000 cargo test --locked -p yiwang-proto -p yiwang-ingest -p yiwang-catalogue -p yiwang-log
 } | tee LONG.md

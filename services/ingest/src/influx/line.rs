@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use influxdb_line_protocol::{EscapedStr, FieldValue, ParsedLine, parse_lines};
+use memchr::memchr;
 
 /// A line taken apart.
 #[derive(Debug, Default, PartialEq)]
@@ -45,21 +46,27 @@ impl<'a> Line<'a> {
     }
 
     fn try_plain(&mut self, text: &'a str) -> Option<()> {
-        let (key, rest) = text.split_once(' ')?;
-        let (fields, time) = rest.split_once(' ').map_or((rest, None), |(fields, time)| (fields, Some(time)));
-        let (measurement, tags) = key.split_once(',').map_or((key, None), |(name, tags)| (name, Some(tags)));
+        let (key, rest) = cut(text, b' ');
+        let (fields, time) = cut(rest?, b' ');
+        let (measurement, tags) = cut(key, b',');
         if !is_plain(measurement) || measurement.starts_with('#') {
             return None;
         }
         self.tags.clear();
-        for tag in tags.into_iter().flat_map(|tags| tags.split(',')) {
-            let (key, value) = tag.split_once('=').filter(|(key, value)| is_plain(key) && is_plain(value))?;
-            self.tags.push((key.into(), value.into()));
+        let mut rest = tags;
+        while let Some(tags) = rest {
+            let (tag, others) = cut(tags, b',');
+            let (key, value) = pair(tag)?;
+            self.tags.push((key.into(), is_plain(value).then_some(value)?.into()));
+            rest = others;
         }
         self.fields.clear();
-        for field in fields.split(',') {
-            let (key, value) = field.split_once('=').filter(|(key, _)| is_plain(key))?;
+        let mut rest = Some(fields);
+        while let Some(fields) = rest {
+            let (field, others) = cut(fields, b',');
+            let (key, value) = pair(field)?;
             self.fields.push((key.into(), Value::Number(number(value)?)));
+            rest = others;
         }
         self.measurement = measurement.into();
         self.time = time.map(|time| whole(time)?.parse().ok()).map_or(Some(None), |time| time.map(Some))?;
@@ -72,9 +79,41 @@ impl<'a> Line<'a> {
     }
 }
 
+/// What stands before the first such byte, which is ASCII, and, if it is there, what stands behind it.
+pub(super) fn cut(text: &str, at: u8) -> (&str, Option<&str>) {
+    match memchr(at, text.as_bytes()) {
+        Some(found) => (&text[..found], Some(&text[found + 1..])),
+        None => (text, None),
+    }
+}
+
+/// Key and value around `=`, the key one that stands for itself.
+fn pair(text: &str) -> Option<(&str, &str)> {
+    let (key, value) = cut(text, b'=');
+    Some((key, value?)).filter(|(key, _)| is_plain(key))
+}
+
 /// Whether it is a name that stands for itself.
 fn is_plain(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte > b' ' && !b"\\\"=,".contains(&byte) && byte != 127)
+    !name.is_empty() && name.bytes().all(|byte| PLAIN[usize::from(byte)])
+}
+
+/// The bytes that stand for themselves in names.
+const PLAIN: [bool; 256] = plain();
+
+const fn plain() -> [bool; 256] {
+    let mut table = [true; 256];
+    let mut control = 0;
+    while control <= b' ' {
+        table[control as usize] = false;
+        control += 1;
+    }
+    table[127] = false;
+    table[b'\\' as usize] = false;
+    table[b'"' as usize] = false;
+    table[b'=' as usize] = false;
+    table[b',' as usize] = false;
+    table
 }
 
 /// A float in its simplest form, digits and at most one point between them; or an integer.

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 
 use influxdb_line_protocol::split_lines;
+use memchr::memchr2;
 use yiwang_catalogue::line::READINGS;
 use yiwang_model::{Quality, Timestamp, Vintage};
 use yiwang_proto::v1::Reason;
 
-use super::line::{Line, Value};
+use super::line::{Line, Value, cut};
 use crate::Ingest;
 use crate::admit::{Admitted, Plausible, Said, admit};
 use crate::clock::wall_now;
@@ -45,7 +46,15 @@ pub(super) async fn take(
 
 /// The lines of a body. One without escapes and quotes is cut at its line ends; in another they may stand inside a text.
 fn lines(text: &str) -> Box<dyn Iterator<Item = &str> + Send + '_> {
-    if text.contains(['\\', '"']) { Box::new(split_lines(text)) } else { Box::new(text.split('\n')) }
+    if memchr2(b'\\', b'"', text.as_bytes()).is_some() {
+        return Box::new(split_lines(text));
+    }
+    let mut rest = Some(text);
+    Box::new(std::iter::from_fn(move || {
+        let (line, others) = rest.map(|rest| cut(rest, b'\n'))?;
+        rest = others;
+        Some(line)
+    }))
 }
 
 struct Taker<'a> {
