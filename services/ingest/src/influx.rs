@@ -26,6 +26,7 @@ use std::time::Duration;
 use axum::Extension;
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -61,7 +62,8 @@ struct Door {
 /// by an extension [`Who`].
 pub fn router(ingest: Arc<Ingest>) -> Router {
     let door = Arc::new(Door { ingest, budget: Arc::new(Budget::new(MAX_HELD_BYTES)) });
-    Router::new().route("/write", post(write_1)).route("/api/v2/write", post(write_2)).with_state(door)
+    let address = |dialect| post(write).with_state((Arc::clone(&door), dialect));
+    Router::new().route("/write", address(Dialect::V1)).route("/api/v2/write", address(Dialect::V2))
 }
 
 /// What is asked for; anything else that a client may add means nothing here.
@@ -74,34 +76,11 @@ struct Asked {
     precision: Option<String>,
 }
 
-type Sender = Option<Extension<Who>>;
-
-async fn write_1(
-    State(door): State<Arc<Door>>,
-    sender: Sender,
-    asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    write(&door, Dialect::V1, sender, asked, &headers, body).await
-}
-
-async fn write_2(
-    State(door): State<Arc<Door>>,
-    sender: Sender,
-    asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    write(&door, Dialect::V2, sender, asked, &headers, body).await
-}
-
 async fn write(
-    door: &Door,
-    dialect: Dialect,
-    sender: Sender,
-    asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
-    headers: &HeaderMap,
+    State((door, dialect)): State<(Arc<Door>, Dialect)>,
+    sender: Option<Extension<Who>>,
+    asked: Result<Query<Asked>, QueryRejection>,
+    headers: HeaderMap,
     body: Body,
 ) -> Response {
     door.ingest.counters.influx_requests.add(1);
@@ -110,7 +89,7 @@ async fn write(
         let Query(asked) = asked.map_err(|error| Trouble::Query(error.body_text()))?;
         let nanos = target(dialect, &asked)?;
         let mut share = door.budget.share();
-        let body = body::read(headers, body, &mut share).await?;
+        let body = body::read(&headers, body, &mut share).await?;
         if body.is_empty() {
             return Err(Trouble::Empty);
         }

@@ -79,25 +79,22 @@ fn needed(method: &Method) -> May {
 }
 
 /// The one place through which all requests go.
-pub(crate) async fn guard(State(web): State<Web>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn guard(State(web): State<Web>, request: Request, next: Next) -> Response {
     if is_public(request.uri().path()) {
         return next.run(request).await;
     }
-    let act = needed(request.method());
-    let found = presented(request.headers());
-    match admit(&web, &request, found.as_ref(), act) {
-        Ok(who) => {
-            request.extensions_mut().insert(who);
-            next.run(request).await
-        }
-        Err(error) => error.into_response(),
-    }
+    let (act, found) = (needed(request.method()), presented(request.headers()));
+    pass(&web, request, next, found.as_ref(), act).await
 }
 
 /// As [`guard`], for addresses that take readings in. Clients of InfluxDB 1.x may send name and secret as `u` and `p`.
-pub(crate) async fn guard_writes(State(web): State<Web>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn guard_writes(State(web): State<Web>, request: Request, next: Next) -> Response {
     let found = presented(request.headers()).or_else(|| in_query(request.uri().query()?));
-    match admit(&web, &request, found.as_ref(), May::Write) {
+    pass(&web, request, next, found.as_ref(), May::Write).await
+}
+
+async fn pass(web: &Web, mut request: Request, next: Next, found: Option<&Presented>, act: May) -> Response {
+    match admit(web, &request, found, act) {
         Ok(who) => {
             request.extensions_mut().insert(who);
             next.run(request).await

@@ -1,7 +1,7 @@
 //! One line of line protocol.
 //!
 //! Every line can be read by the library, [`Line::read`]. Most lines have no escapes, no quotes and plain numbers; [`Line::plain`]
-//! reads those, and those only, three times as fast. What it reads, it reads as the library does: a property test
+//! reads those, and those only, at less cost (BENCHMARKS.md). What it reads, it reads as the library does: a property test
 //! holds it to that.
 
 use std::borrow::Cow;
