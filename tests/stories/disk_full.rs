@@ -13,8 +13,11 @@ use yiwang_tests::{http, orders, skip, wait};
 
 /// How much room each round leaves, in bytes.
 const ROOM: [u64; 6] = [0, 4 << 10, 64 << 10, 256 << 10, 1 << 20, 3 << 20];
-/// Within the reserve, with room for all that the city itself writes.
-const RESERVE_ROOM: u64 = 3 << 20;
+/// What the second half of the story keeps free of readings, in bytes.
+const RESERVE: u64 = 16 << 20;
+/// Within the reserve, with room for all that the city itself writes: a checkpoint of [`SERIES`] that remember all they can
+/// has 2 MiB and stands beside older ones; the journal of the orders grows to 4 MiB before SQLite takes it up.
+const RESERVE_ROOM: u64 = 12 << 20;
 /// Enough for ticks, too little for orders and for a checkpoint, which has more than 100 bytes of each of [`SERIES`].
 const JUDGEMENT_ROOM: u64 = 64 << 10;
 const SERIES: &str = "1000";
@@ -25,12 +28,12 @@ fn a_full_disk_acknowledges_nothing_and_loses_nothing() {
     let Some(disk) = Tmpfs::mount() else {
         return skip("disk full", "a tmpfs cannot be mounted: it needs root");
     };
-    for reserve in ["0", "4194304"] {
+    for reserve in [0, RESERVE] {
         fill_and_free(&disk, reserve);
     }
 }
 
-fn fill_and_free(disk: &Tmpfs, reserve: &str) {
+fn fill_and_free(disk: &Tmpfs, reserve: u64) {
     let begin = this_minute();
     let mut city = City::story();
     let data = disk.path().join(format!("data-{reserve}"));
@@ -59,15 +62,16 @@ fn fill_and_free(disk: &Tmpfs, reserve: &str) {
         "100",
     ];
     let load = Sim::run(&city, Door::Grpc, &[&load[..], &["--acked", loaded.to_str().unwrap()]].concat());
-    for room in ROOM {
+    let within_the_reserve = (reserve > 0).then_some(RESERVE_ROOM);
+    for room in ROOM.into_iter().chain(within_the_reserve) {
         let refused = city.metric("yiwang_no_room_total");
         let ballast = disk.leave(room);
         wait::until("an append found no room", || city.metric("yiwang_no_room_total") > refused);
         nothing_is_acknowledged(&city);
-        if room == RESERVE_ROOM && reserve != "0" {
+        if Some(room) == within_the_reserve {
             the_city_goes_on_within_the_reserve(&city);
         }
-        if reserve != "0" && room == JUDGEMENT_ROOM {
+        if reserve > 0 && room == JUDGEMENT_ROOM {
             // The reserve lets ticks go on, so the judgement does: whichever of its own comes due first finds too little.
             wait::until("an order or a checkpoint found no room", || {
                 disk.keep(&ballast, room);

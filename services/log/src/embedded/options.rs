@@ -22,7 +22,8 @@ pub struct Options {
     pub retention_age: Option<Duration>,
     /// Above so many bytes in `main/` the oldest segments may go; `None`: size is no reason.
     pub retention_bytes: Option<u64>,
-    /// Free bytes below which intake is refused; `None`: 1 GiB or 5 % of the file system, whichever is less.
+    /// Free bytes below which intake is refused; `None`: 1 GiB or 5 % of the file system, whichever is less. What goes on
+    /// within it are checkpoints, merges and orders, whose journal alone grows to 4 MiB: less than 16 MiB is too little.
     pub reserve_bytes: Option<u64>,
     /// About how many bytes of the newest records stay in memory; 32 MiB.
     pub tail_cache_bytes: usize,
