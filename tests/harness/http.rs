@@ -21,9 +21,24 @@ pub fn post(at: SocketAddr, path: &str, body: &str) -> std::io::Result<(u16, Str
 
 /// The same, with this value of the header `Authorization`.
 pub fn post_as(at: SocketAddr, who: Option<&str>, path: &str, body: &str) -> std::io::Result<(u16, String)> {
+    send_as(at, who, "POST", path, body)
+}
+
+/// Sends a JSON body by any method.
+pub fn send(at: SocketAddr, method: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
+    send_as(at, None, method, path, body)
+}
+
+fn send_as(
+    at: SocketAddr,
+    who: Option<&str>,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> std::io::Result<(u16, String)> {
     let (length, who) = (body.len(), authorization(who));
     let head = format!(
-        "POST {path} HTTP/1.0\r\nHost: {at}\r\nContent-Type: application/json\r\nContent-Length: {length}{who}"
+        "{method} {path} HTTP/1.0\r\nHost: {at}\r\nContent-Type: application/json\r\nContent-Length: {length}{who}"
     );
     ask(at, &format!("{head}\r\n\r\n{body}"))
 }

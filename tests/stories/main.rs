@@ -18,6 +18,7 @@ mod hj212;
 mod kill_nine;
 mod readable;
 mod reconcile;
+mod registry;
 mod repeats;
 mod restart;
 mod silence;

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use yiwang_model::{Series, Unit};
 
 use crate::calendar::Calendar;
+use crate::calibration::Calibration;
 use crate::deadline::{Clock, Deadline, OfficeHours, check_rivals};
 use crate::detector::{self, DetectorEntry, GatewayRule};
 use crate::entry::{Document, Entry, Ids, check_tops, document, entries};
@@ -17,13 +18,14 @@ use crate::line::LineFields;
 use crate::logger::{self, Factor, Logger};
 use crate::metric::Metric;
 use crate::place::{District, Gateway, Named};
+use crate::registry::Registry;
 use crate::route::{self, Routes};
 use crate::source::{Source, join};
 use crate::station::{self, Plan, Station};
 use crate::{Catalogue, Plans};
 
 /// The kinds of entries that there are.
-const TOPS: [&str; 18] = [
+const TOPS: [&str; 19] = [
     "metric",
     "category",
     "district",
@@ -42,6 +44,7 @@ const TOPS: [&str; 18] = [
     "calendar_year",
     "calendar_day",
     "line_field",
+    "calibration",
 ];
 
 /// Builds a catalogue from its files.
@@ -91,7 +94,7 @@ impl<'a> Builder<'a> {
         let departments =
             self.read_map("department", &mut names.departments, Named::read, |named| &named.key);
         let gateways = self.read_map("gateway", &mut names.gateways, Gateway::read, |gateway| &gateway.id);
-        let (mut stations, families) = self.read_stations(&mut names);
+        let (mut stations, families) = self.read_stations(&mut names, &units);
         let plans = self.read_plans(&names, &units);
         take_plans(&mut stations, &plans);
         let factors = self.read_factors(&names);
@@ -100,10 +103,12 @@ impl<'a> Builder<'a> {
         let (detectors, gateway_rule) = self.read_detectors(&names, &limits, whole);
         let (routes, calendar) = (self.read_routes(&names), self.read_calendar());
         let (deadlines, office_hours) = self.read_deadlines(&names);
+        let calibrations = self.read_calibrations(&names, (&stations, &families));
         let line_fields = LineFields::read(&self.entries("line_field"), &names.metrics, &units);
         let text = join(self.sources);
         let hash = Sha256::digest(text.as_bytes()).into();
         let (by_metric, by_gateway) = (by_metric(&detectors), by_gateway(&stations));
+        let (by_calibrated, registry) = (by_calibrated(&calibrations), Registry::of(&text));
         Some(Catalogue {
             metrics,
             categories,
@@ -123,10 +128,13 @@ impl<'a> Builder<'a> {
             office_hours,
             calendar,
             line_fields,
+            calibrations,
+            registry,
             text,
             hash,
             by_metric,
             by_gateway,
+            by_calibrated,
         })
     }
 
@@ -147,11 +155,12 @@ impl<'a> Builder<'a> {
         things.map(|thing| (key(&thing).clone(), thing)).collect()
     }
 
-    fn read_stations(&self, names: &mut Names) -> (BTreeMap<Arc<str>, Station>, Families) {
+    fn read_stations(&self, names: &mut Names, units: &Units) -> (BTreeMap<Arc<str>, Station>, Families) {
         let known = station::Known {
             districts: &names.districts,
             gateways: &names.gateways,
             metrics: &names.metrics,
+            units,
         };
         let read = |entry: &Entry<'_>, ids: &mut Ids| Station::read(entry, "id", ids, &known);
         let stations = self.read_map("station", &mut names.stations, read, |station| &station.id);
@@ -183,6 +192,16 @@ impl<'a> Builder<'a> {
         let known = logger::Known { factors, units, station: &station, stations: &names.stations };
         let read = |entry: &Entry<'_>, ids: &mut Ids| Logger::read(entry, ids, &known);
         self.read_map("logger", &mut Ids::new(), read, |logger| &logger.mn)
+    }
+
+    fn read_calibrations(
+        &self,
+        names: &Names,
+        (stations, families): (&BTreeMap<Arc<str>, Station>, &Families),
+    ) -> BTreeMap<Arc<str>, Calibration> {
+        let station = |id: &str| stations.get(id).or_else(|| families.find(id));
+        let read = |entry: &Entry<'_>, ids: &mut Ids| Calibration::read(entry, ids, &names.stations, station);
+        self.read_map("calibration", &mut Ids::new(), read, |window| &window.id)
     }
 
     fn read_plans(&self, names: &Names, units: &Units) -> Plans {
@@ -321,6 +340,14 @@ fn by_metric(detectors: &[Arc<DetectorEntry>]) -> BTreeMap<Arc<str>, Vec<Arc<Det
         for metric in &detector.metrics {
             index.entry(metric.clone()).or_default().push(detector.clone());
         }
+    }
+    index
+}
+
+fn by_calibrated(windows: &BTreeMap<Arc<str>, Calibration>) -> BTreeMap<Arc<str>, Vec<Arc<str>>> {
+    let mut index: BTreeMap<Arc<str>, Vec<Arc<str>>> = BTreeMap::new();
+    for window in windows.values() {
+        index.entry(window.station.clone()).or_default().push(window.id.clone());
     }
     index
 }

@@ -6,7 +6,7 @@
 //! every order, and only detectors that can be made. Everything that is wrong is told at once, each [`Fault`] with
 //! file, line, key, what was found and what would be right.
 //!
-//! A catalogue never changes. [`Catalogue::text`] is the one text that it came from and [`Catalogue::hash`] names
+//! A catalogue never changes; what is registered while the city runs makes another of it, see [`registry`]. [`Catalogue::text`] is the one text that it came from and [`Catalogue::hash`] names
 //! it; the text goes into the log as a record and parses to the same catalogue. The shipped holiday notices are
 //! part of the program and not of the text; see [`calendar`].
 //!
@@ -16,7 +16,7 @@
 //! | `category`, `department` | `key zh en` |
 //! | `gateway` | `id zh en` |
 //! | `district` | `key zh en kind`: a `division` by its code, a `zone` or `elsewhere` by a name |
-//! | `station` | `id zh en kind district gateway metrics [point period]` |
+//! | `station` | `id zh en kind district gateway metrics [point period owner units]` |
 //! | `station_family` | as `station`, with `prefix` in place of `id`: every source that begins with it |
 //! | `factor` | `code source [also metric minute_metric hour_metric day_metric]`; see [`logger`] |
 //! | `logger` | `mn station units [mode]`; see [`logger`] |
@@ -29,11 +29,13 @@
 //! | `calendar_year` | `year off working source`; see [`calendar`] |
 //! | `calendar_day` | `date working source` |
 //! | `line_field` | `measurement field metric unit source_tag [source_prefix]`; see [`mod@line`] |
+//! | `calibration` | `id station from to source [metrics quality]`; see [`calibration`] |
 //!
 //! Days are those of Asia/Shanghai. `valid_from` and `valid_to` are both days on which the entry holds.
 
 mod build;
 pub mod calendar;
+pub mod calibration;
 mod city;
 pub mod deadline;
 mod demo;
@@ -47,6 +49,7 @@ pub mod logger;
 pub mod metric;
 mod nearest;
 pub mod place;
+pub mod registry;
 pub mod route;
 mod source;
 pub mod station;
@@ -62,6 +65,7 @@ use yiwang_model::order::{Due, Text};
 use yiwang_model::{Anomaly, Priority, Series, Timestamp};
 
 pub use calendar::Calendar;
+pub use calibration::Calibration;
 pub use deadline::{Clock, Deadline, OfficeHours, Start};
 pub use demo::demo_text;
 pub use detector::{DetectorEntry, GatewayRule};
@@ -71,6 +75,7 @@ pub use line::LineField;
 pub use logger::{Averaging, Factor, Logger};
 pub use metric::{Metric, MetricKind};
 pub use place::{District, DistrictKind, Gateway, Named};
+pub use registry::Registry;
 pub use route::Route;
 pub use source::{MAX_BYTES, MAX_FILES};
 pub use station::{Plan, Station, StationKind};
@@ -105,6 +110,8 @@ pub struct Catalogue {
     pub factors: BTreeMap<Arc<str>, Arc<Factor>>,
     /// Loggers of HJ 212, by MN.
     pub loggers: BTreeMap<Arc<str>, Logger>,
+    /// Windows in which a station is not judged, by their own names.
+    pub calibrations: BTreeMap<Arc<str>, Calibration>,
     families: Families,
     plans: Plans,
     gateway_rule: Option<GatewayRule>,
@@ -113,10 +120,12 @@ pub struct Catalogue {
     office_hours: OfficeHours,
     calendar: Calendar,
     line_fields: LineFields,
+    registry: Registry,
     text: String,
     hash: [u8; 32],
     by_metric: BTreeMap<Arc<str>, Vec<Arc<DetectorEntry>>>,
     by_gateway: BTreeMap<Arc<str>, Vec<Series>>,
+    by_calibrated: BTreeMap<Arc<str>, Vec<Arc<str>>>,
 }
 
 impl Catalogue {
@@ -213,6 +222,12 @@ impl Catalogue {
     #[must_use]
     pub fn line_fields(&self, measurement: &str) -> &[LineField] {
         self.line_fields.of(measurement)
+    }
+
+    /// The windows in which a metric of a station is not judged, by name.
+    pub fn calibrations(&self, station: &str, metric: &str) -> impl Iterator<Item = &Calibration> {
+        let windows = self.by_calibrated.get(station).into_iter().flatten();
+        windows.filter_map(|id| self.calibrations.get(id)).filter(move |window| window.is_for(metric))
     }
 
     /// The detectors that watch a metric, in the order of the text.

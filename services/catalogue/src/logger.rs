@@ -102,6 +102,8 @@ pub struct Logger {
     pub station: Arc<str>,
     /// Whether it is held to the standard in everything.
     pub strict: bool,
+    /// In which unit it sends each code.
+    pub units: BTreeMap<Arc<str>, Unit>,
     /// What is taken of it, by the code that it sends.
     pub factors: BTreeMap<Arc<str>, Taken>,
 }
@@ -113,10 +115,10 @@ struct Strict(bool);
 
 readable!(Strict, words(&MODES), |value| word(value, &MODES).map(Strict));
 
-/// Units by code.
-struct UnitMap(Vec<(Arc<str>, Unit)>);
+/// Units by code or metric.
+pub(crate) struct UnitMap(pub(crate) Vec<(Arc<str>, Unit)>);
 
-readable!(UnitMap, "a table of units by code, such as { a34004 = \"µg/m³\" }", |value| {
+readable!(UnitMap, "a table of units, such as { a34004 = \"µg/m³\" }", |value| {
     let table = value.as_table().filter(|table| table.len() <= 1000)?;
     let unit = |(code, unit): (&toml::Spanned<_>, &toml::Spanned<_>)| -> Option<(Arc<str>, Unit)> {
         let code: &std::borrow::Cow<'_, str> = code.get_ref();
@@ -151,9 +153,12 @@ impl Logger {
                 .map_or("a station of this catalogue".into(), |near| format!("{near:?} or another station"));
             entry.wrong("station", format!("{}, which is not there", quoted(&station)), wanted);
         }
-        let take = |(code, unit)| Some((Arc::clone(&code), take(entry, known, found, &code, &unit)?));
-        let factors = units?.0.into_iter().filter_map(take).collect();
-        Some(Self { mn: mn?, station, strict, factors })
+        let units: BTreeMap<Arc<str>, Unit> = units?.0.into_iter().collect();
+        let take = |(code, unit): (&Arc<str>, &Unit)| {
+            Some((Arc::clone(code), take(entry, known, found, code, unit)?))
+        };
+        let factors = units.iter().filter_map(take).collect();
+        Some(Self { mn: mn?, station, strict, units, factors })
     }
 }
 
@@ -185,16 +190,18 @@ fn take(
         let own = known.units.get(metric)?;
         let shift = decimal_shift(unit, own);
         if shift.is_none() {
-            let found = format!("{unit:?} for {}", quoted(code));
-            entry.wrong(
-                "units",
-                found,
-                format!("{own:?}, the unit of metric {metric:?}, or a decimal part or multiple of it,"),
-            );
+            refuse_unit(entry, code, unit, (metric, own));
         }
         Some((Arc::clone(metric), shift?))
     };
     Some(Taken { by: factor.metrics.each_ref().map(|metric| metric.as_ref().and_then(into)) })
+}
+
+/// Tells that values of a code or metric cannot be brought into the city's unit.
+pub(crate) fn refuse_unit(entry: &Entry<'_>, of: &str, unit: &Unit, (metric, own): (&str, &Unit)) {
+    let found = format!("{unit:?} for {}", quoted(of));
+    let wanted = format!("{own:?}, the unit of metric {metric:?}, or a decimal part or multiple of it,");
+    entry.wrong("units", found, wanted);
 }
 
 /// Units that differ from others by a power of ten: dimension, and the power.

@@ -15,7 +15,8 @@ pub const MAX_FILES: usize = 256;
 /// The longest name of a file, in bytes.
 const MAX_FILE_NAME_BYTES: usize = 255;
 
-const MARK: &str = "#: file ";
+/// What begins the line before each file.
+pub(crate) const MARK: &str = "#: file ";
 
 /// One file: its name, its text, and where its lines begin.
 #[derive(Debug)]
@@ -61,7 +62,8 @@ pub(crate) fn join(parts: &[Source]) -> String {
     parts.iter().map(|part| format!("{MARK}{}\n{}", part.name, part.text)).collect()
 }
 
-fn split_one(name: &str, text: &str) -> Vec<Source> {
+/// A text taken apart at its marks; `name` is that of what stands before the first.
+pub(crate) fn split_one(name: &str, text: &str) -> Vec<Source> {
     let mut parts: Vec<(&str, String)> = vec![(name, String::new())];
     for line in text.split_inclusive('\n') {
         match (line.strip_prefix(MARK), parts.last_mut()) {

@@ -1,5 +1,6 @@
 //! Stations: who measures, where, through which gateway; and what a project planned.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::civil::Date;
@@ -8,6 +9,9 @@ use yiwang_model::{Series, Span, Timestamp, Unit};
 
 use crate::city::midnight;
 use crate::entry::{Entry, Ids};
+use crate::fault::quoted;
+use crate::limit::Units;
+use crate::logger::{UnitMap, decimal_shift, refuse_unit};
 use crate::metric::want_period;
 use crate::value::{readable, word, words};
 
@@ -69,6 +73,11 @@ pub struct Station {
     pub period: Option<Span>,
     /// What it measures.
     pub metrics: Vec<Arc<str>>,
+    /// Who owns it and answers for its meters.
+    pub owner: Option<Arc<str>>,
+    /// Metrics that it sends in another unit than the metric's, with that unit and by how many places the decimal point moves
+    /// to the right.
+    pub units: BTreeMap<Arc<str>, (Unit, i8)>,
     /// The planned progress of a project: the plan of the first of its metrics that has one. All plans are
     /// found by [`crate::Catalogue::plan`].
     pub plan: Option<Plan>,
@@ -87,7 +96,10 @@ impl Station {
         let gateway = entry.want_ref("gateway", known.gateways);
         let metrics = entry.want_refs("metrics", known.metrics);
         let (point, period) = (read_point(entry), want_period(entry, "period", false));
+        let (owner, units) = (entry.get_text("owner"), entry.get::<UnitMap>("units"));
         entry.finish();
+        let metrics = metrics?;
+        let units = units.map_or_else(BTreeMap::new, |units| read_units(entry, units, &metrics, known.units));
         Some(Self {
             id: id?,
             title: title?,
@@ -96,7 +108,9 @@ impl Station {
             point,
             gateway: gateway?,
             period,
-            metrics: metrics?,
+            metrics,
+            owner,
+            units,
             plan: None,
         })
     }
@@ -112,6 +126,28 @@ pub(crate) struct Known<'a> {
     pub(crate) districts: &'a Ids,
     pub(crate) gateways: &'a Ids,
     pub(crate) metrics: &'a Ids,
+    pub(crate) units: &'a Units,
+}
+
+fn read_units(
+    entry: &Entry<'_>,
+    UnitMap(map): UnitMap,
+    metrics: &[Arc<str>],
+    own: &Units,
+) -> BTreeMap<Arc<str>, (Unit, i8)> {
+    let mut units = BTreeMap::new();
+    for (metric, unit) in map {
+        let (true, Some(own)) = (metrics.contains(&metric), own.get(&metric)) else {
+            let wanted = format!("metrics of the station: {}", metrics.join(", "));
+            entry.wrong("units", quoted(&metric), wanted);
+            continue;
+        };
+        match decimal_shift(&unit, own) {
+            Some(shift) => drop(units.insert(metric, (unit, shift))),
+            None => refuse_unit(entry, &metric, &unit, (&metric, own)),
+        }
+    }
+    units
 }
 
 fn read_point(entry: &Entry<'_>) -> Option<(f64, f64)> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::civil;
 use toml::de::DeValue;
-use yiwang_model::{Priority, Severity, Span, Unit};
+use yiwang_model::{Priority, Severity, Span, Timestamp, Unit};
 
 /// The most elements of one list.
 const MAX_LIST: usize = 10_000;
@@ -70,6 +70,15 @@ readable!(civil::Time, "a time of day without quotes, such as 09:00:00", |value|
     let time = value.as_datetime().filter(|time| time.date.is_none() && time.offset.is_none())?.time?;
     let (hour, minute) = (i8::try_from(time.hour).ok()?, i8::try_from(time.minute).ok()?);
     civil::Time::new(hour, minute, i8::try_from(time.second.unwrap_or(0)).ok()?, 0).ok()
+});
+
+readable!(Timestamp, "a time with its offset, such as 2026-03-01T09:00:00+08:00", |value| {
+    let text = match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Datetime(time) => time.to_string(),
+        _ => return None,
+    };
+    text.parse::<jiff::Timestamp>().ok().map(Timestamp::from_jiff)
 });
 
 impl<T: FromToml> FromToml for Vec<T> {

@@ -8,6 +8,7 @@ use yiwang_catalogue::Metric;
 use yiwang_model::{Quality, Reading, Row, Span, Timestamp, Unit, Vintage};
 use yiwang_proto::v1::Reason;
 
+use crate::decimal;
 use crate::names::{Known, Names, Refused};
 
 /// An admitted reading: the series' dense number and partition, and the row for the log.
@@ -95,10 +96,11 @@ pub fn admit(
     said: &Said<'_>,
 ) -> Result<Admitted, Refused> {
     let known = names.resolve(gateway, said.source, said.metric)?;
+    let mut value = said.value;
     if let Some(unit) = said.unit.filter(|unit| *unit != known.metric.unit.as_str()) {
-        check_unit(&known.metric, &Unit::new(unit))?;
+        value = decimal::shift(value, known.shift(&Unit::new(unit))?);
     }
-    let Said { time, value, quality, period_end, vintage, .. } = *said;
+    let Said { time, quality, period_end, vintage, .. } = *said;
     let row = Row { series: known.id, time, value, quality, period_end, vintage };
     admit_row(&known, plausible, row)
 }
@@ -107,21 +109,10 @@ pub fn admit(
 ///
 /// # Errors
 /// The reason and the sentence with which to refuse it.
-pub fn admit_row(known: &Known, plausible: Plausible, row: Row) -> Result<Admitted, Refused> {
+pub fn admit_row(known: &Known, plausible: Plausible, mut row: Row) -> Result<Admitted, Refused> {
     check_row(known, plausible, &row)?;
+    row.quality = known.quality_at(row.time, row.quality);
     Ok(Admitted { dense: known.dense, partition: known.partition, row })
-}
-
-/// Refuses a unit that is not the metric's.
-///
-/// # Errors
-/// The reason and the sentence.
-pub fn check_unit(metric: &Metric, unit: &Unit) -> Result<(), Refused> {
-    if *unit == metric.unit {
-        return Ok(());
-    }
-    let (name, wanted, found) = (&metric.name, &metric.unit, unit.as_str());
-    Err((Reason::WrongUnit, format!("metric \"{name}\" is in \"{wanted}\", not in \"{found:.64}\"")))
 }
 
 /// Refuses a row whose value, time or period cannot be.

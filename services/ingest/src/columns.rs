@@ -4,13 +4,33 @@ use yiwang_model::{Row, Timestamp, Unit, Vintage};
 use yiwang_proto::block::moment;
 use yiwang_proto::v1::{Columns, SeriesKey};
 
-use crate::admit::{Admitted, Plausible, admit_row, check_unit, quality};
+use crate::admit::{Admitted, Plausible, admit_row, quality};
+use crate::decimal;
 use crate::names::{Known, Names, Refused};
 use crate::refuse::Refusals;
 
 /// The dictionary that holds on a stream.
 #[derive(Debug, Default)]
-pub struct Dictionary(Vec<Result<Known, Refused>>);
+pub struct Dictionary {
+    entries: Vec<Result<Entry, Box<Unknown>>>,
+    /// The edition of the names that the entries were looked up in.
+    edition: u64,
+}
+
+/// A series that is admitted.
+#[derive(Debug)]
+struct Entry {
+    known: Known,
+    /// The unit that the sender named, if it is not the metric's, and by how many places the decimal point moves to the right.
+    unit: Option<(Unit, i8)>,
+}
+
+/// A series that is not admitted.
+#[derive(Debug)]
+struct Unknown {
+    key: SeriesKey,
+    refused: Refused,
+}
 
 /// The most series of one dictionary.
 pub const MAX_DICTIONARY: usize = 200_000;
@@ -18,8 +38,24 @@ pub const MAX_DICTIONARY: usize = 200_000;
 impl Dictionary {
     /// Resolves the series of a dictionary; those that are not admitted refuse each of their readings.
     #[must_use]
-    pub fn resolve(names: &Names, gateway: &str, keys: &[SeriesKey]) -> Self {
-        Self(keys.iter().map(|key| resolve(names, gateway, key)).collect())
+    pub fn resolve(names: &Names, gateway: &str, keys: Vec<SeriesKey>) -> Self {
+        let edition = names.edition();
+        Self { entries: keys.into_iter().map(|key| entry(names, gateway, key)).collect(), edition }
+    }
+
+    /// Looks the series up again if the catalogue has changed since.
+    pub fn renew(&mut self, names: &Names, gateway: &str) {
+        let edition = names.edition();
+        if edition == self.edition {
+            return;
+        }
+        let old = std::mem::take(&mut self.entries);
+        let key = |old: Result<Entry, Box<Unknown>>| match old {
+            Ok(entry) => key_of(names, entry),
+            Err(unknown) => unknown.key,
+        };
+        *self =
+            Self { entries: old.into_iter().map(|old| entry(names, gateway, key(old))).collect(), edition };
     }
 
     /// Admits the readings of a batch that [`Dictionary::check`] found sound.
@@ -37,11 +73,13 @@ impl Dictionary {
     }
 
     fn admit_one(&self, plausible: Plausible, columns: &Columns, at: usize) -> Result<Admitted, Refused> {
-        let known = self.0[columns.index[at] as usize].as_ref().map_err(Clone::clone)?;
+        let entry = &self.entries[columns.index[at] as usize];
+        let Entry { known, unit } = entry.as_ref().map_err(|unknown| unknown.refused.clone())?;
+        let value = columns.value[at];
         let row = Row {
             series: known.id,
             time: Timestamp(columns.time_unix_nanos[at]),
-            value: columns.value[at],
+            value: unit.as_ref().map_or(value, |(_, shift)| decimal::shift(value, *shift)),
             quality: quality(columns.quality.get(at).copied().unwrap_or_default())?,
             period_end: moment(&columns.period_end_unix_nanos, at),
             vintage: Vintage(moment(&columns.vintage_unix_nanos, at)),
@@ -67,7 +105,7 @@ impl Dictionary {
                 return Err(format!("column {column} has {found} entries, index has {wanted}"));
             }
         }
-        let size = self.0.len();
+        let size = self.entries.len();
         match columns.index.iter().position(|index| *index as usize >= size) {
             Some(at) => {
                 let index = columns.index[at];
@@ -78,10 +116,28 @@ impl Dictionary {
     }
 }
 
-fn resolve(names: &Names, gateway: &str, key: &SeriesKey) -> Result<Known, Refused> {
+fn entry(names: &Names, gateway: &str, key: SeriesKey) -> Result<Entry, Box<Unknown>> {
+    resolve(names, gateway, &key).map_err(|refused| Box::new(Unknown { key, refused }))
+}
+
+/// What the sender called a series that was admitted.
+fn key_of(names: &Names, Entry { known, unit }: Entry) -> SeriesKey {
+    let (source, metric) = match names.series(known.dense) {
+        Some(series) => (series.source().to_string(), series.metric().to_string()),
+        None => <_>::default(),
+    };
+    let unit = unit.map_or_else(|| known.metric.unit.to_string(), |(unit, _)| unit.to_string());
+    SeriesKey { source, metric, unit }
+}
+
+fn resolve(names: &Names, gateway: &str, key: &SeriesKey) -> Result<Entry, Refused> {
     let known = names.resolve(gateway, &key.source, &key.metric)?;
-    check_unit(&known.metric, &Unit::new(&key.unit))?;
-    Ok(known)
+    let unit = Unit::new(&key.unit);
+    let unit = match known.shift(&unit)? {
+        0 => None,
+        shift => Some((unit, shift)),
+    };
+    Ok(Entry { known, unit })
 }
 
 #[cfg(test)]

@@ -130,7 +130,7 @@ impl Reader {
         let (rows, refusals) = match request.batch {
             None => (Vec::new(), Refusals::default()),
             Some(Batch::Rows(rows)) => self.admit_rows(rows)?,
-            Some(Batch::Columns(columns)) => self.admit_columns(&columns)?,
+            Some(Batch::Columns(columns)) => self.admit_columns(columns)?,
         };
         let rejected = self.ingest.rejected("grpc", &self.gateway, &refusals);
         let submission = Submission { rows, rejected };
@@ -185,7 +185,7 @@ impl Reader {
         Ok((admitted, refusals))
     }
 
-    fn admit_columns(&mut self, columns: &Columns) -> Result<(Vec<Admitted>, Refusals), Status> {
+    fn admit_columns(&mut self, mut columns: Columns) -> Result<(Vec<Admitted>, Refusals), Status> {
         check_count(columns.index.len())?;
         if columns.series.len() > MAX_DICTIONARY {
             let found = columns.series.len();
@@ -194,10 +194,12 @@ impl Reader {
             )));
         }
         if !columns.series.is_empty() {
-            self.dictionary = Dictionary::resolve(&self.ingest.names, &self.gateway, &columns.series);
+            let series = std::mem::take(&mut columns.series);
+            self.dictionary = Dictionary::resolve(&self.ingest.names, &self.gateway, series);
         }
-        self.dictionary.check(columns).map_err(Status::invalid_argument)?;
-        Ok(self.dictionary.admit(self.ingest.plausible(), columns))
+        self.dictionary.renew(&self.ingest.names, &self.gateway);
+        self.dictionary.check(&columns).map_err(Status::invalid_argument)?;
+        Ok(self.dictionary.admit(self.ingest.plausible(), &columns))
     }
 }
 

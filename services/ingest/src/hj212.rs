@@ -25,7 +25,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use yiwang_catalogue::Catalogue;
 
 use crate::Ingest;
 use crate::clients::Clients;
@@ -87,7 +86,6 @@ impl Default for Options {
 /// What the connections of a door share.
 struct Door {
     ingest: Arc<Ingest>,
-    catalogue: Arc<Catalogue>,
     passwords: Arc<dyn Passwords>,
     options: Options,
     clients: Arc<Clients>,
@@ -100,14 +98,13 @@ struct Door {
 pub async fn serve(
     listener: TcpListener,
     ingest: Arc<Ingest>,
-    catalogue: Arc<Catalogue>,
     passwords: Arc<dyn Passwords>,
     options: Options,
     stop: CancellationToken,
 ) {
     let reads = Semaphore::new(options.max_reads.clamp(1, Semaphore::MAX_PERMITS));
     let clients = Arc::default();
-    let door = Arc::new(Door { ingest, catalogue, passwords, options, clients, reads, stop: stop.clone() });
+    let door = Arc::new(Door { ingest, passwords, options, clients, reads, stop: stop.clone() });
     let room = Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS)));
     let connections = TaskTracker::new();
     loop {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use yiwang_catalogue::Catalogue;
@@ -17,6 +18,7 @@ pub mod clock;
 pub mod columns;
 pub mod commit;
 pub mod counters;
+mod decimal;
 pub mod gate;
 pub mod grpc;
 pub mod hj212;
@@ -24,6 +26,7 @@ pub mod influx;
 pub mod mqtt;
 pub mod names;
 pub mod refuse;
+pub mod revise;
 pub mod senml;
 pub mod start;
 pub mod tick;
@@ -39,6 +42,7 @@ use commit::{Committer, Parts, committer};
 use counters::Counters;
 use names::{Limits, Names};
 use refuse::Refusals;
+use revise::Reviser;
 use tick::Ticker;
 
 /// How the doors are set.
@@ -70,6 +74,8 @@ pub struct Ingest {
     pub counters: Arc<Counters>,
     /// Cancelled when the doors are to close.
     pub stop: CancellationToken,
+    /// Puts another catalogue in force.
+    pub reviser: Reviser,
     /// The number of the last tick before the first of this process.
     pub ticks_before: u64,
 }
@@ -83,8 +89,8 @@ pub struct Tasks {
 }
 
 impl Ingest {
-    /// Reads what the log knows, appends the catalogue if it is new and the first tick with it, and starts committer and
-    /// ticker. The doors may open when this returns. `stop` closes the doors; the committer ends when
+    /// Reads what the log knows, adds to the catalogue what was registered by API, appends it if it is new and the first tick
+    /// with it, and starts committer and ticker. The doors may open when this returns. `stop` closes the doors; the committer ends when
     /// they have let go of what this returns.
     ///
     /// # Errors
@@ -95,21 +101,25 @@ impl Ingest {
         options: &Options,
         stop: CancellationToken,
     ) -> Result<(Arc<Self>, Tasks), Error> {
-        let beginning = start::begin(&log, &catalogue, options.clock).await?;
+        let beginning = start::begin(&log, catalogue, options.clock).await?;
         let partitions = log.layout().topics[usize::from(yiwang_proto::topics::READINGS)].partitions;
-        let names = Arc::new(Names::new(catalogue, partitions, options.limits));
+        let names = Arc::new(Names::new(beginning.catalogue, partitions, options.limits));
         beginning.names.into_iter().for_each(|series| names.restore(series));
         let clock = Arc::new(CityClock::new(beginning.clock, beginning.last_tick.city));
         let counters = Arc::new(Counters::default());
         let ticks_before = beginning.last_tick.number;
+        let (wanted, revision) = watch::channel(beginning.revision);
+        let (ticked, in_the_log) = watch::channel(0);
         let mut ticker = Ticker {
             log: Arc::clone(&log),
             clock: Arc::clone(&clock),
             counters: Arc::clone(&counters),
-            revision: beginning.revision,
+            revision,
+            ticked,
             last: beginning.last_tick,
         };
         ticker.tick(false).await?;
+        let reviser = Reviser::new(Arc::clone(&log), Arc::clone(&names), wanted, in_the_log);
         let parts = Parts {
             log,
             names: Arc::clone(&names),
@@ -121,7 +131,7 @@ impl Ingest {
         let mut tasks = Tasks { running: JoinSet::new(), last_tick: CancellationToken::new() };
         tasks.running.spawn(committing);
         tasks.running.spawn(ticker.run(tasks.last_tick.clone()));
-        Ok((Arc::new(Self { committer, names, clock, counters, stop, ticks_before }), tasks))
+        Ok((Arc::new(Self { committer, names, clock, counters, stop, reviser, ticks_before }), tasks))
     }
 
     /// The addresses of HTTP that take readings in; whoever serves them sees to it that nobody comes in who may not write, and

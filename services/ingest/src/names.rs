@@ -3,13 +3,17 @@
 //! A series gets its number when it is first admitted. Its name is in the log's topic `names` in or before the commit
 //! that has its first reading; after a restart the topic gives the numbers back.
 //!
+//! The catalogue may change while the city runs: [`Names::revise`]. A series keeps its number whatever the catalogue says of
+//! it, and [`Names::edition`] tells whoever keeps a [`Known`] to look it up again.
+//!
 //! Bounded: a gateway brings at most [`Limits::series_per_gateway`] new series, all together [`Limits::series`].
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, RwLock, RwLockReadGuard};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use yiwang_catalogue::{Catalogue, Metric};
-use yiwang_model::{Series, SeriesId};
+use yiwang_catalogue::{Calibration, Catalogue, Metric, Station};
+use yiwang_model::{Quality, Series, SeriesId, Timestamp, Unit};
 use yiwang_proto::v1::Reason;
 
 /// How many series there may be.
@@ -38,6 +42,51 @@ pub struct Known {
     pub partition: u16,
     /// What the catalogue says of its metric.
     pub metric: Arc<Metric>,
+    /// What it says of this source alone; nothing for most.
+    pub own: Option<Arc<Own>>,
+}
+
+/// What the catalogue says of one metric of one source.
+#[derive(Debug)]
+pub struct Own {
+    /// The other unit in which the source sends, and by how many places the decimal point then moves to the right.
+    pub unit: Option<(Unit, i8)>,
+    /// Windows in which its readings are not judged.
+    pub windows: Vec<Calibration>,
+}
+
+impl Known {
+    /// The quality of a reading of this time that was sent with `quality`: a good one in a calibration is not judged.
+    #[must_use]
+    pub fn quality_at(&self, time: Timestamp, quality: Quality) -> Quality {
+        let Some(own) = self.own.as_ref().filter(|_| quality == Quality::Good) else { return quality };
+        let within = |window: &&Calibration| window.from <= time && time < window.to;
+        own.windows.iter().find(within).map_or(quality, |window| window.quality)
+    }
+
+    /// By how many places the decimal point of a value in this unit moves to the right.
+    ///
+    /// # Errors
+    /// The reason and the sentence for a unit that is neither the metric's nor one that the source is known to send in.
+    pub fn shift(&self, unit: &Unit) -> Result<i8, Refused> {
+        let other = self.own.as_ref().and_then(|own| own.unit.as_ref());
+        match other {
+            Some((other, shift)) if other == unit => Ok(*shift),
+            _ => check_unit(&self.metric, unit).map(|()| 0),
+        }
+    }
+}
+
+/// Refuses a unit that is not the metric's.
+///
+/// # Errors
+/// The reason and the sentence.
+pub fn check_unit(metric: &Metric, unit: &Unit) -> Result<(), Refused> {
+    if *unit == metric.unit {
+        return Ok(());
+    }
+    let (name, wanted, found) = (&metric.name, &metric.unit, unit.as_str());
+    Err((Reason::WrongUnit, format!("metric \"{name}\" is in \"{wanted}\", not in \"{found:.64}\"")))
 }
 
 /// Why a name is not taken in.
@@ -46,16 +95,18 @@ pub type Refused = (Reason, String);
 /// All series that were admitted.
 #[derive(Debug)]
 pub struct Names {
-    catalogue: Arc<Catalogue>,
-    /// The metrics of the catalogue, shared by all their series.
-    metrics: BTreeMap<Arc<str>, Arc<Metric>>,
     partitions: u16,
     limits: Limits,
+    /// How often the catalogue has changed.
+    edition: AtomicU64,
     inner: RwLock<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
+    catalogue: Arc<Catalogue>,
+    /// The metrics of the catalogue, shared by all their series.
+    metrics: BTreeMap<Arc<str>, Arc<Metric>>,
     /// By source; of one, a metric each, so that a look-up needs no new string.
     by_name: HashMap<Arc<str>, Vec<Known>>,
     /// By dense number.
@@ -68,9 +119,8 @@ impl Names {
     /// No series yet.
     #[must_use]
     pub fn new(catalogue: Arc<Catalogue>, partitions: u16, limits: Limits) -> Self {
-        let metrics = catalogue.metrics.iter();
-        let metrics = metrics.map(|(name, metric)| (Arc::clone(name), Arc::new(metric.clone()))).collect();
-        Self { catalogue, metrics, partitions, limits, inner: RwLock::default() }
+        let inner = RwLock::new(Inner::new(catalogue));
+        Self { partitions, limits, edition: AtomicU64::new(0), inner }
     }
 
     /// The known series of this name; made known if the catalogue has it.
@@ -78,19 +128,34 @@ impl Names {
     /// # Errors
     /// The reason and the sentence with which to refuse its readings.
     pub fn resolve(&self, gateway: &str, source: &str, metric: &str) -> Result<Known, Refused> {
-        if let Some(known) = self.read().find(source, metric) {
+        let inner = self.read();
+        if let Some(known) = inner.find(source, metric) {
             return Ok(known.clone());
         }
         let series = Series::new(source, metric).map_err(|error| (Reason::BadName, error.to_string()))?;
-        let metric = self.look_up(&series)?;
-        self.insert(Some(gateway), series, metric)
+        // What is refused never waits for a writer.
+        inner.look_up(&series)?;
+        drop(inner);
+        self.insert(Some(gateway), series)
     }
 
     /// Takes back a series that an earlier process had announced; one that the catalogue no longer has is left out.
     pub fn restore(&self, series: Series) {
-        if let Ok(metric) = self.look_up(&series) {
-            let _ = self.insert(None, series, metric);
-        }
+        let _ = self.insert(None, series);
+    }
+
+    /// From now on this catalogue is in force at the doors. Series that it does not have are refused; their numbers are
+    /// theirs for when they come back.
+    pub fn revise(&self, catalogue: Arc<Catalogue>) {
+        let mut inner = self.write();
+        inner.revise(catalogue);
+        self.edition.fetch_add(1, Ordering::Release);
+    }
+
+    /// Differs from what it was before when the catalogue has changed.
+    #[must_use]
+    pub fn edition(&self) -> u64 {
+        self.edition.load(Ordering::Acquire)
     }
 
     /// The name of the series with this dense number.
@@ -101,8 +166,8 @@ impl Names {
 
     /// The catalogue in force at the doors.
     #[must_use]
-    pub fn catalogue(&self) -> &Catalogue {
-        &self.catalogue
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        Arc::clone(&self.read().catalogue)
     }
 
     /// How many series are known.
@@ -117,58 +182,95 @@ impl Names {
         self.len() == 0
     }
 
-    fn look_up(&self, series: &Series) -> Result<Arc<Metric>, Refused> {
+    fn insert(&self, gateway: Option<&str>, series: Series) -> Result<Known, Refused> {
+        let partition = series.partition(self.partitions);
+        let mut inner = self.write();
+        if let Some(known) = inner.find(series.source(), series.metric()) {
+            return Ok(known.clone());
+        }
+        let (metric, own) = inner.look_up(&series)?;
+        let dense = match inner.number(&series)? {
+            Some(dense) => dense,
+            None => inner.announce(gateway, &series, self.limits)?,
+        };
+        let known = Known { dense, id: series.id(), partition, metric, own };
+        inner.by_name.entry(Arc::clone(series.source())).or_default().push(known.clone());
+        Ok(known)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Inner> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Inner> {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn new(catalogue: Arc<Catalogue>) -> Self {
+        let metrics = shared(&catalogue);
+        let (by_name, by_id, brought) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { catalogue, metrics, by_name, series: Vec::new(), by_id, brought }
+    }
+
+    fn find(&self, source: &str, metric: &str) -> Option<&Known> {
+        self.by_name.get(source)?.iter().find(|known| *known.metric.name == *metric)
+    }
+
+    /// What the catalogue says of a series.
+    fn look_up(&self, series: &Series) -> Result<(Arc<Metric>, Option<Arc<Own>>), Refused> {
         let (source, metric) = (series.source(), series.metric());
         let station = self.catalogue.station(source).ok_or_else(|| {
-            (
-                Reason::UnknownSource,
-                format!("source \"{source}\" is not in the catalogue: add a station of this id"),
-            )
+            let message = format!("source \"{source}\" is not in the catalogue: add a station of this id");
+            (Reason::UnknownSource, message)
         })?;
         let known = self
             .metrics
             .get(metric)
             .ok_or_else(|| (Reason::UnknownMetric, format!("metric \"{metric}\" is not in the catalogue")))?;
         if station.metrics.iter().any(|own| own == metric) {
-            Ok(Arc::clone(known))
-        } else {
-            let own = station.metrics.join(", ");
-            Err((
-                Reason::UnknownMetric,
-                format!("source \"{source}\" has no metric \"{metric}\"; it has {own}"),
-            ))
+            return Ok((Arc::clone(known), own(&self.catalogue, station, series)));
         }
+        let own = station.metrics.join(", ");
+        Err((Reason::UnknownMetric, format!("source \"{source}\" has no metric \"{metric}\"; it has {own}")))
     }
 
-    fn insert(&self, gateway: Option<&str>, series: Series, metric: Arc<Metric>) -> Result<Known, Refused> {
+    fn revise(&mut self, catalogue: Arc<Catalogue>) {
+        self.metrics = shared(&catalogue);
+        self.catalogue = catalogue;
+        let mut by_name = std::mem::take(&mut self.by_name);
+        by_name.retain(|_, of_source| {
+            of_source.retain_mut(|known| {
+                let found = self.series.get(known.dense as usize).map(|series| self.look_up(series));
+                let Some(Ok((metric, own))) = found else { return false };
+                (known.metric, known.own) = (metric, own);
+                true
+            });
+            !of_source.is_empty()
+        });
+        self.by_name = by_name;
+    }
+
+    /// The number that this series has already.
+    fn number(&self, series: &Series) -> Result<Option<u32>, Refused> {
+        let Some(dense) = self.by_id.get(&series.id()) else { return Ok(None) };
+        if self.series.get(*dense as usize) == Some(series) {
+            return Ok(Some(*dense));
+        }
         let id = series.id();
-        let partition = series.partition(self.partitions);
-        let mut inner = self.inner.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(known) = inner.find(series.source(), series.metric()) {
-            return Ok(known.clone());
-        }
-        if inner.by_id.contains_key(&id) {
-            let message =
-                format!("series {series} has the number {id:?} of another series: give it another name");
-            return Err((Reason::BadName, message));
-        }
-        inner.count(gateway, self.limits)?;
-        let dense = u32::try_from(inner.series.len()).unwrap_or(u32::MAX);
-        let known = Known { dense, id, partition, metric };
-        inner.by_name.entry(Arc::clone(series.source())).or_default().push(known.clone());
-        inner.by_id.insert(id, dense);
-        inner.series.push(series);
-        Ok(known)
+        let message =
+            format!("series {series} has the number {id:?} of another series: give it another name");
+        Err((Reason::BadName, message))
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Inner> {
-        self.inner.read().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-impl Inner {
-    fn find(&self, source: &str, metric: &str) -> Option<&Known> {
-        self.by_name.get(source)?.iter().find(|known| *known.metric.name == *metric)
+    /// A new number for a series.
+    fn announce(&mut self, gateway: Option<&str>, series: &Series, limits: Limits) -> Result<u32, Refused> {
+        self.count(gateway, limits)?;
+        let dense = u32::try_from(self.series.len()).unwrap_or(u32::MAX);
+        self.by_id.insert(series.id(), dense);
+        self.series.push(series.clone());
+        Ok(dense)
     }
 
     fn count(&mut self, gateway: Option<&str>, limits: Limits) -> Result<(), Refused> {
@@ -191,6 +293,19 @@ impl Inner {
         }
         Ok(())
     }
+}
+
+/// What the catalogue says of this series alone.
+fn own(catalogue: &Catalogue, station: &Station, series: &Series) -> Option<Arc<Own>> {
+    let metric: &str = series.metric();
+    let unit = station.units.get(metric).cloned();
+    let windows: Vec<Calibration> = catalogue.calibrations(series.source(), metric).cloned().collect();
+    (unit.is_some() || !windows.is_empty()).then(|| Arc::new(Own { unit, windows }))
+}
+
+fn shared(catalogue: &Catalogue) -> BTreeMap<Arc<str>, Arc<Metric>> {
+    let metrics = catalogue.metrics.iter();
+    metrics.map(|(name, metric)| (Arc::clone(name), Arc::new(metric.clone()))).collect()
 }
 
 #[cfg(test)]

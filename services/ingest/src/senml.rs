@@ -183,7 +183,7 @@ fn admit(ingest: &Ingest, plausible: Plausible, sender: &str, said: &Resolved) -
     let row = Row {
         series: known.id,
         time: said.time,
-        value: unit::convert(&known.metric, &said.unit, said.value)?,
+        value: unit::convert(&known, &said.unit, said.value)?,
         quality: Quality::Good,
         period_end: None,
         vintage: Vintage::default(),

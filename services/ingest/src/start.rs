@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use prost::Message;
-use yiwang_catalogue::Catalogue;
+use yiwang_catalogue::{Catalogue, Registry};
 use yiwang_log::{Class, Log, Offset, Partition, Position, Stored, TopicId};
 use yiwang_model::{Series, Timestamp};
 use yiwang_proto::log::{CatalogueRevision, Clock, ReadingsRecord, SeriesName, readings_record::Kind};
@@ -51,27 +51,56 @@ pub async fn clock(log: &dyn Log, wanted: Option<ClockKind>) -> Result<ClockKind
     }
 }
 
-/// The revision number of this catalogue; appended as a new one when it is not the last of the log.
+/// The catalogue of the files together with what was registered by API, and its revision; appended as a new one when it is
+/// not the last of the log.
 ///
 /// # Errors
 /// When the log cannot be read or appended to.
-pub async fn revision(log: &dyn Log, catalogue: &Catalogue) -> Result<u32, Error> {
+pub async fn catalogue(log: &dyn Log, files: Arc<Catalogue>) -> Result<(Arc<Catalogue>, u32), Error> {
     let partition = Partition { topic: TopicId(topics::CATALOGUE), index: 0 };
     let last = all(log, partition, Offset(0)).await?.pop();
     let last = last.map(|last| CatalogueRevision::decode(last.payload)).transpose();
     let last = last.map_err(|_| Error::Unreadable("catalogue"))?.unwrap_or_default();
-    let hash = catalogue.hash();
-    if last.hash == hash {
-        return Ok(last.revision);
+    let catalogue = with_registered(files, &last.text);
+    if last.hash == catalogue.hash() {
+        return Ok((catalogue, last.revision));
     }
+    let revision = append_revision(log, last.revision, &catalogue, "").await?;
+    Ok((catalogue, revision))
+}
+
+/// What was registered holds on, as far as it still fits.
+fn with_registered(files: Arc<Catalogue>, last: &str) -> Arc<Catalogue> {
+    let registry = Registry::of(last);
+    if registry.is_empty() {
+        return files;
+    }
+    let (catalogue, dropped) = files.with_what_fits(registry);
+    for fault in dropped {
+        tracing::error!(%fault, "what was registered by API does not fit the catalogue's files any more and is left out");
+    }
+    Arc::new(catalogue)
+}
+
+/// Appends a catalogue as the revision after `last`; `who` changed it, nobody at a start.
+///
+/// # Errors
+/// When the log cannot be appended to.
+pub(crate) async fn append_revision(
+    log: &dyn Log,
+    last: u32,
+    catalogue: &Catalogue,
+    who: &str,
+) -> Result<u32, yiwang_log::Error> {
     let next = CatalogueRevision {
-        revision: last.revision + 1,
-        hash: hash.to_vec(),
+        revision: last + 1,
+        hash: catalogue.hash().to_vec(),
         text: catalogue.text().to_owned(),
         wall_nanos: wall_now().nanos(),
+        who: who.to_owned(),
     };
     log.append(Class::Inner, vec![to(topics::CATALOGUE, 0, &next)]).await?;
-    tracing::info!(revision = next.revision, "new catalogue, in force from the next tick");
+    tracing::info!(revision = next.revision, who, "new catalogue, in force from the next tick");
     Ok(next.revision)
 }
 
@@ -140,7 +169,9 @@ async fn all(log: &dyn Log, partition: Partition, from: Offset) -> Result<Vec<St
 pub struct Beginning {
     /// The clock of the log.
     pub clock: ClockKind,
-    /// The revision of the catalogue in force.
+    /// The catalogue in force, with what was registered by API.
+    pub catalogue: Arc<Catalogue>,
+    /// Its revision.
     pub revision: u32,
     /// The series that were announced.
     pub names: Vec<Series>,
@@ -154,13 +185,13 @@ pub struct Beginning {
 /// When the log cannot be read or appended to, or has another clock than the one asked for.
 pub async fn begin(
     log: &Arc<dyn Log>,
-    catalogue: &Catalogue,
+    files: Arc<Catalogue>,
     clock_wanted: Option<ClockKind>,
 ) -> Result<Beginning, Error> {
     let log = log.as_ref();
     let clock = clock(log, clock_wanted).await?;
-    let revision = revision(log, catalogue).await?;
-    Ok(Beginning { clock, revision, names: names(log).await?, last_tick: last_tick(log).await? })
+    let (catalogue, revision) = catalogue(log, files).await?;
+    Ok(Beginning { clock, catalogue, revision, names: names(log).await?, last_tick: last_tick(log).await? })
 }
 
 #[cfg(test)]

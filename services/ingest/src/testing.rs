@@ -125,14 +125,16 @@ impl Log for MemoryLog {
     }
 
     async fn append(&self, class: Class, records: Vec<Append>) -> Result<Vec<Offset>, Error> {
+        let broken = || Error::Failed { file: "segment".into(), why: "broken".into() };
         if class == Class::Inner {
-            return Ok(self.put(class, records));
+            let is_broken = *self.disk.borrow() == Disk::Broken;
+            return if is_broken { Err(broken()) } else { Ok(self.put(class, records)) };
         }
         self.begun.send_modify(|begun| *begun += 1);
         let disk = *self.disk.subscribe().wait_for(|disk| *disk != Disk::Held).await.unwrap();
         match disk {
             Disk::Full => Err(Error::NoRoom { free: 1, reserve: 2 }),
-            Disk::Broken => Err(Error::Failed { file: "segment".into(), why: "broken".into() }),
+            Disk::Broken => Err(broken()),
             Disk::Free | Disk::Held => Ok(self.put(class, records)),
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use yiwang_log::{Append, Class, CursorClass, Log, Offset, Partition, Position, TopicId};
@@ -30,8 +31,10 @@ pub struct Ticker {
     pub clock: Arc<CityClock>,
     /// What is counted.
     pub counters: Arc<Counters>,
-    /// The catalogue in force from the next tick on.
-    pub revision: u32,
+    /// The revision of the catalogue that is in force from the next tick on.
+    pub revision: watch::Receiver<u32>,
+    /// Told the revision of each tick that is in the log.
+    pub ticked: watch::Sender<u32>,
     /// The tick before the first.
     pub last: LastTick,
 }
@@ -62,10 +65,11 @@ impl Ticker {
     pub async fn tick(&mut self, last: bool) -> Result<(), yiwang_log::Error> {
         let number = self.last.number + 1;
         let city = self.clock.now();
+        let revision = *self.revision.borrow();
         let tick = Tick {
             number,
             city_nanos: city.map(Timestamp::nanos),
-            catalogue_revision: self.revision,
+            catalogue_revision: revision,
             wall_nanos: wall_now().nanos(),
             last,
         };
@@ -74,6 +78,7 @@ impl Ticker {
                 self.counters.ticks_wait.store(false, Ordering::Relaxed);
                 self.last = LastTick { number, city };
                 self.counters.ticks.add(1);
+                self.ticked.send_if_modified(|ticked| std::mem::replace(ticked, revision) != revision);
                 self.note(&offsets).await
             }
             Err(yiwang_log::Error::NoRoom { .. }) => {

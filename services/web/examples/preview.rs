@@ -13,7 +13,7 @@ mod city;
 #[path = "../testing/stores.rs"]
 mod stores;
 
-use stores::{MemoryOrders, MemorySeries};
+use stores::{MemoryCatalogue, MemoryOrders, MemorySeries};
 
 struct Well;
 
@@ -44,8 +44,15 @@ async fn main() -> std::io::Result<()> {
     let live = Arc::new(Live::default());
     tokio::spawn(go_on(catalogue.clone(), series.clone(), orders.clone(), live.clone()));
     let city_now = Arc::new(|| Some(now()));
-    let parts =
-        Parts { catalogue, series, orders, city_now, health: Arc::new(Well), gate: Arc::new(OpenGate), live };
+    let parts = Parts {
+        catalogue: MemoryCatalogue::new(catalogue),
+        series,
+        orders,
+        city_now,
+        health: Arc::new(Well),
+        gate: Arc::new(OpenGate),
+        live,
+    };
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
     println!("http://{}", listener.local_addr()?);
     axum::serve(listener, yiwang_web::router(parts, axum::Router::new())).await

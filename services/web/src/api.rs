@@ -10,6 +10,7 @@ use crate::{health, live};
 
 pub(crate) mod orders;
 pub(crate) mod query;
+pub(crate) mod registry;
 pub(crate) mod series;
 pub(crate) mod wire;
 
@@ -22,6 +23,11 @@ pub(crate) mod wire;
         orders::transition,
         series::list,
         query::query,
+        registry::list,
+        registry::one,
+        registry::put,
+        registry::delete,
+        registry::post,
         live::live,
         health::healthz,
         health::readyz,

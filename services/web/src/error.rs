@@ -7,7 +7,10 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
+use yiwang_catalogue::Fault;
 use yiwang_model::OrderState;
+
+use crate::registry::Refusal;
 
 /// What can go wrong at the HTTP door.
 #[derive(Debug, thiserror::Error)]
@@ -102,6 +105,9 @@ pub enum Error {
         /// The most.
         most: usize,
     },
+    /// The registry refused.
+    #[error(transparent)]
+    Registry(#[from] Refusal),
     /// The order store refused.
     #[error(transparent)]
     Orders(#[from] yiwang_orders::Error),
@@ -136,6 +142,7 @@ impl Error {
             Self::Forbidden { .. } => StatusCode::FORBIDDEN,
             Self::Host { .. } => StatusCode::MISDIRECTED_REQUEST,
             Self::NoTime | Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Registry(refusal) => of_registry(refusal),
             Self::Orders(Orders::NoSuchOrder(_)) => StatusCode::NOT_FOUND,
             Self::Orders(Orders::NotAllowed { .. }) => StatusCode::CONFLICT,
             Self::Orders(Orders::TooLong { .. } | Orders::Missing { .. } | Orders::Token(_)) => {
@@ -157,6 +164,7 @@ impl Error {
             Self::Parameter { name, .. } | Self::MissingParameter { name } => ("parameter", json!(name)),
             Self::UnknownParameter { known, .. } => ("known", json!(known)),
             Self::Field { field, .. } => ("field", json!(field)),
+            Self::Registry(Refusal::Faults(faults)) => ("faults", faults.iter().map(fault).collect()),
             Self::Orders(error) => match of_orders(error) {
                 Some(pair) => pair,
                 None => return told.into(),
@@ -166,6 +174,21 @@ impl Error {
         told.insert(key.into(), value);
         told.into()
     }
+}
+
+fn of_registry(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::Faults(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        Refusal::InFiles { .. } => StatusCode::CONFLICT,
+        Refusal::NotThere { .. } => StatusCode::NOT_FOUND,
+        Refusal::Changed { .. } => StatusCode::PRECONDITION_FAILED,
+        Refusal::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+fn fault(fault: &Fault) -> Value {
+    let Fault { file, line, key, found, wanted } = fault;
+    json!({"file": file, "line": line, "key": key, "found": found, "wanted": wanted})
 }
 
 /// What the order store's refusals say besides their text.

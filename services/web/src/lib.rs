@@ -9,6 +9,7 @@
 //! | `/`, `/orders`, `/orders/{no}`, `/stations` | people, in Chinese and English |
 //! | `/api/v1/orders`, `…/{no}`, `…/{no}/transitions` | programs: orders |
 //! | `/api/v1/series`, `/api/v1/query` | programs: readings |
+//! | `/api/v1/registry/…` | programs: gateways, sources, loggers, calibrations |
 //! | `/api/v1/live` | server-sent events, see [`live`] |
 //! | `/api/v1/openapi.json` | the description of the above |
 //! | `/healthz`, `/readyz`, `/metrics` | whoever watches the process |
@@ -20,13 +21,16 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use yiwang_catalogue::Catalogue;
 use yiwang_model::Timestamp;
 use yiwang_orders::OrderStore;
 use yiwang_series::SeriesStore;
+
+#[cfg(test)]
+extern crate self as yiwang_web;
 
 mod api;
 mod asked;
@@ -41,6 +45,7 @@ pub mod live;
 mod origin;
 mod pages;
 mod params;
+pub mod registry;
 #[cfg(test)]
 mod tests;
 mod thin;
@@ -52,6 +57,7 @@ pub use gate::{Denied, Gate, May, OpenGate, Who};
 pub use grpc::{Orders, order_service};
 pub use health::{Health, Readiness, Sample, SampleKind};
 pub use live::{Live, LiveEvent};
+pub use registry::{Refusal, Registrar};
 
 /// The most bytes of a body.
 pub const MAX_BODY_BYTES: usize = 64 << 10;
@@ -62,8 +68,8 @@ pub type CityNow = Arc<dyn Fn() -> Option<Timestamp> + Send + Sync>;
 /// What the console is made of, handed in by the program.
 #[derive(Clone)]
 pub struct Parts {
-    /// Names, units, limits and plans.
-    pub catalogue: Arc<Catalogue>,
+    /// Holds the catalogue in force.
+    pub catalogue: Arc<dyn Registrar>,
     /// The series store.
     pub series: Arc<dyn SeriesStore>,
     /// The order store.
@@ -80,19 +86,43 @@ pub struct Parts {
 
 /// The console: its parts and the counts that its live clients share.
 #[derive(Clone)]
-pub(crate) struct Web(Arc<(Parts, live::Pulse)>);
+pub(crate) struct Console(Arc<(Parts, live::Pulse)>);
 
-impl Web {
+impl Console {
     pub(crate) fn new(parts: Parts) -> Self {
         Self(Arc::new((parts, live::Pulse::default())))
     }
+}
 
+/// The console as one request sees it: under one catalogue.
+#[derive(Clone)]
+pub(crate) struct Web {
+    console: Console,
+    catalogue: Arc<Catalogue>,
+}
+
+impl FromRef<Console> for Web {
+    fn from_ref(console: &Console) -> Self {
+        Self { console: console.clone(), catalogue: console.0.0.catalogue.catalogue() }
+    }
+}
+
+impl Web {
     pub(crate) fn parts(&self) -> &Parts {
-        &self.0.0
+        &self.console.0.0
     }
 
     pub(crate) fn pulse(&self) -> &live::Pulse {
-        &self.0.1
+        &self.console.0.1
+    }
+
+    pub(crate) fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// The revision of the catalogue, or of one that came since.
+    pub(crate) fn revision(&self) -> u32 {
+        self.parts().catalogue.revision()
     }
 
     /// City time.
@@ -103,7 +133,7 @@ impl Web {
 
 /// The HTTP door, ready to be served. `writes` are the addresses that take readings in: they are guarded as all are.
 pub fn router(parts: Parts, writes: Router) -> Router {
-    let web = Web::new(parts);
+    let console = Console::new(parts);
     let api = Router::new()
         .route("/api/v1/orders", get(api::orders::list))
         .route("/api/v1/orders/{no}", get(api::orders::one))
@@ -111,6 +141,15 @@ pub fn router(parts: Parts, writes: Router) -> Router {
         .route("/api/v1/series", get(api::series::list))
         .route("/api/v1/query", get(api::query::query))
         .route("/api/v1/live", get(live::live))
+        .route("/api/v1/registry/{kind}", get(api::registry::list))
+        .route(
+            "/api/v1/registry/{kind}/{*id}",
+            get(api::registry::one).put(api::registry::put).delete(api::registry::delete),
+        )
+        .route(
+            "/api/v1/registry",
+            post(api::registry::post).layer(DefaultBodyLimit::max(api::registry::MAX_REGISTRY_BYTES)),
+        )
         .route("/api/v1/openapi.json", get(api::openapi))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
@@ -126,8 +165,8 @@ pub fn router(parts: Parts, writes: Router) -> Router {
         .fallback(dress::not_found)
         .method_not_allowed_fallback(dress::wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(from_fn_with_state(web.clone(), gate::guard))
+        .layer(from_fn_with_state(console.clone(), gate::guard))
         .layer(axum::middleware::from_fn(dress::dress))
-        .with_state(web.clone())
-        .merge(writes.layer(from_fn_with_state(web, gate::guard_writes)))
+        .with_state(console.clone())
+        .merge(writes.layer(from_fn_with_state(console, gate::guard_writes)))
 }

@@ -85,10 +85,10 @@ pub(crate) struct OrderLine {
 
 impl OrderLine {
     pub(crate) fn new(web: &Web, lang: Lang, order: &WorkOrder, now: Option<Timestamp>) -> Self {
-        let (draft, names) = (&order.draft, Names(&web.parts().catalogue));
+        let (draft, names) = (&order.draft, Names(web.catalogue()));
         let anomaly = &draft.evidence.anomaly;
         let overdue = now.is_some_and(|now| view::is_overdue(order, now));
-        let metric = web.parts().catalogue.metric(anomaly.series.metric());
+        let metric = web.catalogue().metric(anomaly.series.metric());
         let with_unit = |value: f64| {
             let unit = view::unit(&draft.evidence.unit, lang);
             let text = format!("{} {unit}", view::value(value, metric));

@@ -10,7 +10,7 @@ use tower::ServiceExt;
 use yiwang_model::{Quality, Row, Series, Span, Timestamp, Vintage};
 use yiwang_proto::authorization::Presented;
 
-use self::stores::{MemoryOrders, MemorySeries};
+use self::stores::{MemoryCatalogue, MemoryOrders, MemorySeries};
 use crate::{Denied, Gate, Health, Live, May, OpenGate, Parts, Readiness, Sample, Who};
 
 mod api;
@@ -19,6 +19,7 @@ mod city;
 mod doors;
 mod fuzz;
 mod pages;
+mod registry;
 #[path = "../testing/stores.rs"]
 mod stores;
 mod streams;
@@ -84,7 +85,7 @@ fn city() -> City {
         orders.put(city::order(&catalogue, nth, age, now()));
     }
     let parts = Parts {
-        catalogue,
+        catalogue: MemoryCatalogue::new(catalogue),
         series: series.clone(),
         orders: orders.clone(),
         city_now: Arc::new(|| Some(now())),

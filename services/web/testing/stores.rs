@@ -1,10 +1,11 @@
-//! Two stores in memory that keep what they are given, for tests and for `examples/preview.rs`. They are no
+//! Two stores and a catalogue in memory that keep what they are given, for tests and for `examples/preview.rs`. They are no
 //! engines: the conformance suites of the seams are not theirs to pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use yiwang_catalogue::Catalogue;
 use yiwang_model::order::{Channel, Step, StepKind};
 use yiwang_model::{AnomalyId, OrderIntent, OrderNo, OrderState, Row, Series, Timestamp, WorkOrder};
 use yiwang_orders::{
@@ -13,6 +14,8 @@ use yiwang_orders::{
 use yiwang_series::{
     AsOf, Batch, Error as SeriesError, Latest, Mark, Range, Record, SeriesSink, SeriesStore, Stats,
 };
+use yiwang_web::registry::Change;
+use yiwang_web::{Refusal, Registrar, Who};
 
 type Keyed = BTreeMap<(Timestamp, Option<Timestamp>), Row>;
 
@@ -239,4 +242,34 @@ pub(crate) fn step(seq: u32, kind: StepKind, state: OrderState, who: &str, note:
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A catalogue that can be changed.
+pub(crate) struct MemoryCatalogue(Mutex<(u32, Arc<Catalogue>)>);
+
+impl MemoryCatalogue {
+    pub(crate) fn new(catalogue: Arc<Catalogue>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new((1, catalogue))))
+    }
+}
+
+#[async_trait]
+impl Registrar for MemoryCatalogue {
+    fn catalogue(&self) -> Arc<Catalogue> {
+        Arc::clone(&held(&self.0).1)
+    }
+
+    fn revision(&self) -> u32 {
+        held(&self.0).0
+    }
+
+    async fn revise(&self, _: &Who, seen: Option<u32>, change: Change) -> Result<u32, Refusal> {
+        let mut held = held(&self.0);
+        if let Some(wanted) = seen.filter(|seen| *seen != held.0) {
+            return Err(Refusal::Changed { wanted, found: held.0 });
+        }
+        let next = change(&held.1)?;
+        *held = (held.0 + 1, Arc::new(next));
+        Ok(held.0)
+    }
 }

@@ -27,13 +27,15 @@ use crate::gate::Gate;
 use crate::health::CityHealth;
 use crate::simulate::Simulation;
 
+mod registrar;
 mod rooms;
 mod servers;
 mod stop;
 mod stores;
 
+use registrar::CityRegistrar;
 pub use rooms::{Rooms, folders, hold, open_log, open_orders};
-use servers::{Doors, Loggers};
+use servers::Doors;
 pub use stop::Stop;
 pub use stores::Watched;
 
@@ -97,7 +99,7 @@ impl City {
             ..yiwang_ingest::Options::default()
         };
         let (ingest, tasks) =
-            Ingest::start(Arc::clone(&rooms.log), Arc::clone(&catalogue), &options, stop.clone()).await?;
+            Ingest::start(Arc::clone(&rooms.log), catalogue, &options, stop.clone()).await?;
         rooms.clock.set(Arc::clone(&ingest.clock));
         let stream =
             Stream::start(rooms.stream_parts(), &folders(config).checkpoints, config.workers).await?;
@@ -112,9 +114,8 @@ impl City {
         let clock = Arc::clone(&ingest.clock);
         let now = Arc::clone(&clock);
         let gate = Arc::new(Gate::new(config.credentials.clone()));
-        let loggers = Loggers { catalogue: Arc::clone(&catalogue), passwords: passwords(config) };
         let parts = yiwang_web::Parts {
-            catalogue,
+            catalogue: Arc::new(CityRegistrar::new(&ingest)),
             series: rooms.series.clone(),
             orders: rooms.orders.clone(),
             city_now: Arc::new(move || now.now()),
@@ -124,7 +125,7 @@ impl City {
         };
         let open = |listeners: Listeners| {
             let addresses = listeners.addresses()?;
-            anyhow::Ok((Doors::open(listeners, &ingest, parts, loggers, gate, stop), addresses))
+            anyhow::Ok((Doors::open(listeners, &ingest, parts, passwords(config), gate, stop), addresses))
         };
         let doors = listeners.map(open).transpose()?;
         Ok(Self { rooms, stream, ingest, clock, tasks, doors, consumers, stop_consumers, live, told })

@@ -74,7 +74,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ),
     ("mode = \"strict\"", "mode = \"loose\"", "logger.mode", "\"strict\" or \"lenient\""),
     ("units = { a34004", "units = { a34005", "logger.units", "\"a34004\" or another code"),
-    ("\"mg/m³\" }", "7 }", "logger.units", "a table of units by code"),
+    ("\"mg/m³\" }", "7 }", "logger.units", "a table of units"),
     ("\"mg/m³\" }", "\"ppm\" }", "logger.units", "\"µg/m³\", the unit of metric"),
     (
         "mn = \"M1\"\nstation = \"air-1\"",

@@ -15,7 +15,7 @@ fn key(metric: &str, unit: &str) -> SeriesKey {
 fn dictionary() -> Dictionary {
     let names = Names::new(Arc::new(Catalogue::demo()), 4, Limits::default());
     let keys = [key("pm2_5", "ug/m3"), key("nonsense", "µg/m³"), key("pm10", "mg/m³")];
-    Dictionary::resolve(&names, "g1", &keys)
+    Dictionary::resolve(&names, "g1", keys.into())
 }
 
 fn columns(index: &[u32]) -> Columns {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use yiwang_catalogue::Logger;
+use yiwang_catalogue::{Catalogue, Logger};
 use yiwang_proto::hj212::{Decoder, Fault, Frame, Mode, Packet, packet};
 use yiwang_proto::v1::Reason;
 
@@ -132,36 +132,41 @@ impl Connection {
 
     fn packet(&mut self, packet: Packet<'_>, segment: &[u8], load: &mut Load) -> Result<(), Closed> {
         let door = Arc::clone(&self.door);
-        let logger = match self.let_in(&door, &packet) {
+        let catalogue = door.ingest.names.catalogue();
+        let logger = match self.let_in(&catalogue, &packet) {
             Ok(logger) => logger,
             Err((closed, message)) => {
                 let mut refusals = Refusals::default();
                 refusals.add(0, Reason::Forbidden, || message);
-                self.taker(&door, load).record(packet.mn, refusals, segment);
+                self.taker(&door, &catalogue, load).record(packet.mn, refusals, segment);
                 return Err(closed);
             }
         };
         self.junk = 0;
-        self.taker(&door, load).packet(logger, packet, segment);
+        self.taker(&door, &catalogue, load).packet(logger, packet, segment);
         Ok(())
     }
 
     /// The logger that this packet is of: the one that the connection is bound to, or is bound to from now on.
-    fn let_in<'d>(&mut self, door: &'d Door, packet: &Packet<'_>) -> Result<&'d Logger, (Closed, String)> {
+    fn let_in<'c>(
+        &mut self,
+        catalogue: &'c Catalogue,
+        packet: &Packet<'_>,
+    ) -> Result<&'c Logger, (Closed, String)> {
         let mn = packet.mn;
         if let Some(place) = self.bound.as_ref().filter(|place| place.id() != mn) {
             let message = format!("this connection is of logger \"{}\", not of \"{mn}\"", place.id());
             return Err((Closed::OtherMn, message));
         }
-        let Some(logger) = door.catalogue.loggers.get(mn) else {
+        let Some(logger) = catalogue.loggers.get(mn) else {
             let message = format!("logger \"{mn}\" is not in the catalogue: add a [[logger]] of this MN");
             return Err((Closed::UnknownMn, message));
         };
-        if !door.passwords.allows(mn, packet.pw) {
+        if !self.door.passwords.allows(mn, packet.pw) {
             return Err((Closed::Denied, format!("the password of logger \"{mn}\" is another")));
         }
         if self.bound.is_none() {
-            self.bound = Some(door.clients.enter(Arc::clone(&logger.mn)));
+            self.bound = Some(self.door.clients.enter(Arc::clone(&logger.mn)));
         }
         Ok(logger)
     }
@@ -170,15 +175,16 @@ impl Connection {
         self.junk += bytes.len();
         let door = Arc::clone(&self.door);
         let sender = self.bound.as_ref().map_or(NOBODY.to_owned(), |place| place.id().to_owned());
-        self.taker(&door, load).refuse(&sender, fault, bytes);
+        let catalogue = door.ingest.names.catalogue();
+        self.taker(&door, &catalogue, load).refuse(&sender, fault, bytes);
         let most = if self.bound.is_some() { MAX_JUNK_BYTES } else { MAX_JUNK_BEFORE };
         if self.junk > most { Err(Closed::Junk) } else { Ok(()) }
     }
 
-    fn taker<'t>(&'t mut self, door: &'t Door, load: &'t mut Load) -> Taker<'t> {
+    fn taker<'t>(&'t mut self, door: &'t Door, catalogue: &'t Catalogue, load: &'t mut Load) -> Taker<'t> {
         Taker {
             ingest: &door.ingest,
-            catalogue: &door.catalogue,
+            catalogue,
             plausible: door.ingest.plausible(),
             parts: &mut self.parts,
             load,

@@ -7,7 +7,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use yiwang_catalogue::Catalogue;
 use yiwang_model::{Quality, Row};
 use yiwang_proto::hj212::{Decoder, Flag, Mode, Outgoing, Packet, Part, crc, packet};
 use yiwang_proto::log::{ReadingsRecord, Rejected, readings_record::Kind};
@@ -53,8 +52,7 @@ async fn house_with(options: Options, passwords: Arc<dyn Passwords>) -> House {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let stop = CancellationToken::new();
-    let catalogue = Arc::new(Catalogue::demo());
-    let door = serve(listener, Arc::clone(&city.ingest), catalogue, passwords, options, stop.clone());
+    let door = serve(listener, Arc::clone(&city.ingest), passwords, options, stop.clone());
     House { log: Arc::clone(&city.log), city, address, stop, serving: tokio::spawn(door) }
 }
 

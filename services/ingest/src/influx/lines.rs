@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use influxdb_line_protocol::split_lines;
 use memchr::memchr2;
+use yiwang_catalogue::Catalogue;
 use yiwang_catalogue::line::READINGS;
 use yiwang_model::{Quality, Timestamp, Vintage};
 use yiwang_proto::v1::Reason;
@@ -28,7 +29,8 @@ pub(super) async fn take(
     body: &[u8],
     nanos: i64,
 ) -> Result<Refusals, Stopping> {
-    let mut taker = Taker::new(ingest, sender, nanos);
+    let catalogue = ingest.names.catalogue();
+    let mut taker = Taker::new(ingest, &catalogue, sender, nanos);
     let mut receipts: Vec<Receipt> = Vec::new();
     let text = taker.text(body);
     let mut lines = lines(&text);
@@ -59,6 +61,7 @@ fn lines(text: &str) -> Box<dyn Iterator<Item = &str> + Send + '_> {
 
 struct Taker<'a> {
     ingest: &'a Ingest,
+    catalogue: &'a Catalogue,
     sender: &'a str,
     nanos: i64,
     plausible: Plausible,
@@ -71,9 +74,10 @@ struct Taker<'a> {
 }
 
 impl<'a> Taker<'a> {
-    fn new(ingest: &'a Ingest, sender: &'a str, nanos: i64) -> Self {
+    fn new(ingest: &'a Ingest, catalogue: &'a Catalogue, sender: &'a str, nanos: i64) -> Self {
         Self {
             ingest,
+            catalogue,
             sender,
             nanos,
             plausible: ingest.plausible(),
@@ -162,8 +166,7 @@ impl<'a> Taker<'a> {
         time: Timestamp,
     ) -> Result<(), Refused> {
         let measurement = parsed.measurement.as_ref();
-        let ingest = self.ingest;
-        let fields = ingest.names.catalogue().line_fields(measurement);
+        let fields = self.catalogue.line_fields(measurement);
         let known = fields.iter().find(|known| *known.field == *field).ok_or_else(|| {
             let message = format!(
                 "field \"{field:.64}\" of measurement \"{measurement:.64}\" is not in the catalogue: add a [[line_field]]"

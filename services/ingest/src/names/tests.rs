@@ -1,3 +1,6 @@
+use yiwang_catalogue::Registry;
+use yiwang_catalogue::registry::Kind;
+
 use super::*;
 
 const AIR: &str = "510104-air-1";
@@ -75,4 +78,66 @@ fn a_series_that_left_the_catalogue_is_left_out() {
     let names = names(10, 10);
     names.restore(Series::new("nowhere", "pm2_5").unwrap());
     assert!(names.is_empty());
+}
+
+/// The demo city with more registered.
+fn registered(entries: &[(Kind, &str, &str)]) -> Arc<Catalogue> {
+    let mut registry = Registry::default();
+    for (kind, id, keys) in entries {
+        registry.put(*kind, id, keys.parse().unwrap());
+    }
+    Arc::new(Catalogue::demo().with(&registry).unwrap())
+}
+
+const STATION: &str = "zh = '新站'\nen = 'New'\nkind = 'air'\ndistrict = '510104'\ngateway = 'gw-air'\n";
+
+fn station(keys: &str) -> String {
+    let gateway = Catalogue::demo().gateways.keys().next().unwrap().to_string();
+    format!("{}{keys}", STATION.replace("gw-air", &gateway))
+}
+
+#[test]
+fn a_series_that_comes_back_has_the_number_that_it_had() {
+    let names = names(10, 10);
+    assert_eq!(names.resolve("g1", "new-1", "pm10").unwrap_err().0, Reason::UnknownSource);
+    let edition = names.edition();
+    names.revise(registered(&[(Kind::Station, "new-1", &station("metrics = ['pm10', 'pm2_5']"))]));
+    assert_ne!(names.edition(), edition);
+    names.resolve("g1", AIR, "pm10").unwrap();
+    assert_eq!(names.resolve("g1", "new-1", "pm10").unwrap().dense, 1);
+    assert_eq!(names.resolve("g1", "new-1", "pm2_5").unwrap().dense, 2);
+    names.revise(registered(&[(Kind::Station, "new-1", &station("metrics = ['pm2_5']"))]));
+    assert_eq!(names.resolve("g1", "new-1", "pm10").unwrap_err().0, Reason::UnknownMetric);
+    assert_eq!(names.resolve("g1", "new-1", "pm2_5").unwrap().dense, 2, "the others are as they were");
+    names.revise(Arc::new(Catalogue::demo()));
+    assert_eq!(names.resolve("g1", "new-1", "pm2_5").unwrap_err().0, Reason::UnknownSource);
+    assert_eq!(names.series(2).unwrap().source().as_ref(), "new-1", "what is under way still has its name");
+    names.revise(registered(&[(Kind::Station, "new-1", &station("metrics = ['pm10', 'pm2_5']"))]));
+    assert_eq!(names.resolve("g1", "new-1", "pm10").unwrap().dense, 1);
+    assert_eq!(names.len(), 3);
+}
+
+#[test]
+fn what_is_said_of_one_source_holds_for_it_alone() {
+    let names = names(10, 10);
+    let window = format!(
+        "station = '{AIR}'\nmetrics = ['pm10']\nfrom = 2026-03-02T09:00:00+08:00\nto = 2026-03-02T10:00:00+08:00\nsource = 'plan'"
+    );
+    let station = station("metrics = ['pm10', 'pm2_5']\nunits = { pm10 = 'mg/m3' }");
+    names.revise(registered(&[(Kind::Station, "new-1", &station), (Kind::Calibration, "w-1", &window)]));
+    let at = |time: &str| time.parse::<Timestamp>().unwrap();
+    let known = names.resolve("g1", AIR, "pm10").unwrap();
+    let quality = |time: &str, sent| known.quality_at(at(time), sent);
+    assert_eq!(quality("2026-03-02T08:59:59.999+08:00", Quality::Good), Quality::Good);
+    assert_eq!(quality("2026-03-02T09:00:00+08:00", Quality::Good), Quality::Calibration);
+    assert_eq!(quality("2026-03-02T09:59:59.999+08:00", Quality::Good), Quality::Calibration);
+    assert_eq!(quality("2026-03-02T10:00:00+08:00", Quality::Good), Quality::Good);
+    assert_eq!(quality("2026-03-02T09:30:00+08:00", Quality::Fault), Quality::Fault, "a worse word stays");
+    assert!(names.resolve("g1", AIR, "pm2_5").unwrap().own.is_none());
+    let known = names.resolve("g1", "new-1", "pm10").unwrap();
+    assert_eq!(known.shift(&Unit::new("mg/m³")), Ok(3));
+    assert_eq!(known.shift(&Unit::new("µg/m³")), Ok(0));
+    assert_eq!(known.shift(&Unit::new("ppm")).unwrap_err().0, Reason::WrongUnit);
+    let other = names.resolve("g1", "new-1", "pm2_5").unwrap();
+    assert_eq!(other.shift(&Unit::new("mg/m³")).unwrap_err().0, Reason::WrongUnit);
 }

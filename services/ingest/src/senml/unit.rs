@@ -11,13 +11,12 @@
 //! | `m3/s` | m³/s | 1 |
 //! | `mm`, `cm`, `km` | m | 10^-3, 10^-2, 10^3 |
 //!
-//! Any other unit must be the metric's own. `dB` is not dB(A): it is not weighted.
+//! Any other unit must be the metric's own, or the one that the catalogue knows the source to send in. `dB` is not dB(A): it is not weighted.
 
-use yiwang_catalogue::Metric;
 use yiwang_model::Unit;
 
-use crate::admit::check_unit;
-use crate::names::Refused;
+use crate::decimal;
+use crate::names::{Known, Refused};
 
 /// (of SenML, of the city, to be multiplied by, to be divided by): one of the two is 1, so that one rounding is all.
 const UNITS: &[(&str, &str, f64, f64)] = &[
@@ -40,11 +39,10 @@ const UNITS: &[(&str, &str, f64, f64)] = &[
 ///
 /// # Errors
 /// The reason and the sentence with which to refuse a unit that cannot become the metric's.
-pub fn convert(metric: &Metric, unit: &str, value: f64) -> Result<f64, Refused> {
-    let known = UNITS.iter().find(|(senml, own, ..)| *senml == unit && *own == metric.unit.as_str());
-    if let Some((.., times, by)) = known {
+pub fn convert(known: &Known, unit: &str, value: f64) -> Result<f64, Refused> {
+    let row = UNITS.iter().find(|(senml, own, ..)| *senml == unit && *own == known.metric.unit.as_str());
+    if let Some((.., times, by)) = row {
         return Ok(value * times / by);
     }
-    check_unit(metric, &Unit::new(unit))?;
-    Ok(value)
+    Ok(decimal::shift(value, known.shift(&Unit::new(unit))?))
 }

@@ -90,7 +90,7 @@ pub(crate) async fn query(State(web): State<Web>, uri: Uri) -> Result<Json<Answe
     Ok(Json(Answer {
         source: series.source().to_string(),
         metric: series.metric().to_string(),
-        unit: web.parts().catalogue.metric(series.metric()).map(|metric| metric.unit.to_string()),
+        unit: web.catalogue().metric(series.metric()).map(|metric| metric.unit.to_string()),
         points: found.points,
         truncated: found.truncated,
         thinned: found.thinned,

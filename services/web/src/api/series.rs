@@ -79,7 +79,7 @@ fn token(text: &str) -> Result<Series, Error> {
 }
 
 fn described(web: &Web, series: &Series) -> SeriesOut {
-    let catalogue = &web.parts().catalogue;
+    let catalogue = web.catalogue();
     let names = Names(catalogue);
     SeriesOut {
         source: series.source().to_string(),

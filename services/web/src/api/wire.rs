@@ -49,6 +49,9 @@ pub(crate) struct Mistake {
     known: Option<Vec<String>>,
     /// The states that may follow.
     allowed: Option<Vec<String>>,
+    /// What is wrong with an entry of the registry: `key`, `found`, `wanted`, and where.
+    #[schema(value_type = Option<Vec<Object>>)]
+    faults: Option<Vec<Value>>,
 }
 
 /// What an order looks like; a test holds it to what is sent.

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use axum::extract::State;
+use axum::extract::{FromRef, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -14,10 +14,10 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{CLIENT_EVENTS, LiveEvent, Seat, Sent};
-use crate::Web;
 use crate::error::Error;
 use crate::params::Params;
 use crate::view::Names;
+use crate::{Console, Web};
 
 /// How old the counts of a tick may be: all clients share one look at the order store.
 const PULSE: Duration = Duration::from_millis(900);
@@ -25,12 +25,16 @@ const PULSE: Duration = Duration::from_millis(900);
 /// Anomalies and orders as they happen (`anomaly`, `order`), and a `tick` each second with city time and counts.
 #[utoipa::path(get, path = "/api/v1/live", tag = "live",
     responses((status = 200, description = "text/event-stream; come back with Last-Event-ID"), (status = 503)))]
-pub(crate) async fn live(State(web): State<Web>, uri: Uri, headers: HeaderMap) -> Result<Response, Error> {
+pub(crate) async fn live(
+    State(console): State<Console>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
     Params::read(&uri, &[])?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let seat = web.parts().live.sit(last)?;
+    let seat = Web::from_ref(&console).parts().live.sit(last)?;
     let (to, from) = mpsc::channel(CLIENT_EVENTS);
-    tokio::spawn(feed(web, seat, to));
+    tokio::spawn(feed(console, seat, to));
     let keep = KeepAlive::new().interval(Duration::from_secs(15));
     Ok(Sse::new(ReceiverStream::new(from)).keep_alive(keep).into_response())
 }
@@ -38,19 +42,22 @@ pub(crate) async fn live(State(web): State<Web>, uri: Uri, headers: HeaderMap) -
 type Outlet = mpsc::Sender<Result<Event, Infallible>>;
 
 /// Fills a client's queue until it leaves, is too slow, or the city closes.
-async fn feed(web: Web, mut seat: Seat, to: Outlet) {
+async fn feed(console: Console, mut seat: Seat, to: Outlet) {
     let live = seat.live.clone();
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         let event = if let Some(sent) = seat.missed.pop_front() {
-            Ok(told(&web, &live.run, &sent))
+            Ok(told(&Web::from_ref(&console), &live.run, &sent))
         } else {
             tokio::select! {
                 () = live.closed.cancelled() => return,
                 () = to.closed() => return,
-                came = seat.receiver.recv() => came.map(|sent| told(&web, &live.run, &sent)),
-                _ = ticks.tick() => Ok(Event::default().event("tick").data(web.pulse().tick(&web).await)),
+                came = seat.receiver.recv() => came.map(|sent| told(&Web::from_ref(&console), &live.run, &sent)),
+                _ = ticks.tick() => {
+                    let web = Web::from_ref(&console);
+                    Ok(Event::default().event("tick").data(web.pulse().tick(&web).await))
+                }
             }
         };
         match event.map(|event| to.try_send(Ok(event))) {
@@ -68,7 +75,7 @@ async fn feed(web: Web, mut seat: Seat, to: Outlet) {
 fn told(web: &Web, run: &str, (number, event): &Sent) -> Event {
     let (name, body) = match event.as_ref() {
         LiveEvent::Anomaly(anomaly) => {
-            let names = Names(&web.parts().catalogue);
+            let names = Names(web.catalogue());
             let mut body = serde_json::to_value(anomaly).unwrap_or_default();
             if let Value::Object(body) = &mut body {
                 body.insert("station_title".into(), json!(names.station(anomaly.series.source())));

@@ -71,7 +71,7 @@ impl Line {
 impl Chart {
     /// An empty chart of a metric over a span.
     pub(crate) fn of_metric(web: &Web, metric: &str, (from, to): (Timestamp, Timestamp)) -> Self {
-        let known = web.parts().catalogue.metric(metric);
+        let known = web.catalogue().metric(metric);
         Self {
             kind: "line",
             unit: known.map(|metric| metric.unit.to_string()).unwrap_or_default(),
@@ -129,7 +129,7 @@ impl Chart {
 
     /// Adds the planned curve of a series; whether it has one.
     pub(crate) fn add_plan(&mut self, web: &Web, series: &Series, label: &str) -> bool {
-        let Some(plan) = web.parts().catalogue.plan(series.source(), series.metric()) else { return false };
+        let Some(plan) = web.catalogue().plan(series.source(), series.metric()) else { return false };
         let inside = |at: Timestamp| self.from < at.millis() && at.millis() < self.to;
         let mut times: Vec<Timestamp> =
             plan.points.iter().map(|(at, _)| *at).filter(|at| inside(*at)).collect();
@@ -142,7 +142,7 @@ impl Chart {
 
     /// Adds the limits of a metric that hold at a moment, highest last, each value once.
     pub(crate) fn add_limits(&mut self, web: &Web, metric: &str, at: Timestamp, lang: Lang) {
-        let names = Names(&web.parts().catalogue);
+        let names = Names(web.catalogue());
         for limit in names.limits(metric, at) {
             if self.limits.len() < MAX_LIMITS && self.limits.iter().all(|seen| seen.value != limit.value) {
                 let label = format!("{} {}", lang.pick("限值", "limit"), lang.of(&limit.basis()));

@@ -126,8 +126,8 @@ async fn shown(
 ) -> Result<Html<String>, Error> {
     let now = (web.parts().city_now)();
     let (draft, anomaly) = (&order.draft, &order.draft.evidence.anomaly);
-    let names = Names(&web.parts().catalogue);
-    let known = web.parts().catalogue.metric(anomaly.series.metric());
+    let names = Names(web.catalogue());
+    let known = web.catalogue().metric(anomaly.series.metric());
     render(&OrderPage {
         line: OrderLine::new(web, lang, order, now),
         text: lang.of(&draft.text).to_owned(),
@@ -136,7 +136,7 @@ async fn shown(
         point: draft.place.point.map(|(longitude, latitude)| format!("{longitude:.4}°E, {latitude:.4}°N")),
         detector: lang.of(&names.detector(&anomaly.detector)).to_owned(),
         metric: lang.of(&names.metric(anomaly.series.metric())).to_owned(),
-        basis: lang.of(&web.parts().catalogue.basis(anomaly)).to_owned(),
+        basis: lang.of(&web.catalogue().basis(anomaly)).to_owned(),
         ended: anomaly.end.map(view::minute),
         anomaly_id: order.anomaly.map(|id| id.to_string()),
         chart: chart(web, lang, order, now).await?.json(),
@@ -179,9 +179,9 @@ async fn chart(web: &Web, lang: Lang, order: &WorkOrder, now: Option<Timestamp>)
     for series in evidence.series.iter().take(LINES) {
         let label = match evidence.series.len() {
             1 => w.readings.to_owned(),
-            _ => lang.of(&Names(&web.parts().catalogue).station(series.source())).to_owned(),
+            _ => lang.of(&Names(web.catalogue()).station(series.source())).to_owned(),
         };
-        let (period, _) = view::pace(&web.parts().catalogue, series);
+        let (period, _) = view::pace(web.catalogue(), series);
         chart.gap_ms = chart.gap_ms.max(period.times(4).0 / 1_000_000);
         chart.add(web, series, label, w).await?;
     }
@@ -195,7 +195,7 @@ async fn chart(web: &Web, lang: Lang, order: &WorkOrder, now: Option<Timestamp>)
 fn judge(chart: &mut Chart, web: &Web, order: &WorkOrder, lang: Lang) {
     let (evidence, w) = (&order.draft.evidence, Words::of(lang));
     let anomaly = &evidence.anomaly;
-    let limit = format!("{} {}", w.limit, lang.of(&web.parts().catalogue.basis(anomaly)));
+    let limit = format!("{} {}", w.limit, lang.of(&web.catalogue().basis(anomaly)));
     if chart.add_plan(web, &anomaly.series, w.plan) {
         if let (Some(behind), Some(plan)) = (anomaly.limit, chart.lines.last()) {
             let points = plan.points.iter().map(|(at, value)| (*at, (value - behind).max(0.0))).collect();

@@ -82,17 +82,17 @@ fn states(filter: &Filter, lang: Lang) -> Vec<Choice> {
 }
 
 fn departments(web: &Web, filter: &Filter, lang: Lang) -> Vec<Choice> {
-    let all = web.parts().catalogue.departments.values();
+    let all = web.catalogue().departments.values();
     all.map(|named| Choice::new(&named.key, lang.of(&named.title), filter.department.as_deref())).collect()
 }
 
 fn districts(web: &Web, filter: &Filter, lang: Lang) -> Vec<Choice> {
-    let all = web.parts().catalogue.districts.values();
+    let all = web.catalogue().districts.values();
     all.map(|named| Choice::new(&named.key, lang.of(&named.title), filter.district.as_deref())).collect()
 }
 
 fn categories(web: &Web, filter: &Filter, lang: Lang) -> Vec<Choice> {
-    let all = web.parts().catalogue.categories.values();
+    let all = web.catalogue().categories.values();
     all.map(|named| Choice::new(&named.key, lang.of(&named.title), filter.category.as_deref())).collect()
 }
 

@@ -96,7 +96,7 @@ fn states(counts: &Counts, lang: Lang) -> Vec<StateCount> {
 }
 
 fn departments(web: &Web, counts: &Counts, lang: Lang) -> Vec<DepartmentCount> {
-    let names = Names(&web.parts().catalogue);
+    let names = Names(web.catalogue());
     let mut rows: Vec<&(String, u64)> = counts.open_by_department.iter().collect();
     rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     let most = rows.first().map_or(1, |row| row.1.max(1));
@@ -139,7 +139,7 @@ async fn add(chart: &mut Chart, web: &Web, station: &Station, metric: &str, lang
 }
 
 fn panel(web: &Web, lang: Lang, metric: &str, note: String, chart: Chart) -> Option<Panel> {
-    let known = web.parts().catalogue.metric(metric)?;
+    let known = web.catalogue().metric(metric)?;
     Some(Panel {
         kind: words::metric_kind(lang, known.kind),
         title: lang.of(&known.title).to_owned(),
@@ -157,7 +157,7 @@ async fn project(
 ) -> Result<Option<Panel>, Error> {
     let metric = "project_percent";
     let slip = |station: &&Station| {
-        let plan = web.parts().catalogue.plan(&station.id, metric);
+        let plan = web.catalogue().plan(&station.id, metric);
         let last = known.get(&Series::new(station.id.clone(), metric).ok()?);
         plan.zip(last).map(|(plan, last)| plan.at(last.time) - last.value)
     };
@@ -168,7 +168,7 @@ async fn project(
     });
     let Some(station) = worst else { return Ok(None) };
     let Ok(series) = Series::new(station.id.clone(), metric) else { return Ok(None) };
-    let plan = web.parts().catalogue.plan(&station.id, metric).map(|plan| &plan.points);
+    let plan = web.catalogue().plan(&station.id, metric).map(|plan| &plan.points);
     let begin = plan.and_then(|points| points.first()).map_or(now - Span::DAY.times(365), |(at, _)| *at);
     let end = plan.and_then(|points| points.last()).map_or(now, |(at, _)| (*at).max(now));
     let mut chart = Chart::of_metric(web, metric, (begin, end));
@@ -188,7 +188,7 @@ async fn economy(
     now: Timestamp,
     known: &stations::Known,
 ) -> Result<Option<Panel>, Error> {
-    let catalogue = &web.parts().catalogue;
+    let catalogue = web.catalogue();
     let figures = ["industrial_value_added", "retail_sales", "fixed_asset_investment"].into_iter();
     let others = catalogue.metrics.values().filter(|metric| metric.kind == MetricKind::Economy);
     let mut found = figures.chain(others.map(|metric| &*metric.name)).filter_map(|metric| {

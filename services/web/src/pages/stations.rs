@@ -70,7 +70,7 @@ struct Stations {
 
 /// The newest readings of all named stations.
 pub(crate) async fn known_sources(web: &Web) -> Result<Known, Error> {
-    let sources: Vec<Arc<str>> = web.parts().catalogue.stations.keys().cloned().collect();
+    let sources: Vec<Arc<str>> = web.catalogue().stations.keys().cloned().collect();
     if sources.is_empty() {
         return Ok(Known::new());
     }
@@ -80,7 +80,7 @@ pub(crate) async fn known_sources(web: &Web) -> Result<Known, Error> {
 
 /// The named stations of a kind that measure a metric and have sent it; all of them while none has.
 pub(crate) fn of_kind<'a>(web: &'a Web, kind: StationKind, metric: &str, known: &Known) -> Vec<&'a Station> {
-    let stations = web.parts().catalogue.stations.values();
+    let stations = web.catalogue().stations.values();
     let fitting = stations
         .filter(|station| station.kind == kind && station.metrics.iter().any(|own| own.as_ref() == metric));
     let fitting: Vec<&Station> = fitting.collect();
@@ -95,8 +95,7 @@ pub(crate) fn of_kind<'a>(web: &'a Web, kind: StationKind, metric: &str, known: 
 pub(crate) async fn reporting(web: &Web, now: Option<Timestamp>) -> Result<Reporting, Error> {
     let known = known_sources(web).await?;
     let conditions: Vec<Condition> = web
-        .parts()
-        .catalogue
+        .catalogue()
         .stations
         .values()
         .map(|station| condition(web, station, &known, now))
@@ -114,7 +113,7 @@ fn condition(web: &Web, station: &Station, known: &Known, now: Option<Timestamp>
 
 fn of_series(web: &Web, series: &Series, last: Option<&Row>, now: Option<Timestamp>) -> Condition {
     let Some(last) = last else { return Condition::Never };
-    let (period, lateness) = view::pace(&web.parts().catalogue, series);
+    let (period, lateness) = view::pace(web.catalogue(), series);
     let age = now.map_or(Span::ZERO, |now| now - last.period_end.unwrap_or(last.time));
     Condition::of(age, period, lateness, last.quality)
 }
@@ -127,7 +126,7 @@ pub(crate) async fn page(State(web): State<Web>, lang: Lang, uri: Uri) -> Result
     let page = params.number("page", 1..=100_000)?.unwrap_or(1) as usize;
     let now = (web.parts().city_now)();
     let known = known_sources(&web).await?;
-    let all = web.parts().catalogue.stations.values();
+    let all = web.catalogue().stations.values();
     let chosen = all.filter(|station| district.is_none_or(|key| key == station.district.as_ref()));
     let chosen: Vec<(&Station, Condition)> = chosen
         .filter(|station| kind.is_none_or(|kind| kind == station.kind))
@@ -178,7 +177,7 @@ fn health(params: &Params) -> Result<Option<Condition>, Error> {
 
 /// The districts that have a station.
 fn districts(web: &Web, chosen: Option<&str>, lang: Lang) -> Vec<Choice> {
-    let catalogue = &web.parts().catalogue;
+    let catalogue = web.catalogue();
     let has_station = |key: &str| catalogue.stations.values().any(|station| station.district.as_ref() == key);
     let districts = catalogue.districts.values().filter(|district| has_station(&district.key));
     districts.map(|district| Choice::new(&district.key, lang.of(&district.title), chosen)).collect()
@@ -202,7 +201,7 @@ fn card(
     now: Option<Timestamp>,
     lang: Lang,
 ) -> Card {
-    let catalogue = &web.parts().catalogue;
+    let catalogue = web.catalogue();
     let gateway = catalogue.gateways.get(&station.gateway).map(|gateway| lang.of(&gateway.title).to_owned());
     Card {
         id: station.id.to_string(),
@@ -217,7 +216,7 @@ fn card(
 }
 
 fn line(web: &Web, series: &Series, last: Option<&Row>, now: Option<Timestamp>, lang: Lang) -> LastLine {
-    let catalogue = &web.parts().catalogue;
+    let catalogue = web.catalogue();
     let metric = catalogue.metric(series.metric());
     let (period, _) = view::pace(catalogue, series);
     let age = last.zip(now).map(|(last, now)| view::length(now - last.time, lang)).unwrap_or_default();

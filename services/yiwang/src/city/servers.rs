@@ -7,7 +7,6 @@ use anyhow::anyhow;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
-use yiwang_catalogue::Catalogue;
 use yiwang_ingest::Ingest;
 use yiwang_ingest::grpc::GrpcDoor;
 use yiwang_ingest::hj212::Passwords;
@@ -17,14 +16,6 @@ use crate::gate::Gate;
 
 /// How long a door that closes waits for those inside.
 const CLOSING: Duration = Duration::from_secs(2);
-
-/// What the door for loggers asks.
-pub struct Loggers {
-    /// Who they are, and in which units they send.
-    pub catalogue: Arc<Catalogue>,
-    /// Their passwords.
-    pub passwords: Arc<dyn Passwords>,
-}
 
 /// The open doors.
 pub struct Doors {
@@ -38,7 +29,7 @@ impl Doors {
         listeners: Listeners,
         ingest: &Arc<Ingest>,
         parts: yiwang_web::Parts,
-        loggers: Loggers,
+        passwords: Arc<dyn Passwords>,
         gate: Arc<Gate>,
         stop: CancellationToken,
     ) -> Self {
@@ -59,11 +50,9 @@ impl Doors {
         let writes = ingest.router();
         running.spawn(serve_http(http, parts, writes, stop.clone()));
         if let Some(hj212) = hj212 {
-            let Loggers { catalogue, passwords } = loggers;
             let options = yiwang_ingest::hj212::Options::default();
             let ingest = Arc::clone(ingest);
-            let door =
-                yiwang_ingest::hj212::serve(hj212, ingest, catalogue, passwords, options, stop.clone());
+            let door = yiwang_ingest::hj212::serve(hj212, ingest, passwords, options, stop.clone());
             running.spawn(async move {
                 door.await;
                 Ok(())

@@ -1,0 +1,189 @@
+//! What was registered by API: gateways, sources, loggers and calibrations that stand in no file of the city.
+//!
+//! They are one more file of the catalogue, [`FILE`], in the same words as the others and checked together with them; a
+//! program writes it. So the log's record of a catalogue has all that held, and there is one set of rules for both ways. An
+//! entry of a file is never changed here: who keeps files finds in them what holds.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use toml::{Table, Value};
+
+use crate::fault::Fault;
+use crate::source::{MARK, Source, split, split_one};
+use crate::{Catalogue, build};
+
+/// An entry: its keys and values, as in a catalogue's file.
+pub type Entry = Table;
+
+/// The name of the file. It sorts behind the files of people, so that of two equal names theirs is the first.
+pub const FILE: &str = "~registered";
+
+/// What can be registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A `[[gateway]]`.
+    Gateway,
+    /// A `[[station]]`: a source.
+    Station,
+    /// A `[[logger]]` of HJ 212, with its unit map.
+    Logger,
+    /// A `[[calibration]]`: a window in which values of a source are not to be judged.
+    Calibration,
+}
+
+impl Kind {
+    /// All of them, each behind those that it may refer to.
+    pub const ALL: [Self; 4] = [Self::Gateway, Self::Station, Self::Logger, Self::Calibration];
+
+    /// The entry's name in a catalogue.
+    #[must_use]
+    pub const fn entry(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Station => "station",
+            Self::Logger => "logger",
+            Self::Calibration => "calibration",
+        }
+    }
+
+    /// The key that names one.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Logger => "mn",
+            _ => "id",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.entry())
+    }
+}
+
+/// An entry's kind and name.
+type Name = (Kind, String);
+
+/// The entries that were registered, by kind and name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Registry(BTreeMap<Name, Table>);
+
+impl Registry {
+    /// Those of a catalogue's text; none where it has none that can be read.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let file = split_one("", text).into_iter().find(|file| file.name == FILE);
+        let document = file.and_then(|file| file.text.parse::<Table>().ok()).unwrap_or_default();
+        let mut registry = Self::default();
+        for kind in Kind::ALL {
+            let entries = document.get(kind.entry()).and_then(Value::as_array);
+            for entry in entries.into_iter().flatten().filter_map(Value::as_table) {
+                if let Some(id) = entry.get(kind.key()).and_then(Value::as_str) {
+                    registry.put(kind, id, entry.clone());
+                }
+            }
+        }
+        registry
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The keys of an entry.
+    #[must_use]
+    pub fn get(&self, kind: Kind, id: &str) -> Option<&Table> {
+        self.0.get(&(kind, id.to_owned()))
+    }
+
+    /// Registers an entry of this name, in place of the one before.
+    pub fn put(&mut self, kind: Kind, id: &str, mut entry: Table) {
+        entry.insert(kind.key().to_owned(), Value::String(id.to_owned()));
+        self.0.insert((kind, id.to_owned()), entry);
+    }
+
+    /// Takes an entry out; false when there is none of this name.
+    pub fn remove(&mut self, kind: Kind, id: &str) -> bool {
+        self.0.remove(&(kind, id.to_owned())).is_some()
+    }
+
+    /// The file: one entry after the other, and the line at which each begins.
+    fn file(&self) -> (String, Vec<(usize, &Name)>) {
+        let (mut text, mut lines) = (String::new(), Vec::new());
+        for (name, entry) in &self.0 {
+            lines.push((text.lines().count() + 1, name));
+            let one = Table::from_iter([(
+                name.0.entry().to_owned(),
+                Value::Array(vec![Value::Table(entry.clone())]),
+            )]);
+            text.push_str(&toml::to_string(&one).expect("keys are texts and values are values of TOML"));
+        }
+        (text, lines)
+    }
+}
+
+impl Catalogue {
+    /// What was registered by API.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The catalogue of the same files with these entries registered, and no others.
+    ///
+    /// # Errors
+    /// All faults.
+    pub fn with(&self, registry: &Registry) -> Result<Self, Vec<Fault>> {
+        let mut files = split_one("", self.text());
+        files.retain(|file| file.name != FILE);
+        let (text, _) = registry.file();
+        if let Some(at) = text.lines().position(|line| line.starts_with(MARK)) {
+            return Err(vec![forged(at + 1)]);
+        }
+        let mut files: Vec<(&str, &str)> =
+            files.iter().map(|Source { name, text, .. }| (name.as_str(), text.as_str())).collect();
+        if !registry.is_empty() {
+            files.push((FILE, &text));
+        }
+        build::build(&split(&files)?)
+    }
+
+    /// The catalogue with those entries that fit, and what is wrong with the others.
+    #[must_use]
+    pub fn with_what_fits(&self, mut registry: Registry) -> (Self, Vec<Fault>) {
+        let mut dropped = Vec::new();
+        loop {
+            let faults = match self.with(&registry) {
+                Ok(catalogue) => return (catalogue, dropped),
+                Err(faults) => faults,
+            };
+            let (_, lines) = registry.file();
+            let of = |fault: &Fault| {
+                let before = lines.partition_point(|(line, _)| *line <= fault.line);
+                (fault.file == FILE)
+                    .then(|| lines.get(before.checked_sub(1)?).map(|(_, name)| (*name).clone()))?
+            };
+            let faulty: Vec<Name> = faults.iter().filter_map(of).collect();
+            dropped.extend(faults);
+            if faulty.is_empty() {
+                return (self.clone(), dropped);
+            }
+            faulty.iter().for_each(|(kind, id)| {
+                registry.remove(*kind, id);
+            });
+        }
+    }
+}
+
+/// A text that would read as the beginning of another file.
+fn forged(line: usize) -> Fault {
+    let found = format!("a line that begins with {MARK:?}");
+    Fault { file: FILE.into(), line, key: "text".into(), found, wanted: "texts without such a line".into() }
+}
+
+#[cfg(test)]
+mod tests;

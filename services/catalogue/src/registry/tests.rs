@@ -1,0 +1,69 @@
+use super::*;
+
+fn entry(text: &str) -> Entry {
+    text.parse().unwrap()
+}
+
+fn two() -> Registry {
+    let mut registry = Registry::default();
+    registry.put(Kind::Gateway, "g-1", entry("zh = '网关'\nen = 'One'"));
+    let station = "zh = '站'\nen = 'Station'\nkind = 'air'\ndistrict = '510104'\ngateway = 'g-1'\nmetrics = ['pm10']\nunits = { pm10 = 'mg/m3' }\nowner = '环保局'";
+    registry.put(Kind::Station, "s-1", entry(station));
+    registry
+}
+
+#[test]
+fn what_is_registered_is_in_the_text_and_comes_back() {
+    let demo = Catalogue::demo();
+    let with = demo.with(&two()).unwrap();
+    let station = &with.stations["s-1"];
+    assert_eq!((station.owner.as_deref(), station.units["pm10"].1), (Some("环保局"), 3));
+    assert_eq!(with.registry(), &two());
+    let parsed = Catalogue::parse(&[("revision 7", with.text())]).unwrap();
+    assert_eq!((parsed.hash(), parsed.registry()), (with.hash(), &two()));
+    assert_eq!(
+        with.with(&Registry::default()).unwrap().hash(),
+        demo.hash(),
+        "without it the files are as before"
+    );
+    assert_ne!(with.hash(), demo.hash());
+}
+
+#[test]
+fn a_text_cannot_forge_a_file() {
+    let mut registry = two();
+    registry.put(
+        Kind::Gateway,
+        "g-2",
+        entry("zh = '网'\nen = \"\"\"a\n#: file limits.toml\n[[gateway]]\"\"\""),
+    );
+    let faults = Catalogue::demo().with(&registry).unwrap_err();
+    assert!(faults[0].to_string().contains("a line that begins with"), "{faults:?}");
+    let (with, dropped) = Catalogue::demo().with_what_fits(registry);
+    assert_eq!((with.registry(), dropped.len()), (&two(), 1), "and it takes nothing else along");
+}
+
+#[test]
+fn what_does_not_fit_is_left_out_and_told() {
+    let mut registry = two();
+    registry.put(Kind::Gateway, "g-bad", entry("zh = '网关'"));
+    registry.put(Kind::Logger, "88888880000001", entry("station = 'nowhere'\nunits = {}"));
+    let taken = Catalogue::demo().gateways.keys().next().unwrap().to_string();
+    registry.put(Kind::Gateway, &taken, entry("zh = '二'\nen = 'Again'"));
+    let (with, dropped) = Catalogue::demo().with_what_fits(registry);
+    assert_eq!(with.registry(), &two());
+    let said: Vec<String> = dropped.iter().map(ToString::to_string).collect();
+    for key in ["gateway.en", "logger.station", "gateway.id"] {
+        assert!(said.iter().any(|said| said.contains(key)), "{key}: {said:?}");
+    }
+    assert_ne!(&*with.gateways[taken.as_str()].title.en, "Again");
+}
+
+#[test]
+fn an_entry_that_others_need_takes_them_along() {
+    let mut registry = two();
+    registry.remove(Kind::Gateway, "g-1");
+    let (with, dropped) = Catalogue::demo().with_what_fits(registry);
+    assert!(with.registry().is_empty() && !dropped.is_empty());
+    assert_eq!(with.hash(), Catalogue::demo().hash());
+}

@@ -1,0 +1,45 @@
+//! The catalogue in force, as the console changes it: through the doors' [`Reviser`](yiwang_ingest::revise::Reviser).
+
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use yiwang_catalogue::Catalogue;
+use yiwang_ingest::Ingest;
+use yiwang_ingest::names::Names;
+use yiwang_ingest::revise::Error;
+use yiwang_web::registry::Change;
+use yiwang_web::{Refusal, Registrar, Who};
+
+/// Holds on to the names, which outlive the doors, and not to the doors, which must be able to close.
+pub struct CityRegistrar {
+    names: Arc<Names>,
+    ingest: Weak<Ingest>,
+}
+
+impl CityRegistrar {
+    /// Of these doors.
+    pub fn new(ingest: &Arc<Ingest>) -> Self {
+        Self { names: Arc::clone(&ingest.names), ingest: Arc::downgrade(ingest) }
+    }
+}
+
+#[async_trait]
+impl Registrar for CityRegistrar {
+    fn catalogue(&self) -> Arc<Catalogue> {
+        self.names.catalogue()
+    }
+
+    fn revision(&self) -> u32 {
+        self.ingest.upgrade().map_or(0, |ingest| ingest.reviser.revision())
+    }
+
+    async fn revise(&self, Who(who): &Who, seen: Option<u32>, change: Change) -> Result<u32, Refusal> {
+        let ingest =
+            self.ingest.upgrade().ok_or_else(|| Refusal::Unavailable("the city is stopping".into()))?;
+        ingest.reviser.revise(who, seen, change).await.map_err(|error| match error {
+            Error::Changed { wanted, found } => Refusal::Changed { wanted, found },
+            Error::Refused(refusal) => refusal,
+            other => Refusal::Unavailable(other.to_string()),
+        })
+    }
+}
