@@ -14,9 +14,11 @@ pub const NAMES: u8 = 4;
 pub const CLOCK: u8 = 5;
 /// Every catalogue that was in force; kept.
 pub const CATALOGUE: u8 = 6;
+/// Readings of sources that the catalogue does not have, until it has them.
+pub const QUARANTINE: u8 = 7;
 
 /// Name and whether it outlives retention, by topic number.
-pub const ALL: [(&str, bool); 7] = [
+pub const ALL: [(&str, bool); 8] = [
     ("readings", false),
     ("rejected", false),
     ("derived", false),
@@ -24,4 +26,5 @@ pub const ALL: [(&str, bool); 7] = [
     ("names", true),
     ("clock", true),
     ("catalogue", true),
+    ("quarantine", false),
 ];

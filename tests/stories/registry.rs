@@ -5,7 +5,7 @@ use yiwang_model::{Span, Timestamp};
 use yiwang_tests::city::City;
 use yiwang_tests::feed::this_minute;
 use yiwang_tests::gateway::{Gateway, pm2_5};
-use yiwang_tests::{http, orders};
+use yiwang_tests::{http, orders, wait};
 
 /// How often the city is killed as soon as it has answered.
 const ROUNDS: u32 = 5;
@@ -69,6 +69,35 @@ fn what_was_registered_outlives_a_kill() {
     for round in 0..ROUNDS {
         let source = format!("new-{round}");
         assert_eq!(opened(&city, &source), [begin], "{source} sends in mg/m³ and is judged in µg/m³");
+    }
+    city.stop().reconcile(false, &[]).must_balance();
+}
+
+/// Killed right after the answer, at the latest: while the readings of what was registered are let go.
+#[test]
+fn what_came_too_early_waits_in_quarantine() {
+    let begin = this_minute();
+    let mut city = City::story();
+    city.fed().config("quarantine_bytes = 1048576").start();
+    let mut gateway = Gateway::open(city.at().grpc, "story");
+    for round in 0..ROUNDS {
+        let reading = pm2_5(&format!("new-{round}"), begin, HIGH);
+        assert_eq!(gateway.rows(vec![reading]).unwrap().refused_total, 0, "it is taken");
+    }
+    city.kill().start();
+    assert_eq!(city.metric("yiwang_quarantine_readings"), f64::from(ROUNDS));
+    let unknown = city.json("/api/v1/registry/unknown");
+    assert_eq!(unknown["series"][0]["source"], "new-0", "{unknown}");
+    city.settle();
+    assert!(orders::all(&city).is_empty(), "nobody judges what nobody knows");
+    for round in 0..ROUNDS {
+        register(&city, &format!("new-{round}"), "");
+        city.kill().start();
+    }
+    wait::until("all were let go", || city.metric("yiwang_quarantine_readings") == 0.0);
+    city.settle();
+    for round in 0..ROUNDS {
+        assert_eq!(opened(&city, &format!("new-{round}")), [begin], "round {round}");
     }
     city.stop().reconcile(false, &[]).must_balance();
 }

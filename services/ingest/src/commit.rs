@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 use yiwang_log::{Append, Class, Log, Partition, TopicId};
 use yiwang_model::Timestamp;
 use yiwang_proto::block::Builder;
-use yiwang_proto::log::{ReadingsRecord, Rejected, SeriesName, readings_record::Kind};
+use yiwang_proto::log::{
+    QuarantineRecord, ReadingsRecord, Rejected, SeriesName, quarantine_record, readings_record::Kind,
+};
 use yiwang_proto::topics;
 
 use crate::admit::Admitted;
@@ -182,6 +184,8 @@ async fn append(
 /// Builds the records of a commit.
 struct Blocks {
     partitions: Vec<Builder>,
+    /// Of series that are in no partition.
+    quarantine: Builder,
     /// By dense number: whether the name is durable, or in the commit under way.
     named: Vec<bool>,
     fresh: Vec<u32>,
@@ -191,7 +195,8 @@ impl Blocks {
     fn new(parts: &Parts) -> Self {
         let partitions = parts.log.layout().topics[usize::from(topics::READINGS)].partitions;
         let named = vec![true; parts.names.len()];
-        Self { partitions: (0..partitions).map(|_| Builder::default()).collect(), named, fresh: Vec::new() }
+        let partitions = (0..partitions).map(|_| Builder::default()).collect();
+        Self { partitions, quarantine: Builder::default(), named, fresh: Vec::new() }
     }
 
     fn build(&mut self, parts: &Parts, group: &[Waiting]) -> Vec<Append> {
@@ -199,8 +204,14 @@ impl Blocks {
         let mut newest = Timestamp::MIN;
         for admitted in group.iter().flat_map(|waiting| &waiting.submission.rows) {
             self.name(admitted.dense);
+            let Some(builder) = self.partitions.get_mut(usize::from(admitted.partition)) else {
+                self.quarantine.push(admitted.dense, &admitted.row);
+                if self.quarantine.len() >= MAX_BLOCK_ROWS {
+                    records.push(quarantined(parts, &mut self.quarantine));
+                }
+                continue;
+            };
             newest = newest.max(admitted.row.time);
-            let builder = &mut self.partitions[usize::from(admitted.partition)];
             builder.push(admitted.dense, &admitted.row);
             if builder.len() >= MAX_BLOCK_ROWS {
                 records.push(block(admitted.partition, builder));
@@ -209,6 +220,9 @@ impl Blocks {
         for (partition, builder) in (0..).zip(&mut self.partitions).filter(|(_, builder)| !builder.is_empty())
         {
             records.push(block(partition, builder));
+        }
+        if !self.quarantine.is_empty() {
+            records.push(quarantined(parts, &mut self.quarantine));
         }
         if newest > Timestamp::MIN {
             parts.clock.admitted(newest);
@@ -234,9 +248,15 @@ impl Blocks {
     }
 }
 
-fn block(partition: u16, builder: &mut Builder) -> Append {
+pub(crate) fn block(partition: u16, builder: &mut Builder) -> Append {
     let record = ReadingsRecord { kind: Some(Kind::Block(builder.take())) };
     to(topics::READINGS, partition, &record)
+}
+
+fn quarantined(parts: &Parts, builder: &mut Builder) -> Append {
+    parts.counters.quarantined.add(builder.len() as u64);
+    let kind = quarantine_record::Kind::Block(builder.take());
+    to(topics::QUARANTINE, 0, &QuarantineRecord { kind: Some(kind) })
 }
 
 fn name_record(parts: &Parts, dense: u32) -> Option<Append> {

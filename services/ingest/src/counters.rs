@@ -29,6 +29,10 @@ impl Counter {
 pub struct Counters {
     /// Readings made durable.
     pub admitted: Counter,
+    /// Readings made durable in quarantine, because their source is not in the catalogue; they are among the admitted.
+    pub quarantined: Counter,
+    /// Readings that left the quarantine for the city.
+    pub released: Counter,
     /// Readings refused, by number of [`Reason`].
     pub refused_by_reason: [Counter; REASONS],
     /// Refused readings that the topic `rejected` had no room for.

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use yiwang_catalogue::Catalogue;
-use yiwang_log::Log;
+use yiwang_log::{Log, Offset};
 
 pub mod admit;
 mod budget;
@@ -25,6 +25,7 @@ pub mod hj212;
 pub mod influx;
 pub mod mqtt;
 pub mod names;
+pub mod quarantine;
 pub mod refuse;
 pub mod revise;
 pub mod senml;
@@ -41,6 +42,7 @@ use clock::{CityClock, ClockKind, wall_now};
 use commit::{Committer, Parts, committer};
 use counters::Counters;
 use names::{Limits, Names};
+use quarantine::{Keeper, Quarantine};
 use refuse::Refusals;
 use revise::Reviser;
 use tick::Ticker;
@@ -54,11 +56,19 @@ pub struct Options {
     pub limits: Limits,
     /// The most bytes that topic `rejected` may hold; beyond that refusals are only counted.
     pub max_rejected_bytes: u64,
+    /// The most bytes that topic `quarantine` may hold; beyond that sources that are not in the catalogue are refused. Whether
+    /// there is a quarantine at all is [`Limits::quarantined`].
+    pub quarantine_bytes: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { clock: None, limits: Limits::default(), max_rejected_bytes: 64 << 20 }
+        Self {
+            clock: None,
+            limits: Limits::default(),
+            max_rejected_bytes: 64 << 20,
+            quarantine_bytes: 64 << 20,
+        }
     }
 }
 
@@ -76,6 +86,8 @@ pub struct Ingest {
     pub stop: CancellationToken,
     /// Puts another catalogue in force.
     pub reviser: Reviser,
+    /// What is sent by sources that the catalogue does not have.
+    pub quarantine: Arc<Quarantine>,
     /// The number of the last tick before the first of this process.
     pub ticks_before: u64,
 }
@@ -120,6 +132,20 @@ impl Ingest {
         };
         ticker.tick(false).await?;
         let reviser = Reviser::new(Arc::clone(&log), Arc::clone(&names), wanted, in_the_log);
+        let quarantine = Arc::<Quarantine>::default();
+        let mut keeper = Keeper {
+            log: Arc::clone(&log),
+            names: Arc::clone(&names),
+            clock: Arc::clone(&clock),
+            counters: Arc::clone(&counters),
+            quarantine: Arc::clone(&quarantine),
+            max_bytes: options.quarantine_bytes,
+            next: Offset(0),
+        };
+        match keeper.look().await {
+            Ok(()) | Err(Error::Log(yiwang_log::Error::NoRoom { .. })) => {}
+            Err(error) => return Err(error),
+        }
         let parts = Parts {
             log,
             names: Arc::clone(&names),
@@ -130,8 +156,12 @@ impl Ingest {
         let (committer, committing) = committer(parts, stop.clone());
         let mut tasks = Tasks { running: JoinSet::new(), last_tick: CancellationToken::new() };
         tasks.running.spawn(committing);
+        tasks.running.spawn(keeper.run(stop.clone()));
         tasks.running.spawn(ticker.run(tasks.last_tick.clone()));
-        Ok((Arc::new(Self { committer, names, clock, counters, stop, reviser, ticks_before }), tasks))
+        Ok((
+            Arc::new(Self { committer, names, clock, counters, stop, reviser, quarantine, ticks_before }),
+            tasks,
+        ))
     }
 
     /// The addresses of HTTP that take readings in; whoever serves them sees to it that nobody comes in who may not write, and

@@ -23,11 +23,16 @@ pub struct Limits {
     pub series_per_gateway: usize,
     /// In all.
     pub series: usize,
+    /// Of sources that are not in the catalogue and whose readings are kept in quarantine; 0 refuses them.
+    pub quarantined: usize,
 }
+
+/// The partition of a series whose source is not in the catalogue: none of topic `readings`, but topic `quarantine`.
+pub const QUARANTINED: u16 = u16::MAX;
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { series_per_gateway: 200_000, series: 2_000_000 }
+        Self { series_per_gateway: 200_000, series: 2_000_000, quarantined: 0 }
     }
 }
 
@@ -38,7 +43,7 @@ pub struct Known {
     pub dense: u32,
     /// Its number in the log.
     pub id: SeriesId,
-    /// Its partition of topic `readings`.
+    /// Its partition of topic `readings`, or [`QUARANTINED`].
     pub partition: u16,
     /// What the catalogue says of its metric.
     pub metric: Arc<Metric>,
@@ -95,8 +100,6 @@ pub type Refused = (Reason, String);
 /// All series that were admitted.
 #[derive(Debug)]
 pub struct Names {
-    partitions: u16,
-    limits: Limits,
     /// How often the catalogue has changed.
     edition: AtomicU64,
     inner: RwLock<Inner>,
@@ -105,6 +108,12 @@ pub struct Names {
 #[derive(Debug)]
 struct Inner {
     catalogue: Arc<Catalogue>,
+    partitions: u16,
+    limits: Limits,
+    /// Series whose source is not in the catalogue.
+    quarantined: usize,
+    /// Whether the quarantine takes no more.
+    is_full: bool,
     /// The metrics of the catalogue, shared by all their series.
     metrics: BTreeMap<Arc<str>, Arc<Metric>>,
     /// By source; of one, a metric each, so that a look-up needs no new string.
@@ -119,8 +128,8 @@ impl Names {
     /// No series yet.
     #[must_use]
     pub fn new(catalogue: Arc<Catalogue>, partitions: u16, limits: Limits) -> Self {
-        let inner = RwLock::new(Inner::new(catalogue));
-        Self { partitions, limits, edition: AtomicU64::new(0), inner }
+        let inner = RwLock::new(Inner::new(catalogue, partitions, limits));
+        Self { edition: AtomicU64::new(0), inner }
     }
 
     /// The known series of this name; made known if the catalogue has it.
@@ -139,9 +148,15 @@ impl Names {
         self.insert(Some(gateway), series)
     }
 
-    /// Takes back a series that an earlier process had announced; one that the catalogue no longer has is left out.
+    /// Takes back a series that an earlier process had announced; one that the catalogue does not have gets its number and is
+    /// refused.
     pub fn restore(&self, series: Series) {
-        let _ = self.insert(None, series);
+        if self.insert(None, series.clone()).is_err() {
+            let mut inner = self.write();
+            if let Ok(None) = inner.number(&series) {
+                let _ = inner.announce(None, &series);
+            }
+        }
     }
 
     /// From now on this catalogue is in force at the doors. Series that it does not have are refused; their numbers are
@@ -150,6 +165,36 @@ impl Names {
         let mut inner = self.write();
         inner.revise(catalogue);
         self.edition.fetch_add(1, Ordering::Release);
+    }
+
+    /// Says whether the quarantine has room; without it sources that are not in the catalogue are refused.
+    pub fn fill_quarantine(&self, is_full: bool) {
+        if self.read().is_full == is_full {
+            return;
+        }
+        let mut inner = self.write();
+        inner.is_full = is_full;
+        let catalogue = Arc::clone(&inner.catalogue);
+        inner.revise(catalogue);
+        self.edition.fetch_add(1, Ordering::Release);
+    }
+
+    /// The series with this number in the log, if the catalogue in force has it.
+    #[must_use]
+    pub fn known(&self, id: SeriesId) -> Option<Known> {
+        let series = self.name(id)?;
+        if let Some(known) = self.read().find(series.source(), series.metric()) {
+            return (known.partition != QUARANTINED).then(|| known.clone());
+        }
+        self.read().catalogue.station(series.source())?;
+        self.insert(None, series).ok()
+    }
+
+    /// What the series with this number in the log is called.
+    #[must_use]
+    pub fn name(&self, id: SeriesId) -> Option<Series> {
+        let inner = self.read();
+        inner.series.get(*inner.by_id.get(&id)? as usize).cloned()
     }
 
     /// Differs from what it was before when the catalogue has changed.
@@ -183,17 +228,17 @@ impl Names {
     }
 
     fn insert(&self, gateway: Option<&str>, series: Series) -> Result<Known, Refused> {
-        let partition = series.partition(self.partitions);
         let mut inner = self.write();
         if let Some(known) = inner.find(series.source(), series.metric()) {
             return Ok(known.clone());
         }
-        let (metric, own) = inner.look_up(&series)?;
+        let Found { metric, own, partition } = inner.look_up(&series)?;
         let dense = match inner.number(&series)? {
             Some(dense) => dense,
-            None => inner.announce(gateway, &series, self.limits)?,
+            None => inner.announce(gateway, &series)?,
         };
         let known = Known { dense, id: series.id(), partition, metric, own };
+        inner.quarantined += usize::from(partition == QUARANTINED);
         inner.by_name.entry(Arc::clone(series.source())).or_default().push(known.clone());
         Ok(known)
     }
@@ -207,49 +252,81 @@ impl Names {
     }
 }
 
+/// What the catalogue says of a series.
+struct Found {
+    metric: Arc<Metric>,
+    own: Option<Arc<Own>>,
+    partition: u16,
+}
+
 impl Inner {
-    fn new(catalogue: Arc<Catalogue>) -> Self {
+    fn new(catalogue: Arc<Catalogue>, partitions: u16, limits: Limits) -> Self {
         let metrics = shared(&catalogue);
         let (by_name, by_id, brought) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { catalogue, metrics, by_name, series: Vec::new(), by_id, brought }
+        let series = Vec::new();
+        let (quarantined, is_full) = (0, false);
+        Self { catalogue, partitions, limits, quarantined, is_full, metrics, by_name, series, by_id, brought }
     }
 
     fn find(&self, source: &str, metric: &str) -> Option<&Known> {
         self.by_name.get(source)?.iter().find(|known| *known.metric.name == *metric)
     }
 
-    /// What the catalogue says of a series.
-    fn look_up(&self, series: &Series) -> Result<(Arc<Metric>, Option<Arc<Own>>), Refused> {
+    fn look_up(&self, series: &Series) -> Result<Found, Refused> {
         let (source, metric) = (series.source(), series.metric());
-        let station = self.catalogue.station(source).ok_or_else(|| {
-            let message = format!("source \"{source}\" is not in the catalogue: add a station of this id");
-            (Reason::UnknownSource, message)
-        })?;
-        let known = self
-            .metrics
-            .get(metric)
-            .ok_or_else(|| (Reason::UnknownMetric, format!("metric \"{metric}\" is not in the catalogue")))?;
+        let station = self.catalogue.station(source);
+        if station.is_none() {
+            self.may_be_quarantined(source)?;
+        }
+        let known =
+            self.metrics.get(metric).map(Arc::clone).ok_or_else(|| {
+                (Reason::UnknownMetric, format!("metric \"{metric}\" is not in the catalogue"))
+            })?;
+        let Some(station) = station else {
+            return Ok(Found { metric: known, own: None, partition: QUARANTINED });
+        };
         if station.metrics.iter().any(|own| own == metric) {
-            return Ok((Arc::clone(known), own(&self.catalogue, station, series)));
+            let own = own(&self.catalogue, station, series);
+            return Ok(Found { metric: known, own, partition: series.partition(self.partitions) });
         }
         let own = station.metrics.join(", ");
         Err((Reason::UnknownMetric, format!("source \"{source}\" has no metric \"{metric}\"; it has {own}")))
+    }
+
+    /// Refuses a source that is not in the catalogue, unless there is a quarantine with room for it.
+    fn may_be_quarantined(&self, source: &str) -> Result<(), Refused> {
+        let most = self.limits.quarantined;
+        let message = match most {
+            0 => format!("source \"{source}\" is not in the catalogue: add a station of this id"),
+            _ if self.is_full || self.quarantined >= most => {
+                format!(
+                    "source \"{source}\" is not in the catalogue, and the quarantine is full: add a station of this id"
+                )
+            }
+            _ => return Ok(()),
+        };
+        Err((Reason::UnknownSource, message))
     }
 
     fn revise(&mut self, catalogue: Arc<Catalogue>) {
         self.metrics = shared(&catalogue);
         self.catalogue = catalogue;
         let mut by_name = std::mem::take(&mut self.by_name);
+        let mut quarantined = 0;
+        // Those that are in quarantine already have their places there.
+        self.quarantined = 0;
         by_name.retain(|_, of_source| {
             of_source.retain_mut(|known| {
                 let found = self.series.get(known.dense as usize).map(|series| self.look_up(series));
-                let Some(Ok((metric, own))) = found else { return false };
-                (known.metric, known.own) = (metric, own);
+                let Some(Ok(Found { metric, own, partition })) = found else { return false };
+                (known.metric, known.own, known.partition) = (metric, own, partition);
+                quarantined += usize::from(partition == QUARANTINED);
                 true
             });
             !of_source.is_empty()
         });
         self.by_name = by_name;
+        self.quarantined = quarantined;
     }
 
     /// The number that this series has already.
@@ -265,15 +342,16 @@ impl Inner {
     }
 
     /// A new number for a series.
-    fn announce(&mut self, gateway: Option<&str>, series: &Series, limits: Limits) -> Result<u32, Refused> {
-        self.count(gateway, limits)?;
+    fn announce(&mut self, gateway: Option<&str>, series: &Series) -> Result<u32, Refused> {
+        self.count(gateway)?;
         let dense = u32::try_from(self.series.len()).unwrap_or(u32::MAX);
         self.by_id.insert(series.id(), dense);
         self.series.push(series.clone());
         Ok(dense)
     }
 
-    fn count(&mut self, gateway: Option<&str>, limits: Limits) -> Result<(), Refused> {
+    fn count(&mut self, gateway: Option<&str>) -> Result<(), Refused> {
+        let limits = self.limits;
         if self.series.len() >= limits.series {
             let message = format!("the city has {} series, the most that are allowed", limits.series);
             return Err((Reason::TooManySeries, message));

@@ -23,6 +23,7 @@ pub(crate) mod wire;
         orders::transition,
         series::list,
         query::query,
+        registry::unknown,
         registry::list,
         registry::one,
         registry::put,

@@ -141,6 +141,7 @@ pub fn router(parts: Parts, writes: Router) -> Router {
         .route("/api/v1/series", get(api::series::list))
         .route("/api/v1/query", get(api::query::query))
         .route("/api/v1/live", get(live::live))
+        .route("/api/v1/registry/unknown", get(api::registry::unknown))
         .route("/api/v1/registry/{kind}", get(api::registry::list))
         .route(
             "/api/v1/registry/{kind}/{*id}",

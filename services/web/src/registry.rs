@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde::Serialize;
+use utoipa::ToSchema;
 use yiwang_catalogue::registry::Kind;
 use yiwang_catalogue::{Catalogue, Fault};
 
@@ -17,6 +19,9 @@ pub trait Registrar: Send + Sync + 'static {
     /// The catalogue in force: names, units, limits and plans.
     fn catalogue(&self) -> Arc<Catalogue>;
 
+    /// The series that are sent and that nobody has registered, those that came first first.
+    fn unknown(&self) -> Vec<UnknownSeries>;
+
     /// Its revision.
     fn revision(&self) -> u32;
 
@@ -26,6 +31,23 @@ pub trait Registrar: Send + Sync + 'static {
     /// # Errors
     /// [`Refusal`]; then nothing has changed.
     async fn revise(&self, who: &Who, seen: Option<u32>, change: Change) -> Result<u32, Refusal>;
+}
+
+/// A series whose readings are kept until its source is registered.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct UnknownSeries {
+    /// What the source calls itself.
+    pub source: String,
+    /// A metric of the catalogue.
+    pub metric: String,
+    /// How many readings are kept.
+    pub readings: u64,
+    /// The earliest event time among them, RFC 3339.
+    pub first: String,
+    /// The latest.
+    pub last: String,
+    /// The value that came last, in the metric's unit.
+    pub value: f64,
 }
 
 /// Why the catalogue stays as it is.

@@ -14,7 +14,7 @@ use yiwang_orders::{
 use yiwang_series::{
     AsOf, Batch, Error as SeriesError, Latest, Mark, Range, Record, SeriesSink, SeriesStore, Stats,
 };
-use yiwang_web::registry::Change;
+use yiwang_web::registry::{Change, UnknownSeries};
 use yiwang_web::{Refusal, Registrar, Who};
 
 type Keyed = BTreeMap<(Timestamp, Option<Timestamp>), Row>;
@@ -257,6 +257,10 @@ impl MemoryCatalogue {
 impl Registrar for MemoryCatalogue {
     fn catalogue(&self) -> Arc<Catalogue> {
         Arc::clone(&held(&self.0).1)
+    }
+
+    fn unknown(&self) -> Vec<UnknownSeries> {
+        Vec::new()
     }
 
     fn revision(&self) -> u32 {

@@ -19,6 +19,7 @@ use yiwang_catalogue::Catalogue;
 use yiwang_ingest::Ingest;
 use yiwang_ingest::clock::{CityClock, ClockKind, wall_now};
 use yiwang_ingest::hj212::{AnyPassword, Passwords};
+use yiwang_ingest::names::Limits;
 use yiwang_stream::Stream;
 use yiwang_web::{Live, LiveEvent};
 
@@ -96,6 +97,11 @@ impl City {
         let options = yiwang_ingest::Options {
             clock: clock_wanted(config),
             max_rejected_bytes: config.rejected_bytes,
+            quarantine_bytes: config.quarantine_bytes,
+            limits: Limits {
+                quarantined: if config.quarantine_bytes > 0 { MAX_QUARANTINED } else { 0 },
+                ..Limits::default()
+            },
             ..yiwang_ingest::Options::default()
         };
         let (ingest, tasks) =
@@ -312,6 +318,9 @@ fn clock_wanted(config: &Config) -> Option<ClockKind> {
         None => None,
     }
 }
+
+/// How many series of sources that are not in the catalogue are kept, where they are kept at all.
+const MAX_QUARANTINED: usize = 10_000;
 
 /// How many events may wait for the console.
 const LIVE_EVENTS: usize = 1024;

@@ -80,6 +80,8 @@ pub struct Config {
     pub reserve_bytes: Option<u64>,
     /// The most bytes that topic `rejected` may hold.
     pub rejected_bytes: u64,
+    /// The most bytes of readings of unknown sources that are kept; 0 refuses them.
+    pub quarantine_bytes: u64,
     /// How long the series store keeps readings of sensors.
     pub readings_kept: Option<Span>,
     /// How long the series store keeps published figures.
@@ -110,6 +112,7 @@ impl Default for Config {
             log_max_age: Some(Duration::from_secs(7 * 86_400)),
             reserve_bytes: None,
             rejected_bytes: 64 << 20,
+            quarantine_bytes: 0,
             readings_kept: None,
             figures_kept: None,
             credentials: Vec::new(),

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use yiwang_ingest::clock::CityClock;
 use yiwang_ingest::counters::Counters;
 use yiwang_ingest::names::Names;
+use yiwang_ingest::quarantine::Quarantine;
 use yiwang_log::Log;
 use yiwang_series::SeriesStore;
 use yiwang_stream::Stream;
@@ -38,6 +39,7 @@ pub struct CityHealth {
     series: Arc<dyn SeriesStore>,
     counters: Arc<Counters>,
     names: Arc<Names>,
+    quarantine: Arc<Quarantine>,
     clock: Arc<CityClock>,
     progress: Arc<Progress>,
     elsewhere: Vec<Watched>,
@@ -60,6 +62,7 @@ impl CityHealth {
             series: Arc::clone(&rooms.series),
             counters: Arc::clone(&ingest.counters),
             names: Arc::clone(&ingest.names),
+            quarantine: Arc::clone(&ingest.quarantine),
             clock: Arc::clone(&ingest.clock),
             progress: Arc::clone(&stream.progress),
             elsewhere: rooms.elsewhere.iter().map(|store| store.watched()).collect(),
@@ -186,6 +189,18 @@ impl Health for CityHealth {
         let gauge = |name, help, value: u64| Sample::gauge(name, help, value as f64);
         let mut samples = vec![
             counter("yiwang_readings_admitted_total", "Readings made durable.", counters.admitted.get()),
+            counter(
+                "yiwang_readings_quarantined_total",
+                "Readings made durable in quarantine, because their source is not in the catalogue; among the admitted.",
+                counters.quarantined.get(),
+            ),
+            counter(
+                "yiwang_readings_released_total",
+                "Readings that left the quarantine, because their source was registered.",
+                counters.released.get(),
+            ),
+            gauge("yiwang_quarantine_series", "Series in quarantine.", self.quarantine.count().0),
+            gauge("yiwang_quarantine_readings", "Readings in quarantine.", self.quarantine.count().1),
             counter(
                 "yiwang_rejected_not_kept_total",
                 "Refused readings that topic rejected had no room for.",

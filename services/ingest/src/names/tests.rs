@@ -6,7 +6,7 @@ use super::*;
 const AIR: &str = "510104-air-1";
 
 fn names(series_per_gateway: usize, series: usize) -> Names {
-    Names::new(Arc::new(Catalogue::demo()), 4, Limits { series_per_gateway, series })
+    Names::new(Arc::new(Catalogue::demo()), 4, Limits { series_per_gateway, series, ..Limits::default() })
 }
 
 #[test]
@@ -74,10 +74,35 @@ fn numbers_come_back_in_the_order_of_the_log() {
 }
 
 #[test]
-fn a_series_that_left_the_catalogue_is_left_out() {
+fn a_series_that_left_the_catalogue_is_refused() {
     let names = names(10, 10);
     names.restore(Series::new("nowhere", "pm2_5").unwrap());
-    assert!(names.is_empty());
+    assert_eq!(names.resolve("g1", "nowhere", "pm2_5").unwrap_err().0, Reason::UnknownSource);
+    assert_eq!(names.resolve("g1", AIR, "pm2_5").unwrap().dense, 1);
+}
+
+#[test]
+fn the_quarantine_takes_so_many_series_and_no_more() {
+    let limits = Limits { quarantined: 2, ..Limits::default() };
+    let names = Names::new(Arc::new(Catalogue::demo()), 4, limits);
+    let in_quarantine = |source: &str| names.resolve("g1", source, "pm10").map(|known| known.partition);
+    assert_eq!(in_quarantine("new-1"), Ok(QUARANTINED));
+    assert_eq!(names.resolve("g1", "new-2", "moon").unwrap_err().0, Reason::UnknownMetric);
+    assert_eq!(in_quarantine("new-2"), Ok(QUARANTINED));
+    assert_eq!(in_quarantine("new-1"), Ok(QUARANTINED), "again");
+    let (reason, message) = in_quarantine("new-3").unwrap_err();
+    assert_eq!(reason, Reason::UnknownSource);
+    assert!(message.contains("the quarantine is full"), "{message}");
+    let id = Series::new("new-1", "pm10").unwrap().id();
+    assert!(names.known(id).is_none());
+    names.revise(registered(&[(Kind::Station, "new-1", &station("metrics = ['pm10']"))]));
+    assert_ne!(names.known(id).unwrap().partition, QUARANTINED);
+    assert_eq!(in_quarantine("new-3"), Ok(QUARANTINED), "one has left");
+    names.fill_quarantine(true);
+    assert_eq!(in_quarantine("new-2").unwrap_err().0, Reason::UnknownSource, "no room in the log");
+    assert!(names.resolve("g1", "new-1", "pm10").is_ok());
+    names.fill_quarantine(false);
+    assert_eq!(in_quarantine("new-2"), Ok(QUARANTINED));
 }
 
 /// The demo city with more registered.

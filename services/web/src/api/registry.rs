@@ -17,7 +17,7 @@ use yiwang_catalogue::{Catalogue, Gateway, Logger, Station};
 use super::wire::Mistake;
 use crate::error::{Error, excerpt};
 use crate::params::Params;
-use crate::registry::{Change, Refusal};
+use crate::registry::{Change, Refusal, UnknownSeries};
 use crate::{Web, Who};
 
 /// The most bytes of a body that registers many.
@@ -70,6 +70,21 @@ pub(crate) async fn list(
     let entries = ids.into_iter().filter_map(|id| shown(web.catalogue(), kind, id)).collect();
     let revision = web.revision();
     Ok(tagged(revision, Json(RegistryPage { revision, entries, next })))
+}
+
+/// What is sent by sources that nobody has registered, where the city keeps it in quarantine.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Unknown {
+    /// Those that came first first.
+    series: Vec<UnknownSeries>,
+}
+
+/// Series that are sent and that nobody has registered.
+#[utoipa::path(get, path = "/api/v1/registry/unknown", tag = "registry",
+    responses((status = 200, body = Unknown), (status = 400, body = Mistake)))]
+pub(crate) async fn unknown(State(web): State<Web>, uri: Uri) -> Result<Json<Unknown>, Error> {
+    Params::read(&uri, &[])?;
+    Ok(Json(Unknown { series: web.parts().catalogue.unknown() }))
 }
 
 /// What is known of one.

@@ -15,6 +15,7 @@ const GUARDED: &[(&str, &str)] = &[
     ("GET", "/api/v1/series"),
     ("GET", "/api/v1/query"),
     ("GET", "/api/v1/live"),
+    ("GET", "/api/v1/registry/unknown"),
     ("GET", "/api/v1/registry/gateways"),
     ("POST", "/api/v1/registry"),
     ("GET", "/api/v1/registry/gateways/g-1"),

@@ -6,20 +6,23 @@ use async_trait::async_trait;
 use yiwang_catalogue::Catalogue;
 use yiwang_ingest::Ingest;
 use yiwang_ingest::names::Names;
+use yiwang_ingest::quarantine::{Quarantine, Unknown};
 use yiwang_ingest::revise::Error;
-use yiwang_web::registry::Change;
+use yiwang_web::registry::{Change, UnknownSeries};
 use yiwang_web::{Refusal, Registrar, Who};
 
 /// Holds on to the names, which outlive the doors, and not to the doors, which must be able to close.
 pub struct CityRegistrar {
     names: Arc<Names>,
+    quarantine: Arc<Quarantine>,
     ingest: Weak<Ingest>,
 }
 
 impl CityRegistrar {
     /// Of these doors.
     pub fn new(ingest: &Arc<Ingest>) -> Self {
-        Self { names: Arc::clone(&ingest.names), ingest: Arc::downgrade(ingest) }
+        let (names, quarantine) = (Arc::clone(&ingest.names), Arc::clone(&ingest.quarantine));
+        Self { names, quarantine, ingest: Arc::downgrade(ingest) }
     }
 }
 
@@ -27,6 +30,18 @@ impl CityRegistrar {
 impl Registrar for CityRegistrar {
     fn catalogue(&self) -> Arc<Catalogue> {
         self.names.catalogue()
+    }
+
+    fn unknown(&self) -> Vec<UnknownSeries> {
+        let shown = |unknown: Unknown| UnknownSeries {
+            source: unknown.series.source().to_string(),
+            metric: unknown.series.metric().to_string(),
+            readings: unknown.readings,
+            first: unknown.first.to_string(),
+            last: unknown.last.to_string(),
+            value: unknown.value,
+        };
+        self.quarantine.unknown(&self.names).into_iter().map(shown).collect()
     }
 
     fn revision(&self) -> u32 {

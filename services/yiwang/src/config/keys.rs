@@ -150,6 +150,13 @@ pub(super) const KEYS: &[Key] = &[
         number
     ),
     key!(
+        quarantine_bytes,
+        "The most bytes of readings whose source is not in the catalogue that are kept until somebody registers it. Default: 0, which refuses them.",
+        "a number of bytes",
+        parsed,
+        number
+    ),
+    key!(
         readings_kept,
         "How long the series store keeps readings of sensors, from their event time. Default: for ever (\"none\"). 400d keeps a year to compare with.",
         KEPT,

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use prost::Message as _;
 use yiwang_log::{Extent, Log, Offset, Position, Stored};
 use yiwang_model::{Anomaly, AnomalyId, Row, Series, SeriesId, Timestamp, Vintage};
-use yiwang_proto::log::{CatalogueRevision, Derived, ReadingsRecord, SeriesName, readings_record::Kind};
+use yiwang_proto::log::{
+    CatalogueRevision, Derived, QuarantineRecord, ReadingsRecord, SeriesName, quarantine_record,
+    readings_record::Kind,
+};
 use yiwang_proto::topics;
 use yiwang_series::Mark;
 
@@ -43,6 +46,8 @@ pub struct LogBook {
     pub names: BTreeMap<SeriesId, Series>,
     /// By key, in log order; mostly one.
     pub readings: BTreeMap<Key, Vec<Said>>,
+    /// Values of keys that are or were in quarantine.
+    quarantine: BTreeMap<Key, Vec<u64>>,
     /// Episodes, as of the last step.
     pub found: BTreeMap<AnomalyId, Anomaly>,
     /// Records that retention dropped.
@@ -75,6 +80,7 @@ impl LogBook {
         self.records += 1;
         match stored.partition.topic.0 {
             topics::READINGS => self.readings(stored),
+            topics::QUARANTINE => self.quarantined(stored),
             topics::DERIVED => self.derived(stored),
             topics::NAMES => self.name(stored),
             _ => Ok(()),
@@ -87,6 +93,17 @@ impl LogBook {
             let (partition, offset) = (stored.partition.index, stored.offset.0);
             let said = Said { partition, offset, bits: row.value.to_bits() };
             self.readings.entry(key(&row)).or_default().push(said);
+        }
+        Ok(())
+    }
+
+    fn quarantined(&mut self, stored: Stored) -> anyhow::Result<()> {
+        let Some(quarantine_record::Kind::Block(block)) = QuarantineRecord::decode(stored.payload)?.kind
+        else {
+            return Ok(());
+        };
+        for (_, row) in block.rows()? {
+            self.quarantine.entry(key(&row)).or_default().push(row.value.to_bits());
         }
         Ok(())
     }
@@ -106,9 +123,10 @@ impl LogBook {
         Ok(())
     }
 
-    /// Whether it has this value of this key.
+    /// Whether it has this value of this key, be it in quarantine.
     pub fn has(&self, (key, bits): &(Key, u64)) -> bool {
         self.readings.get(key).is_some_and(|said| said.iter().any(|said| said.bits == *bits))
+            || self.quarantine.get(key).is_some_and(|held| held.contains(bits))
     }
 
     /// A key in words.

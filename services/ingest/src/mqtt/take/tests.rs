@@ -54,7 +54,7 @@ async fn each_refusal_has_its_code_and_is_recorded() {
 
 #[tokio::test]
 async fn too_many_series_are_a_matter_of_quota() {
-    let limits = Limits { series_per_gateway: 1, series: 10 };
+    let limits = Limits { series_per_gateway: 1, series: 10, ..Limits::default() };
     let payload = format!("[{},{}]", reading("pm2_5", "1"), reading("pm10", "1"));
     let (submission, verdict) = taken_within(limits, TOPIC, &payload).await;
     assert_eq!(verdict.unwrap().code, PubackReasonCode::QuotaExceeded);

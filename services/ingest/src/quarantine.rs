@@ -1,0 +1,257 @@
+//! Quarantine: what sources send that nobody has registered.
+//!
+//! Where a city wants it, the readings of a source that is not in the catalogue are not refused but made durable in topic
+//! `quarantine`, and acknowledged: not judged, not in any store, listed for whoever may register the source. When it is
+//! registered, its readings go on to topic `readings`, in one commit with a record that says so: a city that is killed in
+//! between releases them once. The metric must be one of the catalogue's, so that value and unit have been checked.
+//!
+//! Bounded: [`Limits::quarantined`](crate::names::Limits) series, and [`Options::quarantine_bytes`](crate::Options::quarantine_bytes) in the log; beyond either, sources
+//! that are not in the catalogue are refused. What nobody registers goes with the log's retention.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use prost::Message;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use yiwang_log::{Append, Class, Extent, Log, Offset, Partition, Position, TopicId};
+use yiwang_model::{Series, SeriesId, Timestamp};
+use yiwang_proto::block::Builder;
+use yiwang_proto::log::{Block, QuarantineRecord, Released, quarantine_record::Kind};
+use yiwang_proto::topics;
+
+use crate::Error;
+use crate::clock::CityClock;
+use crate::commit::{block, to};
+use crate::counters::Counters;
+use crate::names::Names;
+
+/// How often it is looked whether something came or may go.
+const EVERY: Duration = Duration::from_millis(250);
+/// The most that is read at once, in bytes.
+const READ_BYTES: usize = 4 << 20;
+const PARTITION: Partition = Partition { topic: TopicId(topics::QUARANTINE), index: 0 };
+
+/// A series that nobody has registered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unknown {
+    /// What it calls itself.
+    pub series: Series,
+    /// How many of its readings are kept.
+    pub readings: u64,
+    /// The earliest event time among them.
+    pub first: Timestamp,
+    /// The latest.
+    pub last: Timestamp,
+    /// The value that came last, in the metric's unit.
+    pub value: f64,
+}
+
+/// What is in quarantine now.
+#[derive(Debug, Default)]
+pub struct Quarantine(Mutex<BTreeMap<SeriesId, Held>>);
+
+/// What is kept of a series.
+#[derive(Debug)]
+struct Held {
+    first: Timestamp,
+    last: Timestamp,
+    value: f64,
+    /// The records that have readings of it, and how many.
+    records: BTreeMap<u64, u64>,
+}
+
+impl Quarantine {
+    /// The series that nobody has registered, those that came first first.
+    #[must_use]
+    pub fn unknown(&self, names: &Names) -> Vec<Unknown> {
+        let held = self.held();
+        let unknown = |(id, held): (&SeriesId, &Held)| {
+            let (readings, series) = (held.records.values().sum(), names.name(*id)?);
+            Some(Unknown { series, readings, first: held.first, last: held.last, value: held.value })
+        };
+        let mut all: Vec<Unknown> = held.iter().filter_map(unknown).collect();
+        all.sort_by(|a, b| (a.first, &a.series).cmp(&(b.first, &b.series)));
+        all
+    }
+
+    /// How many series and readings there are.
+    #[must_use]
+    pub fn count(&self) -> (u64, u64) {
+        let held = self.held();
+        (held.len() as u64, held.values().flat_map(|held| held.records.values()).sum())
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<SeriesId, Held>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the readings of a record in.
+    fn put(&self, offset: u64, block: &Block) -> Result<(), Error> {
+        let mut all = self.held();
+        for (_, row) in block.rows().map_err(|_| Error::Unreadable("quarantine"))? {
+            let fresh =
+                || Held { first: row.time, last: row.time, value: row.value, records: BTreeMap::new() };
+            let held = all.entry(row.series).or_insert_with(fresh);
+            held.first = held.first.min(row.time);
+            held.last = held.last.max(row.time);
+            held.value = row.value;
+            *held.records.entry(offset).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// These series have left this record.
+    fn take(&self, released: &Released) {
+        let mut all = self.held();
+        for id in released.series.iter().copied().map(SeriesId) {
+            let Some(held) = all.get_mut(&id) else { continue };
+            held.records.remove(&released.offset);
+            if held.records.is_empty() {
+                all.remove(&id);
+            }
+        }
+    }
+
+    /// What retention has dropped is not kept any more.
+    fn forget_before(&self, start: u64) {
+        self.held().retain(|_, held| {
+            held.records = held.records.split_off(&start);
+            !held.records.is_empty()
+        });
+    }
+
+    /// The first record that has readings of series that are known now, and those series.
+    fn due(&self, names: &Names) -> Option<(u64, Vec<SeriesId>)> {
+        let held = self.held();
+        let known: Vec<(&SeriesId, &Held)> =
+            held.iter().filter(|(id, _)| names.known(**id).is_some()).collect();
+        let first = known.iter().filter_map(|(_, held)| held.records.keys().next()).min()?;
+        let there = known.iter().filter(|(_, held)| held.records.contains_key(first));
+        Some((*first, there.map(|(id, _)| **id).collect()))
+    }
+}
+
+/// Keeps the quarantine.
+pub(crate) struct Keeper {
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) names: Arc<Names>,
+    pub(crate) clock: Arc<CityClock>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) quarantine: Arc<Quarantine>,
+    /// The most bytes that the topic may hold.
+    pub(crate) max_bytes: u64,
+    /// What was read of the topic.
+    pub(crate) next: Offset,
+}
+
+impl Keeper {
+    /// Looks again and again, until the city stops.
+    ///
+    /// # Errors
+    /// When the log has failed.
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<(), yiwang_log::Error> {
+        let mut beats = tokio::time::interval(EVERY);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                _ = beats.tick() => {}
+            }
+            match self.look().await {
+                Ok(()) | Err(Error::Log(yiwang_log::Error::NoRoom { .. })) => {}
+                Err(Error::Log(error)) => return Err(error),
+                Err(error) => tracing::error!(%error, "the quarantine cannot be read"),
+            }
+        }
+    }
+
+    /// Reads what came, and lets go what is known now.
+    pub(crate) async fn look(&mut self) -> Result<(), Error> {
+        if let Some(extent) = self.extent() {
+            self.read(extent).await?;
+            self.names.fill_quarantine(extent.bytes > self.max_bytes);
+        }
+        while let Some((offset, series)) = self.quarantine.due(&self.names) {
+            self.release(offset, series).await?;
+        }
+        Ok(())
+    }
+
+    fn extent(&self) -> Option<Extent> {
+        self.log.extents().into_iter().find(|extent| extent.partition == PARTITION)
+    }
+
+    async fn read(&mut self, extent: Extent) -> Result<(), Error> {
+        self.quarantine.forget_before(extent.start.0);
+        self.next = self.next.max(extent.start);
+        while self.next < extent.end {
+            let read =
+                self.log.read(&[Position { partition: PARTITION, next: self.next }], READ_BYTES).await?;
+            if read.is_empty() {
+                return Ok(());
+            }
+            for stored in read {
+                self.next = Offset(stored.offset.0 + 1);
+                match record(stored.payload)? {
+                    Some(Kind::Block(block)) => self.quarantine.put(stored.offset.0, &block)?,
+                    Some(Kind::Released(released)) => self.quarantine.take(&released),
+                    None => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the readings of these series that stand in one record on to the city.
+    async fn release(&self, offset: u64, series: Vec<SeriesId>) -> Result<(), Error> {
+        let released = Released { offset, series: series.iter().map(|id| id.0).collect() };
+        let mut read = self.log.read(&[Position { partition: PARTITION, next: Offset(offset) }], 1).await?;
+        let stored = read.drain(..).find(|stored| stored.offset.0 == offset);
+        let Some(Kind::Block(block)) = stored.map(|stored| record(stored.payload)).transpose()?.flatten()
+        else {
+            // Retention was faster.
+            self.quarantine.take(&released);
+            return Ok(());
+        };
+        let (mut records, rows) = self.blocks(&block, &series)?;
+        records.push(to(
+            topics::QUARANTINE,
+            0,
+            &QuarantineRecord { kind: Some(Kind::Released(released.clone())) },
+        ));
+        self.log.append(Class::Intake, records).await?;
+        self.quarantine.take(&released);
+        self.counters.released.add(rows);
+        Ok(())
+    }
+
+    /// The blocks for the city, and how many readings they have.
+    fn blocks(&self, from: &Block, series: &[SeriesId]) -> Result<(Vec<Append>, u64), Error> {
+        let mut partitions: BTreeMap<u16, Builder> = BTreeMap::new();
+        let (mut rows, mut newest) = (0, Timestamp::MIN);
+        let series: HashSet<SeriesId> = series.iter().copied().collect();
+        for (_, mut row) in from.rows().map_err(|_| Error::Unreadable("quarantine"))? {
+            let Some(known) = series.contains(&row.series).then(|| self.names.known(row.series)).flatten()
+            else {
+                continue;
+            };
+            row.quality = known.quality_at(row.time, row.quality);
+            newest = newest.max(row.time);
+            rows += 1;
+            partitions.entry(known.partition).or_default().push(known.dense, &row);
+        }
+        if rows > 0 {
+            self.clock.admitted(newest);
+        }
+        Ok((partitions.iter_mut().map(|(partition, builder)| block(*partition, builder)).collect(), rows))
+    }
+}
+
+fn record(payload: bytes::Bytes) -> Result<Option<Kind>, Error> {
+    Ok(QuarantineRecord::decode(payload).map_err(|_| Error::Unreadable("quarantine"))?.kind)
+}
+
+#[cfg(test)]
+mod tests;
