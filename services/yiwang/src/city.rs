@@ -102,7 +102,6 @@ impl City {
                 quarantined: if config.quarantine_bytes > 0 { MAX_QUARANTINED } else { 0 },
                 ..Limits::default()
             },
-            ..yiwang_ingest::Options::default()
         };
         let (ingest, tasks) =
             Ingest::start(Arc::clone(&rooms.log), catalogue, &options, stop.clone()).await?;

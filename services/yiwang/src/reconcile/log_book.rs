@@ -47,7 +47,7 @@ pub struct LogBook {
     /// By key, in log order; mostly one.
     pub readings: BTreeMap<Key, Vec<Said>>,
     /// Values of keys that are or were in quarantine.
-    quarantine: BTreeMap<Key, Vec<u64>>,
+    pub quarantine: BTreeMap<Key, Vec<u64>>,
     /// Episodes, as of the last step.
     pub found: BTreeMap<AnomalyId, Anomaly>,
     /// Records that retention dropped.
