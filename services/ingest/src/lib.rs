@@ -1,6 +1,6 @@
 //! The doors: readings come in, and are acknowledged when, and only when, they are durable.
 //!
-//! [`grpc`], [`mqtt`] and [`hj212`] decode what comes, [`admit`] decides, [`commit`] makes it durable. Hand-off 1 of a
+//! [`grpc`], [`mqtt`], [`broker`] and [`hj212`] decode what comes, [`admit`] decides, [`commit`] makes it durable. Hand-off 1 of a
 //! reading's journey lies in [`commit::Receipt`]: no door answers before it resolves. [`tick`] cuts the log into epochs.
 
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use yiwang_catalogue::Catalogue;
 use yiwang_log::Log;
 
 pub mod admit;
+pub mod broker;
 mod budget;
 mod clients;
 pub mod clock;
@@ -19,6 +20,7 @@ pub mod columns;
 pub mod commit;
 pub mod counters;
 mod decimal;
+mod flow;
 pub mod gate;
 pub mod grpc;
 pub mod hj212;
@@ -28,6 +30,7 @@ pub mod names;
 pub mod refuse;
 pub mod revise;
 pub mod senml;
+pub mod seq;
 pub mod start;
 pub mod tick;
 
@@ -43,6 +46,7 @@ use counters::Counters;
 use names::{Limits, Names};
 use refuse::Refusals;
 use revise::Reviser;
+use seq::Seqs;
 use tick::Ticker;
 
 /// How the doors are set.
@@ -72,6 +76,8 @@ pub struct Ingest {
     pub clock: Arc<CityClock>,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// The running numbers of gateways.
+    pub seqs: Arc<Seqs>,
     /// Cancelled when the doors are to close.
     pub stop: CancellationToken,
     /// Puts another catalogue in force.
@@ -131,7 +137,9 @@ impl Ingest {
         let mut tasks = Tasks { running: JoinSet::new(), last_tick: CancellationToken::new() };
         tasks.running.spawn(committing);
         tasks.running.spawn(ticker.run(tasks.last_tick.clone()));
-        Ok((Arc::new(Self { committer, names, clock, counters, stop, reviser, ticks_before }), tasks))
+        let seqs = Arc::default();
+        let shared = Self { committer, names, clock, counters, seqs, stop, reviser, ticks_before };
+        Ok((Arc::new(shared), tasks))
     }
 
     /// The addresses of HTTP that take readings in; whoever serves them sees to it that nobody comes in who may not write, and
