@@ -140,6 +140,52 @@ def bench_mqtt_one(folder):
     return throughput(folder, "mqtt", 10, "--series", "100", "--rate", "0", "--batch", "1", "--inflight", "1")
 
 
+def cpu_of(pid):
+    """Seconds of CPU of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def bench_broker(folder):
+    """Through a Mosquitto that keeps nothing on disk and holds back nobody: one reading a message, QoS 1 on both sides."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = Path(folder)
+    broker = folder / "mosquitto.conf"
+    broker.write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 0\nlog_dest none\n"
+    )
+    config = folder / "yiwang.toml"
+    config.write_text(f'[[broker]]\nname = "main"\naddress = "127.0.0.1:{port}"\nversion = "3.1.1"\n')
+    program = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin")
+    if not program:
+        return {"mosquitto is not there": 0}
+    mosquitto = subprocess.Popen([program, "-c", broker], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    city = City(folder, f"--config={config}")
+    while not city.metrics().get("yiwang_broker_connected"):
+        time.sleep(0.01)
+    city.doors["mqtt"] = f"127.0.0.1:{port}"
+    before = city.cpu(), cpu_of(mosquitto.pid)
+    began = time.monotonic()
+    said = load(city, "mqtt", 10, "--series", "10000", "--rate", "0", "--batch", "1", "--connections", "8")
+    metrics = city.until_judged(said["acked"])
+    wall = time.monotonic() - began
+    ours, theirs = city.cpu() - before[0], cpu_of(mosquitto.pid) - before[1]
+    city.stop()
+    mosquitto.kill()
+    mosquitto.wait()
+    taken = metrics["yiwang_broker_messages_total"]
+    return {
+        "messages": taken,
+        "per second": taken / wall,
+        "city CPU µs a message": ours / taken * 1e6,
+        "Mosquitto CPU µs a message": theirs / taken * 1e6,
+        "city / Mosquitto": ours / theirs,
+        "redelivered": metrics["yiwang_broker_redelivered_total"],
+    }
+
+
 def bench_series(folder):
     return throughput(folder, "grpc", 10, "--series", "100000", "--rate", "100000")
 
@@ -225,6 +271,7 @@ BENCHES = {
     "line protocol by POST /write, 5,000 points a body, 4 connections": bench_influx,
     "MQTT QoS 1, one reading a message, 8 connections": bench_mqtt,
     "MQTT QoS 1, one client, one message in flight": bench_mqtt_one,
+    "through Mosquitto, QoS 1, one reading a message, 8 senders": bench_broker,
     "from acknowledgement to order, at 50,000 readings/s": bench_order,
     "restart with 1 M readings not judged or stored": bench_restart,
     "100,000 series": bench_series,

@@ -8,6 +8,7 @@ as_root() { if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null; t
 
 missing=()
 command -v mosquitto_pub >/dev/null || missing+=(mosquitto-clients)
+PATH=$PATH:/usr/sbin command -v mosquitto >/dev/null || missing+=(mosquitto)
 command -v victoria-metrics >/dev/null || missing+=(victoria-metrics)
 command -v strace >/dev/null || missing+=(strace)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
@@ -15,6 +16,8 @@ if [ ${#missing[@]} -gt 0 ]; then
     export DEBIAN_FRONTEND=noninteractive
     { as_root apt-get update -qq && as_root apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >/dev/null 2>&1 ||
         echo "install: cannot have ${missing[*]}: no network, or no right to install; their stories will be skipped"
+    # Debian starts the broker with the machine, on the city's own port.
+    case " ${missing[*]} " in *" mosquitto "*) as_root systemctl disable --now mosquitto >/dev/null 2>&1 ;; esac
 fi
 
 wanted=$(cksum <requirements.txt)

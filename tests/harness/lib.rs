@@ -5,7 +5,7 @@
 //! - [`sim`] runs `sensors-sim` beside it, [`gateway`] and [`mqtt`] are small clients for what the simulator never does.
 //! - [`orders`] asks a city for its orders and makes episodes that can be compared, [`books`] runs `yiwang reconcile`.
 //! - [`tmpfs`] mounts a small disk, to be filled.
-//! - [`victoria`] runs a foreign series store.
+//! - [`victoria`] runs a foreign series store, [`mosquitto`] a foreign broker.
 //! - [`wait`] waits for conditions. Nothing here waits for a duration, and nothing asserts one.
 //!
 //! Every city listens on a loopback address of its own, so that it can come back to the same ports after a kill.
@@ -17,6 +17,7 @@ pub mod city;
 pub mod feed;
 pub mod gateway;
 pub mod http;
+pub mod mosquitto;
 pub mod mqtt;
 pub mod orders;
 pub mod programs;

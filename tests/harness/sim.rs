@@ -1,5 +1,6 @@
 //! `sensors-sim` beside a city.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -22,6 +23,8 @@ pub enum Door {
     Influx,
     /// HJ 212 alone, for load.
     Hj212,
+    /// MQTT, through a broker elsewhere.
+    Broker(SocketAddr),
 }
 
 /// A simulator that runs; killed when dropped.
@@ -94,6 +97,9 @@ fn add_doors(command: &mut Command, city: &City, door: Door) {
     }
     if matches!(door, Door::Mqtt | Door::Both) {
         command.arg("--mqtt").arg(at.mqtt.to_string());
+    }
+    if let Door::Broker(broker) = door {
+        command.arg("--mqtt").arg(broker.to_string());
     }
     if door == Door::Influx {
         command.arg("--influx").arg(at.http.to_string());

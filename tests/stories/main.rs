@@ -7,6 +7,7 @@
 mod bad_input;
 mod bad_start;
 mod beijing;
+mod broker;
 mod catalogue_change;
 mod credentials;
 mod disk_full;

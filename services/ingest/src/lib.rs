@@ -1,6 +1,6 @@
 //! The doors: readings come in, and are acknowledged when, and only when, they are durable.
 //!
-//! [`grpc`], [`mqtt`] and [`hj212`] decode what comes, [`admit`] decides, [`commit`] makes it durable. Hand-off 1 of a
+//! [`grpc`], [`mqtt`], [`broker`] and [`hj212`] decode what comes, [`admit`] decides, [`commit`] makes it durable. Hand-off 1 of a
 //! reading's journey lies in [`commit::Receipt`]: no door answers before it resolves. [`tick`] cuts the log into epochs.
 
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use yiwang_catalogue::Catalogue;
 use yiwang_log::{Log, Offset};
 
 pub mod admit;
+pub mod broker;
 mod budget;
 mod clients;
 pub mod clock;
@@ -19,6 +20,7 @@ pub mod columns;
 pub mod commit;
 pub mod counters;
 mod decimal;
+mod flow;
 pub mod gate;
 pub mod grpc;
 pub mod hj212;
@@ -29,6 +31,7 @@ pub mod quarantine;
 pub mod refuse;
 pub mod revise;
 pub mod senml;
+pub mod seq;
 pub mod start;
 pub mod tick;
 
@@ -45,6 +48,7 @@ use names::{Limits, Names};
 use quarantine::{Keeper, Quarantine};
 use refuse::Refusals;
 use revise::Reviser;
+use seq::Seqs;
 use tick::Ticker;
 
 /// How the doors are set.
@@ -82,6 +86,8 @@ pub struct Ingest {
     pub clock: Arc<CityClock>,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// The running numbers of gateways.
+    pub seqs: Arc<Seqs>,
     /// Cancelled when the doors are to close.
     pub stop: CancellationToken,
     /// Puts another catalogue in force.
@@ -158,10 +164,10 @@ impl Ingest {
         tasks.running.spawn(committing);
         tasks.running.spawn(keeper.run(stop.clone()));
         tasks.running.spawn(ticker.run(tasks.last_tick.clone()));
-        Ok((
-            Arc::new(Self { committer, names, clock, counters, stop, reviser, quarantine, ticks_before }),
-            tasks,
-        ))
+        let seqs = Arc::default();
+        let shared =
+            Self { committer, names, clock, counters, seqs, stop, reviser, quarantine, ticks_before };
+        Ok((Arc::new(shared), tasks))
     }
 
     /// The addresses of HTTP that take readings in; whoever serves them sees to it that nobody comes in who may not write, and

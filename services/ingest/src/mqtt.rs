@@ -36,10 +36,11 @@ pub mod closed;
 mod connection;
 pub mod payload;
 mod protocol;
-mod take;
+pub(crate) mod take;
 
 use crate::clients::Clients;
 use closed::Closed;
+pub use take::PREFIX;
 
 /// The largest packet, in bytes.
 pub const MAX_PACKET_BYTES: u32 = 1 << 20;
@@ -136,4 +137,4 @@ impl Door {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -115,7 +115,11 @@ impl City {
         let mut told = JoinSet::new();
         told.spawn(tell(stream.live.subscribe(), Arc::clone(&live), LiveEvent::Anomaly));
         told.spawn(tell(happening, Arc::clone(&live), LiveEvent::Order));
-        let health = CityHealth::new(&rooms, &ingest, &stream, closed_to_loggers(config));
+        let (watched, brokers) = match listeners {
+            Some(_) => servers::brokers(config, &ingest).into_iter().unzip(),
+            None => (Vec::new(), Vec::new()),
+        };
+        let health = CityHealth::new(&rooms, &ingest, &stream, watched, closed_to_loggers(config));
         let clock = Arc::clone(&ingest.clock);
         let now = Arc::clone(&clock);
         let gate = Arc::new(Gate::new(config.credentials.clone()));
@@ -130,7 +134,9 @@ impl City {
         };
         let open = |listeners: Listeners| {
             let addresses = listeners.addresses()?;
-            anyhow::Ok((Doors::open(listeners, &ingest, parts, passwords(config), gate, stop), addresses))
+            let mut doors = Doors::open(listeners, &ingest, parts, passwords(config), gate, stop);
+            doors.connect(brokers);
+            anyhow::Ok((doors, addresses))
         };
         let doors = listeners.map(open).transpose()?;
         Ok(Self { rooms, stream, ingest, clock, tasks, doors, consumers, stop_consumers, live, told })

@@ -11,13 +11,18 @@ use toml::de::{DeTable, DeValue};
 use yiwang_catalogue::Fault;
 use yiwang_model::Span;
 
+mod broker;
 mod credential;
+mod entry;
 mod keys;
 mod passwords;
 mod store;
 
+pub use broker::Broker;
+use broker::read_brokers;
 pub use credential::Credential;
 use credential::read_credentials;
+use entry::Source;
 use keys::KEYS;
 pub use passwords::LoggerPasswords;
 pub use store::Store;
@@ -90,6 +95,8 @@ pub struct Config {
     pub credentials: Vec<Credential>,
     /// Stores elsewhere that are filled.
     pub stores: Vec<Store>,
+    /// Brokers elsewhere whose messages are taken.
+    pub brokers: Vec<Broker>,
 }
 
 impl Default for Config {
@@ -117,6 +124,7 @@ impl Default for Config {
             figures_kept: None,
             credentials: Vec::new(),
             stores: Vec::new(),
+            brokers: Vec::new(),
         }
     }
 }
@@ -151,18 +159,17 @@ impl Layers {
             let line = error.span().map_or(0, |span| line_of(text, span.start));
             self.fault(file, line, "syntax", error.message().trim(), "TOML");
         }
+        let base = Path::new(file).parent().unwrap_or(Path::new("."));
+        let source = Source { file, text, base };
         for (key, value) in table.get_ref() {
             let line = line_of(text, key.span().start);
-            let base = Path::new(file).parent().unwrap_or(Path::new("."));
+            let (config, faults) = (&mut self.config, &mut self.faults);
             match key.get_ref().as_ref() {
                 "credential" => {
-                    let found = read_credentials(file, text, base, value.get_ref(), &mut self.faults);
-                    self.config.credentials.extend(found);
+                    config.credentials.extend(read_credentials(source, value.get_ref(), faults));
                 }
-                "store" => {
-                    let found = read_stores(file, text, base, value.get_ref(), &mut self.faults);
-                    self.config.stores.extend(found);
-                }
+                "store" => config.stores.extend(read_stores(source, value.get_ref(), faults)),
+                "broker" => config.brokers.extend(read_brokers(source, value.get_ref(), faults)),
                 key => self.set(file, line, key, &plain(value.get_ref())),
             }
         }
@@ -186,8 +193,11 @@ impl Layers {
 
     fn set(&mut self, file: &str, line: usize, key: &str, value: &str) {
         let Some(known) = KEYS.iter().find(|known| known.name == key) else {
-            let names: Vec<_> =
-                KEYS.iter().map(|known| known.name).chain(["[[credential]]", "[[store]]"]).collect();
+            let names: Vec<_> = KEYS
+                .iter()
+                .map(|known| known.name)
+                .chain(["[[credential]]", "[[store]]", "[[broker]]"])
+                .collect();
             return self.fault(file, line, key, "an unknown key", &format!("one of {}", names.join(", ")));
         };
         if (known.set)(&mut self.config, value).is_err() {
@@ -316,6 +326,7 @@ impl Config {
         }
         self.credentials.iter().for_each(|credential| text.push_str(&credential.to_toml()));
         self.stores.iter().for_each(|store| text.push_str(&store.to_toml()));
+        self.brokers.iter().for_each(|known| text.push_str(&broker::to_toml(known)));
         text
     }
 }

@@ -7,6 +7,7 @@ use yiwang_ingest::clock::CityClock;
 use yiwang_ingest::counters::Counters;
 use yiwang_ingest::names::Names;
 use yiwang_ingest::quarantine::Quarantine;
+use yiwang_ingest::seq::Seqs;
 use yiwang_log::Log;
 use yiwang_series::SeriesStore;
 use yiwang_stream::Stream;
@@ -15,6 +16,10 @@ use yiwang_stream::waits;
 use yiwang_web::{Health, Readiness, Sample};
 
 use crate::city::{Rooms, Watched};
+
+mod brokers;
+
+pub use brokers::WatchedBroker;
 
 /// How many ticks the judgement may be behind before the city is not ready.
 const MAX_LAG_TICKS: u64 = 50;
@@ -43,6 +48,8 @@ pub struct CityHealth {
     clock: Arc<CityClock>,
     progress: Arc<Progress>,
     elsewhere: Vec<Watched>,
+    brokers: Vec<WatchedBroker>,
+    seqs: Arc<Seqs>,
     /// The number of the tick before the first of this process.
     ticks_before: u64,
     /// Whether there is no door for loggers, because nobody there would be asked who he is.
@@ -55,6 +62,7 @@ impl CityHealth {
         rooms: &Rooms,
         ingest: &yiwang_ingest::Ingest,
         stream: &Stream,
+        brokers: Vec<WatchedBroker>,
         closed_to_loggers: bool,
     ) -> Self {
         Self {
@@ -66,6 +74,8 @@ impl CityHealth {
             clock: Arc::clone(&ingest.clock),
             progress: Arc::clone(&stream.progress),
             elsewhere: rooms.elsewhere.iter().map(|store| store.watched()).collect(),
+            brokers,
+            seqs: Arc::clone(&ingest.seqs),
             ticks_before: ingest.ticks_before,
             closed_to_loggers,
         }
@@ -177,6 +187,7 @@ impl Health for CityHealth {
         items.push(self.hj212());
         items.extend(self.put_off().map(|(name, why)| wait(name, why)));
         items.extend(self.elsewhere.iter().map(far));
+        items.extend(self.brokers.iter().map(brokers::item));
         items
     }
 
@@ -226,6 +237,21 @@ impl Health for CityHealth {
                 "yiwang_influx_requests_total",
                 "Requests with line protocol, good and refused.",
                 counters.influx_requests.get(),
+            ),
+            counter(
+                "yiwang_gateway_seq_missing_total",
+                "Messages that did not come, by the numbers of their gateways.",
+                self.seqs.missing.get(),
+            ),
+            counter(
+                "yiwang_gateway_seq_restarts_total",
+                "How often a gateway began anew with a lower number.",
+                self.seqs.restarts.get(),
+            ),
+            counter(
+                "yiwang_gateway_seq_unwatched_total",
+                "Numbered messages of gateways beyond those whose numbers are watched.",
+                self.seqs.unwatched.get(),
             ),
             counter("yiwang_ticks_total", "Ticks appended.", counters.ticks.get()),
             gauge("yiwang_series", "Series known.", self.names.len() as u64),
@@ -296,6 +322,7 @@ impl Health for CityHealth {
             samples.push(sample.with("topic", topic).with("partition", extent.partition.index.to_string()));
         }
         self.elsewhere.iter().for_each(|store| far_samples(store, &mut samples));
+        self.brokers.iter().for_each(|broker| brokers::samples(broker, &mut samples));
         samples
     }
 }

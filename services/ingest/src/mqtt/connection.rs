@@ -5,14 +5,12 @@
 //! something else could go on, so that a PING is answered while readings wait for the disk.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use futures::future::BoxFuture;
 use mqtt_protocol_core::mqtt::packet::Qos;
 use mqtt_protocol_core::mqtt::result_code::DisconnectReasonCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -23,13 +21,15 @@ use yiwang_model::series::check_name;
 
 use super::closed::Closed;
 use super::protocol::{Bytes, Hello, Incoming, NoEntry, Protocol, Publish};
-use super::take::{Gathered, Load, take};
+use super::take::{Sender, take};
 use super::{Door, MAX_WAITING_BYTES, RECEIVE_MAXIMUM};
 use crate::admit::Plausible;
 use crate::budget::Share;
 use crate::clients::Place;
-use crate::commit::{Receipt, Stopping};
+use crate::commit::Stopping;
+use crate::flow::{Flow, Load};
 use crate::gate::Denied;
+use crate::seq::Order;
 
 /// What is read at once, in bytes.
 const READ_BYTES: usize = 64 << 10;
@@ -47,12 +47,7 @@ pub(super) struct Connection {
     socket: TcpStream,
     protocol: Protocol,
     place: Option<Place>,
-    gathered: Gathered,
-    submitting: Option<(BoxFuture<'static, Result<Receipt, Stopping>>, Load)>,
-    waiting: VecDeque<(Receipt, Load)>,
-    /// Messages and bytes of payload in `gathered`, `submitting` and `waiting`.
-    messages: usize,
-    bytes: usize,
+    flow: Flow,
     /// Bytes of the packet that is not whole yet.
     partial: usize,
     share: Share,
@@ -97,15 +92,11 @@ impl Connection {
         Self {
             share: door.budget.share(),
             stop: Box::pin(door.stop.child_token().cancelled_owned()),
+            flow: Flow::new(door.ingest.committer.clone()),
             door,
             socket,
             protocol: Protocol::new(),
             place: None,
-            gathered: Gathered::default(),
-            submitting: None,
-            waiting: VecDeque::new(),
-            messages: 0,
-            bytes: 0,
             partial: 0,
             out: Vec::new(),
             ending: None,
@@ -149,16 +140,12 @@ impl Connection {
     /// Answers what became durable, in order.
     fn poll_durable(&mut self, cx: &mut Context<'_>) -> bool {
         let mut moved = false;
-        while let Some((receipt, _)) = self.waiting.front_mut() {
-            let Poll::Ready(durable) = Pin::new(receipt).poll(cx) else { break };
-            let load = self.waiting.pop_front().map(|(_, load)| load).unwrap_or_default();
-            self.messages -= load.messages;
-            self.bytes -= load.bytes;
-            self.share.set(self.bytes + self.partial);
+        while let Poll::Ready(durable) = self.flow.poll_durable(cx) {
             moved = true;
+            self.share.set(self.flow.bytes() + self.partial);
             match durable {
-                Ok(()) => self.answer(&load),
-                Err(_) => self.end(Closed::Stopping, false, Some(DisconnectReasonCode::ServerShuttingDown)),
+                Ok(load) => self.answer(&load),
+                Err(Stopping) => self.end_stopping(),
             }
         }
         moved
@@ -175,32 +162,22 @@ impl Connection {
 
     /// Hands over what gathered, one submission after the other.
     fn poll_submit(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut moved = false;
-        loop {
-            if self.submitting.is_none() && self.gathered.load.messages > 0 {
-                let Gathered { submission, load } = std::mem::take(&mut self.gathered);
-                let committer = self.door.ingest.committer.clone();
-                self.submitting = Some((Box::pin(async move { committer.submit(submission).await }), load));
-            }
-            let Some((submitting, _)) = &mut self.submitting else { return moved };
-            let Poll::Ready(handed_over) = submitting.as_mut().poll(cx) else { return moved };
-            let load = self.submitting.take().map(|(_, load)| load).unwrap_or_default();
-            moved = true;
-            match handed_over {
-                Ok(receipt) => self.waiting.push_back((receipt, load)),
-                Err(Stopping) => {
-                    self.end(Closed::Stopping, false, Some(DisconnectReasonCode::ServerShuttingDown))
-                }
-            }
-        }
+        self.flow.poll_submit(cx).unwrap_or_else(|Stopping| {
+            self.end_stopping();
+            true
+        })
+    }
+
+    fn end_stopping(&mut self) {
+        self.end(Closed::Stopping, false, Some(DisconnectReasonCode::ServerShuttingDown));
     }
 
     fn may_read(&self) -> bool {
         self.ending.is_none()
-            && self.messages <= usize::from(RECEIVE_MAXIMUM)
-            && self.bytes <= MAX_WAITING_BYTES
+            && self.flow.messages() <= usize::from(RECEIVE_MAXIMUM)
+            && self.flow.bytes() <= MAX_WAITING_BYTES
             && self.out.len() <= MAX_UNREAD_BYTES
-            && (self.messages == 0 || !self.share.is_overdrawn())
+            && (self.flow.messages() == 0 || !self.share.is_overdrawn())
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> bool {
@@ -228,7 +205,7 @@ impl Connection {
 
     /// Says what is held now. A large packet that is not whole is given up when all together hold too much.
     fn hold(&mut self) {
-        self.share.set(self.bytes + self.partial);
+        self.share.set(self.flow.bytes() + self.partial);
         if self.partial > READ_BYTES && self.share.is_overdrawn() {
             self.end(Closed::Quota, false, Some(DisconnectReasonCode::QuotaExceeded));
         }
@@ -263,17 +240,12 @@ impl Connection {
             return self.end(Closed::Malformed, false, Some(DisconnectReasonCode::MalformedPacket));
         }
         let (topic, payload) = (publish.topic(), publish.payload());
-        let into = &mut self.gathered.submission;
-        let verdict = take(&self.door.ingest, plausible, place.id(), (topic, payload), into);
-        let load = &mut self.gathered.load;
-        if qos == Qos::AtLeastOnce {
-            load.answers.push((id, verdict));
-        }
-        load.messages += 1;
-        load.bytes += payload.len();
-        self.messages += 1;
-        self.bytes += payload.len();
-        self.door.ingest.counters.mqtt_messages.add(1);
+        let order = if publish.is_again() { Order::Again } else { Order::Kept };
+        let sender = Sender { door: "mqtt", name: place.id(), order };
+        let id = (qos == Qos::AtLeastOnce).then_some(id);
+        let ingest = &self.door.ingest;
+        self.flow.gather(id, payload.len(), |into| take(ingest, plausible, sender, (topic, payload), into));
+        ingest.counters.mqtt_messages.add(1);
     }
 
     fn let_in(&mut self, hello: Hello) {
@@ -316,7 +288,7 @@ impl Connection {
 
     /// Whether all that was read is handed over, and answered if it is to be.
     fn drained(&self, answer: bool) -> bool {
-        self.gathered.load.messages == 0 && self.submitting.is_none() && (!answer || self.waiting.is_empty())
+        if answer { self.flow.is_answered() } else { self.flow.is_handed_over() }
     }
 
     fn say_last(&mut self) {

@@ -12,6 +12,8 @@
 //! | `period_end` | as `time`, may be missing | the end of the period, for figures of a period |
 //! | `vintage` | as `time`, may be missing | when the figure was published |
 //! | `time_unit` | text, if any time is a number | `s`, `ms`, `us` or `ns` |
+//! | `seq` | whole number, may be missing | the gateway's running number of this message, see [`crate::seq`] |
+//! | `gateway` | text, may be missing | who numbers; without it the source does |
 //!
 //! A fault in the form of one reading refuses that one; a fault in the JSON refuses the message. Depth is bounded by
 //! the parser, length by the packet.
@@ -20,6 +22,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use yiwang_model::series::check_name;
 use yiwang_model::{Quality, Timestamp, Vintage};
 use yiwang_proto::v1::Reason;
 
@@ -39,12 +42,14 @@ pub(crate) struct Said<'a> {
     pub(crate) quality: Quality,
     pub(crate) period_end: Option<Timestamp>,
     pub(crate) vintage: Vintage,
+    pub(crate) gateway: Option<Cow<'a, str>>,
+    pub(crate) seq: Option<u64>,
 }
 
 impl Said<'_> {
     /// The same of this source.
     pub(crate) fn of<'a>(&'a self, source: &'a str) -> admit::Said<'a> {
-        let Self { metric, time, value, unit, quality, period_end, vintage } = self;
+        let Self { metric, time, value, unit, quality, period_end, vintage, .. } = self;
         admit::Said {
             source,
             metric,
@@ -165,6 +170,8 @@ struct Form<'a> {
     period_end: Field<'a>,
     vintage: Field<'a>,
     time_unit: Field<'a>,
+    gateway: Field<'a>,
+    seq: Field<'a>,
     fault: Option<String>,
 }
 
@@ -188,6 +195,8 @@ impl<'de> Form<'de> {
             "period_end" => &mut self.period_end,
             "vintage" => &mut self.vintage,
             "time_unit" => &mut self.time_unit,
+            "gateway" => &mut self.gateway,
+            "seq" => &mut self.seq,
             _ => {
                 self.fault.get_or_insert_with(|| format!("a reading has no field \"{key:.64}\""));
                 return;
@@ -212,6 +221,8 @@ impl<'de> Form<'de> {
             quality: self.quality.quality()?,
             period_end: self.period_end.time("period_end", unit_of_time)?,
             vintage: Vintage(self.vintage.time("vintage", unit_of_time)?),
+            gateway: self.gateway.name("gateway")?,
+            seq: self.seq.seq()?,
         })
     }
 }
@@ -322,6 +333,25 @@ impl<'a> Field<'a> {
             Self::Whole(number) => Ok(number as f64),
             Self::Number(number) => Ok(number),
             other => Err(other.unfit(name, "a number")),
+        }
+    }
+
+    fn name(self, name: &'static str) -> Result<Option<Cow<'a, str>>, Refused> {
+        if matches!(self, Self::Missing | Self::Null) {
+            return Ok(None);
+        }
+        let text = self.text(name)?;
+        check_name(name, &text).map_err(|error| (Reason::BadName, error.to_string()))?;
+        Ok(Some(text))
+    }
+
+    fn seq(self) -> Result<Option<u64>, Refused> {
+        match self {
+            Self::Missing | Self::Null => Ok(None),
+            Self::Whole(number) => u64::try_from(number)
+                .map(Some)
+                .map_err(|_| malformed(format!("field \"seq\" is {number}: it counts from 0"))),
+            other => Err(other.unfit("seq", "a whole number")),
         }
     }
 

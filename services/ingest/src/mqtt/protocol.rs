@@ -77,6 +77,14 @@ impl Publish {
         }
     }
 
+    /// Whether its sender marks it as sent again.
+    pub(crate) fn is_again(&self) -> bool {
+        match self {
+            Self::V3(publish) => publish.dup(),
+            Self::V5(publish) => publish.dup(),
+        }
+    }
+
     /// The number under which it is acknowledged; 0 for QoS 0.
     pub(crate) fn id(&self) -> u16 {
         match self {

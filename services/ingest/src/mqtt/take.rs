@@ -21,9 +21,10 @@ use crate::commit::Submission;
 use crate::names::Refused;
 use crate::refuse::Refusals;
 use crate::senml;
+use crate::seq::Order;
 
-/// What every topic begins with.
-pub(crate) const PREFIX: &str = "yw/v1/";
+/// What every topic of readings begins with.
+pub const PREFIX: &str = "yw/v1/";
 /// The longest reason string, in bytes.
 const MAX_REASON_BYTES: usize = 240;
 
@@ -34,38 +35,35 @@ pub(crate) struct Verdict {
     pub(crate) reason: String,
 }
 
-/// Messages that were read and not handed over yet.
-#[derive(Default)]
-pub(crate) struct Gathered {
-    pub(crate) submission: Submission,
-    pub(crate) load: Load,
-}
-
-/// The messages of one submission, and what to answer once it is durable.
-#[derive(Default)]
-pub(crate) struct Load {
-    pub(crate) messages: usize,
-    pub(crate) bytes: usize,
-    pub(crate) answers: Vec<(u16, Option<Box<Verdict>>)>,
+/// Who hands a message over, and how it came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender<'a> {
+    /// The door, as topic `rejected` names it.
+    pub(crate) door: &'static str,
+    /// The client, or the broker.
+    pub(crate) name: &'a str,
+    /// What its number says.
+    pub(crate) order: Order,
 }
 
 /// Admits the readings of a message into a submission; `None` when all were taken.
 pub(crate) fn take(
     ingest: &Ingest,
     plausible: Plausible,
-    client: &str,
+    sender: Sender<'_>,
     (topic, payload): (&str, &[u8]),
     into: &mut Submission,
 ) -> Option<Box<Verdict>> {
     let mut refusals = Refusals::default();
     let (code, readings) = match source(topic) {
         _ if topic.starts_with(senml::TOPIC) => {
-            let readings = senml::take(ingest, plausible, client, payload, &mut into.rows, &mut refusals);
+            let readings =
+                senml::take(ingest, plausible, sender.name, payload, &mut into.rows, &mut refusals);
             (None, readings)
         }
         Ok(source) => {
             let readings =
-                readings(ingest, plausible, client, (source, payload), &mut into.rows, &mut refusals);
+                readings(ingest, plausible, sender, (source, payload), &mut into.rows, &mut refusals);
             (None, readings)
         }
         Err((reason, message)) => {
@@ -77,7 +75,7 @@ pub(crate) fn take(
         return None;
     }
     refusals.set_excerpt(payload);
-    into.rejected.extend(ingest.rejected("mqtt", client, &refusals));
+    into.rejected.extend(ingest.rejected(sender.door, sender.name, &refusals));
     let code = code.unwrap_or_else(|| code_of(&refusals));
     Some(Box::new(Verdict { code, reason: reason(&refusals, readings) }))
 }
@@ -97,7 +95,7 @@ fn source(topic: &str) -> Result<&str, Refused> {
 fn readings(
     ingest: &Ingest,
     plausible: Plausible,
-    client: &str,
+    sender: Sender<'_>,
     (source, payload): (&str, &[u8]),
     rows: &mut Vec<Admitted>,
     refusals: &mut Refusals,
@@ -105,7 +103,13 @@ fn readings(
     let before = rows.len();
     let mut at = 0;
     let read = payload::read(payload, |said| {
-        match said.and_then(|said| admit(&ingest.names, plausible, client, &said.of(source))) {
+        let admitted = said.and_then(|said| {
+            if let Some(seq) = said.seq {
+                ingest.seqs.see(said.gateway.as_deref().unwrap_or(source), seq, sender.order);
+            }
+            admit(&ingest.names, plausible, sender.name, &said.of(source))
+        });
+        match admitted {
             Ok(row) => rows.push(row),
             Err((reason, message)) => refusals.add(at, reason, || message),
         }

@@ -8,14 +8,26 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use yiwang_ingest::Ingest;
+use yiwang_ingest::broker::{Broker, Readings};
 use yiwang_ingest::grpc::GrpcDoor;
 use yiwang_ingest::hj212::Passwords;
 
 use super::Listeners;
+use crate::config::Config;
 use crate::gate::Gate;
+use crate::health::WatchedBroker;
 
 /// How long a door that closes waits for those inside.
 const CLOSING: Duration = Duration::from_secs(2);
+
+/// The brokers that are configured; nothing is connected yet.
+pub fn brokers(config: &Config, ingest: &Arc<Ingest>) -> Vec<(WatchedBroker, Broker)> {
+    let broker = |target: &crate::config::Broker| {
+        let broker = Broker::new(target.clone(), Arc::clone(ingest), Box::new(Readings));
+        (WatchedBroker { name: target.name.clone(), progress: broker.progress() }, broker)
+    };
+    config.brokers.iter().map(broker).collect()
+}
 
 /// The open doors.
 pub struct Doors {
@@ -59,6 +71,17 @@ impl Doors {
             });
         }
         Self { running, stop }
+    }
+
+    /// Connects to brokers elsewhere, and comes back to those that are gone.
+    pub fn connect(&mut self, brokers: Vec<Broker>) {
+        for broker in brokers {
+            let connected = broker.run(self.stop.clone());
+            self.running.spawn(async move {
+                connected.await;
+                Ok(())
+            });
+        }
     }
 
     /// Resolves when a door has closed by itself, which it must not.

@@ -172,3 +172,63 @@ fn the_faults_of_stores_are_all_told() {
     assert!(faults.iter().any(|fault| fault.found.contains("TLS")), "{faults:?}");
     assert_eq!(of("store = 3").unwrap_err().len(), 1);
 }
+
+#[test]
+fn brokers_are_read_and_shown_without_their_passwords() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("secret"), "very-secret-password\n").unwrap();
+    let path = folder.path().join("yiwang.toml");
+    let text = "[[broker]]\nname = \"one\"\naddress = \"[::1]:1883\"\nuser = \"city\"\nsecret_file = \"secret\"\n\
+                [[broker]]\nname = \"two\"\naddress = \"far.example:1884\"\nclient_id = \"me\"\ntopics = [\"a/+/b\", \"c/#\"]\n\
+                version = \"5\"\ngroup = \"g\"\nkeep_alive = \"1m\"\nmax_packet_bytes = 2000\n\
+                [[broker]]\nname = \"three\"\naddress = \"h:1\"\nversion = \"3.1.1\"\n";
+    std::fs::write(&path, text).unwrap();
+    let mut layers = Layers::default();
+    layers.file(&path);
+    let config = layers.finish().unwrap();
+    let [one, two, three] = config.brokers.as_slice() else { panic!("{:?}", config.brokers) };
+    assert_eq!((one.host.as_str(), one.port, one.client_id.as_str()), ("[::1]", 1883, "yiwang-one"));
+    assert_eq!(
+        (one.topics.as_slice(), one.max_packet_bytes),
+        (&["yw/v1/#".into(), "senml/#".into()][..], 1 << 20)
+    );
+    assert_eq!(one.login.as_ref().unwrap().secret, "very-secret-password");
+    assert_eq!((two.group.as_deref(), two.keep_alive.as_secs(), two.max_packet_bytes), (Some("g"), 60, 2000));
+    assert_eq!((three.version.word(), &three.login), ("3.1.1", &None));
+    let shown = config.to_toml();
+    assert!(!shown.contains("very-secret") && !format!("{config:?}").contains("very-secret"), "{shown}");
+    let without = shown.replace("user = \"city\"\nsecret_file = \"***\"\n", "");
+    assert_eq!(of(&without).unwrap().brokers[1..], config.brokers[1..]);
+}
+
+/// Each fault with its line, all at once.
+#[test]
+fn the_faults_of_brokers_are_all_told() {
+    let text = "[[broker]]\nname = \"a b\"\naddress = \"nowhere\"\ncolour = 1\n\
+                [[broker]]\nname = \"c\"\naddress = \"h:0\"\nuser = \"u\"\ntopics = [\"a#\", \"b\"]\nversion = \"4\"\nmax_packet_bytes = 1\n\
+                [[broker]]\nname = \"d\"\naddress = \"h:1\"\nsecret_file = \"no-such\"\ntopics = []\nversion = \"3.1.1\"\ngroup = \"g\"\n\
+                keep_alive = \"1s\"\n\
+                [[broker]]\nname = \"d\"\ntopics = \"a\"\n";
+    let faults = of(text).unwrap_err();
+    let mut told: Vec<_> = faults.iter().map(|fault| (fault.line, fault.key.as_str())).collect();
+    told.sort_unstable();
+    let wanted = [
+        (2, "broker.name"),
+        (3, "broker.address"),
+        (4, "broker.colour"),
+        (7, "broker.address"),
+        (8, "broker.user"),
+        (9, "broker.topics"),
+        (10, "broker.version"),
+        (11, "broker.max_packet_bytes"),
+        (15, "broker.secret_file"),
+        (16, "broker.topics"),
+        (18, "broker.group"),
+        (19, "broker.keep_alive"),
+        (20, "broker.address"),
+        (21, "broker.name"),
+        (22, "broker.topics"),
+    ];
+    assert_eq!(told, wanted);
+    assert_eq!(of("broker = 3").unwrap_err().len(), 1);
+}

@@ -43,6 +43,24 @@ fn all_fields_are_read() {
 }
 
 #[test]
+fn a_gateway_may_number_what_it_sends() {
+    let said = |fields: &str| one(&with(fields)).map(|said| (said.gateway.map(Cow::into_owned), said.seq));
+    assert_eq!(said(r#""seq":7,"gateway":"g1""#).unwrap(), (Some("g1".to_owned()), Some(7)));
+    assert_eq!(said(r#""seq":null,"gateway":null"#).unwrap(), (None, None));
+    for (fields, why) in [
+        (r#""seq":-1"#, "counts from 0"),
+        (r#""seq":1.5"#, "a whole number belongs there"),
+        (r#""seq":"7""#, "a whole number belongs there"),
+        (r#""seq":1,"seq":2"#, "twice"),
+        (r#""gateway":7"#, "text belongs there"),
+        (r#""gateway":"a b""#, "other than letters"),
+    ] {
+        let told = refusal(&with(fields));
+        assert!(told.contains(why), "{fields}: {told}");
+    }
+}
+
+#[test]
 fn a_number_is_a_time_only_with_its_unit() {
     let numbered = |number: &str, unit: &str| {
         format!(r#"{{"metric":"m","time":{number},"value":1,"unit":"","time_unit":"{unit}"}}"#)

@@ -14,7 +14,8 @@ async fn taken(topic: &str, payload: &str) -> (Submission, Option<Verdict>) {
 async fn taken_within(limits: Limits, topic: &str, payload: &str) -> (Submission, Option<Verdict>) {
     let Start { ingest, .. } = city(MemoryLog::new(4), limits).await;
     let mut submission = Submission::default();
-    let verdict = take(&ingest, ingest.plausible(), "g1", (topic, payload.as_bytes()), &mut submission);
+    let sender = Sender { door: "mqtt", name: "g1", order: Order::Kept };
+    let verdict = take(&ingest, ingest.plausible(), sender, (topic, payload.as_bytes()), &mut submission);
     (submission, verdict.map(|verdict| *verdict))
 }
 

@@ -14,23 +14,23 @@ use crate::names::Limits;
 use crate::testing::{Disk, MemoryLog};
 use crate::tests_kit::{Start, city};
 
-pub(super) const TOPIC: &str = "yw/v1/510104-air-1";
+pub(crate) const TOPIC: &str = "yw/v1/510104-air-1";
 
 /// A city with an MQTT door.
-pub(super) struct House {
-    pub(super) ingest: Arc<Ingest>,
-    pub(super) log: Arc<MemoryLog>,
-    pub(super) stop: CancellationToken,
-    pub(super) serving: JoinHandle<()>,
-    pub(super) address: String,
-    pub(super) city: Start,
+pub(crate) struct House {
+    pub(crate) ingest: Arc<Ingest>,
+    pub(crate) log: Arc<MemoryLog>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) serving: JoinHandle<()>,
+    pub(crate) address: String,
+    pub(crate) city: Start,
 }
 
-pub(super) async fn house() -> House {
+pub(crate) async fn house() -> House {
     house_with(Arc::new(Open), Options::default(), Limits::default()).await
 }
 
-pub(super) async fn house_with(gate: Arc<dyn Gate>, options: Options, limits: Limits) -> House {
+pub(crate) async fn house_with(gate: Arc<dyn Gate>, options: Options, limits: Limits) -> House {
     let city = city(MemoryLog::new(4), limits).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -40,17 +40,17 @@ pub(super) async fn house_with(gate: Arc<dyn Gate>, options: Options, limits: Li
 }
 
 impl House {
-    pub(super) fn disk(&self, disk: Disk) {
+    pub(crate) fn disk(&self, disk: Disk) {
         self.log.set(disk);
     }
 
     /// How many connections ended for this reason.
-    pub(super) fn closed(&self, word: &str) -> u64 {
+    pub(crate) fn closed(&self, word: &str) -> u64 {
         self.ingest.counters.mqtt_closings().find(|(known, _)| *known == word).unwrap().1
     }
 
     /// Closes the door and waits until all connections have ended.
-    pub(super) async fn shut(self) -> Arc<Ingest> {
+    pub(crate) async fn shut(self) -> Arc<Ingest> {
         self.stop.cancel();
         self.serving.await.unwrap();
         self.ingest
@@ -58,25 +58,30 @@ impl House {
 }
 
 /// A packet: its first byte, and what follows its length.
-pub(super) type Packet = (u8, Vec<u8>);
+pub(crate) type Packet = (u8, Vec<u8>);
 
-pub(super) struct Client {
-    pub(super) socket: TcpStream,
+pub(crate) struct Client {
+    pub(crate) socket: TcpStream,
     version: u8,
 }
 
 impl Client {
-    pub(super) async fn raw(house: &House) -> Self {
+    pub(crate) async fn raw(house: &House) -> Self {
         Self { socket: TcpStream::connect(&house.address).await.unwrap(), version: 4 }
     }
 
     /// A client of version 4 that was let in on this socket.
-    pub(super) fn of(socket: TcpStream) -> Self {
-        Self { socket, version: 4 }
+    pub(crate) fn of(socket: TcpStream) -> Self {
+        Self::peer(socket, 4)
+    }
+
+    /// Whoever is at the other end of this socket.
+    pub(crate) fn peer(socket: TcpStream, version: u8) -> Self {
+        Self { socket, version }
     }
 
     /// A client of version 4 (3.1.1) or 5 that was let in.
-    pub(super) async fn connected(house: &House, version: u8, id: &str) -> Self {
+    pub(crate) async fn connected(house: &House, version: u8, id: &str) -> Self {
         let mut client = Self::raw(house).await;
         client.version = version;
         client.send(&connect(version, id, 0x02, &[], 0)).await;
@@ -85,17 +90,17 @@ impl Client {
         client
     }
 
-    pub(super) async fn send(&mut self, bytes: &[u8]) {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
         self.socket.write_all(bytes).await.unwrap();
     }
 
-    pub(super) async fn publish(&mut self, id: u16, payload: &str) {
+    pub(crate) async fn publish(&mut self, id: u16, payload: &str) {
         let packet = publish(self.version, 1, id, TOPIC, payload);
         self.send(&packet).await;
     }
 
     /// The next packet; `None` when the door closed the connection.
-    pub(super) async fn read(&mut self) -> Option<Packet> {
+    pub(crate) async fn read(&mut self) -> Option<Packet> {
         let kind = self.socket.read_u8().await.ok()?;
         let (mut length, mut shift) = (0, 0);
         loop {
@@ -112,27 +117,27 @@ impl Client {
     }
 
     /// The id and reason code of the next packet, which is a PUBACK.
-    pub(super) async fn puback(&mut self) -> (u16, u8) {
+    pub(crate) async fn puback(&mut self) -> (u16, u8) {
         let (kind, body) = self.read().await.expect("PUBACK");
         assert_eq!(kind, 0x40, "{body:x?}");
         (u16::from_be_bytes([body[0], body[1]]), body.get(2).copied().unwrap_or_default())
     }
 
     /// Shows that nothing was answered so far but this PING: answers leave in the order in which they can.
-    pub(super) async fn only_pong(&mut self) {
+    pub(crate) async fn only_pong(&mut self) {
         self.send(&[0xc0, 0]).await;
         assert_eq!(self.read().await, Some((0xd0, vec![])));
     }
 
     /// Reads a DISCONNECT with this reason, then the end of the connection.
-    pub(super) async fn disconnected(&mut self, code: u8) {
+    pub(crate) async fn disconnected(&mut self, code: u8) {
         let (kind, body) = self.read().await.expect("DISCONNECT");
         assert_eq!((kind, body[0]), (0xe0, code), "{body:x?}");
         assert_eq!(self.read().await, None);
     }
 }
 
-pub(super) fn packet(kind: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn packet(kind: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![kind];
     let mut rest = body.len();
     loop {
@@ -147,14 +152,14 @@ pub(super) fn packet(kind: u8, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-pub(super) fn text(text: &str) -> Vec<u8> {
+pub(crate) fn text(text: &str) -> Vec<u8> {
     let mut bytes = u16::try_from(text.len()).unwrap().to_be_bytes().to_vec();
     bytes.extend(text.as_bytes());
     bytes
 }
 
 /// A CONNECT with these flags; `rest` follows the client id.
-pub(super) fn connect(version: u8, id: &str, flags: u8, rest: &[u8], keep_alive: u16) -> Vec<u8> {
+pub(crate) fn connect(version: u8, id: &str, flags: u8, rest: &[u8], keep_alive: u16) -> Vec<u8> {
     let mut body = text("MQTT");
     body.extend([version, flags]);
     body.extend(keep_alive.to_be_bytes());
@@ -166,7 +171,7 @@ pub(super) fn connect(version: u8, id: &str, flags: u8, rest: &[u8], keep_alive:
     packet(0x10, &body)
 }
 
-pub(super) fn publish(version: u8, qos: u8, id: u16, topic: &str, payload: &str) -> Vec<u8> {
+pub(crate) fn publish(version: u8, qos: u8, id: u16, topic: &str, payload: &str) -> Vec<u8> {
     let mut body = text(topic);
     if qos > 0 {
         body.extend(id.to_be_bytes());
@@ -179,6 +184,6 @@ pub(super) fn publish(version: u8, qos: u8, id: u16, topic: &str, payload: &str)
 }
 
 /// A good reading of this value.
-pub(super) fn reading(value: f64) -> String {
+pub(crate) fn reading(value: f64) -> String {
     format!(r#"{{"metric":"pm2_5","time":"2026-03-02T10:15:00+08:00","value":{value},"unit":"µg/m³"}}"#)
 }
