@@ -24,3 +24,4 @@ mod restart;
 mod silence;
 mod store_elsewhere;
 mod strace;
+mod watch;

@@ -47,6 +47,7 @@ async fn main() -> std::io::Result<()> {
     let parts = Parts {
         catalogue: MemoryCatalogue::new(catalogue),
         series,
+        feed: orders.clone(),
         orders,
         city_now,
         health: Arc::new(Well),

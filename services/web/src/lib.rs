@@ -26,7 +26,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use yiwang_catalogue::Catalogue;
 use yiwang_model::Timestamp;
-use yiwang_orders::OrderStore;
+use yiwang_orders::{OrderFeed, OrderStore};
 use yiwang_series::SeriesStore;
 
 #[cfg(test)]
@@ -74,6 +74,8 @@ pub struct Parts {
     pub series: Arc<dyn SeriesStore>,
     /// The order store.
     pub orders: Arc<dyn OrderStore>,
+    /// What happens in it.
+    pub feed: Arc<dyn OrderFeed>,
     /// City time.
     pub city_now: CityNow,
     /// How the rooms are.

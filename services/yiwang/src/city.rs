@@ -118,6 +118,7 @@ impl City {
             catalogue: Arc::new(CityRegistrar::new(&ingest)),
             series: rooms.series.clone(),
             orders: rooms.orders.clone(),
+            feed: rooms.feed(),
             city_now: Arc::new(move || now.now()),
             health: Arc::new(health),
             gate: gate.clone(),

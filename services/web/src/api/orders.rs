@@ -13,7 +13,7 @@ use super::wire::{Mistake, Order, OrdersPage, WorkOrderSchema};
 use crate::asked::{self, Asked};
 use crate::error::{Error, excerpt};
 use crate::params::Params;
-use crate::{MAX_BODY_BYTES, Web, Who};
+use crate::{MAX_BODY_BYTES, Parts, Web, Who};
 
 /// A page of orders, newest received first.
 #[utoipa::path(get, path = "/api/v1/orders", tag = "orders",
@@ -60,7 +60,7 @@ pub(crate) async fn find(web: &Web, no: &str) -> Result<WorkOrder, Error> {
 }
 
 /// A text that may be the number of an order; any other is the number of none.
-fn number(no: &str) -> Result<OrderNo, Error> {
+pub(crate) fn number(no: &str) -> Result<OrderNo, Error> {
     let may_be = no.len() <= 32 && no.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if may_be {
         Ok(OrderNo(no.to_owned()))
@@ -94,12 +94,17 @@ pub(crate) async fn transition(
 ) -> Result<Json<Order>, Error> {
     Params::read(request.uri(), &[])?;
     let wanted = read_json(request).await?;
-    let order = apply(&web, &who, &no, &wanted).await?;
+    let order = apply(web.parts(), &who, &no, &wanted).await?;
     Ok(Json(Order::at(order, (web.parts().city_now)())))
 }
 
 /// Moves an order, now.
-pub(crate) async fn apply(web: &Web, who: &Who, no: &str, wanted: &Transition) -> Result<WorkOrder, Error> {
+pub(crate) async fn apply(
+    parts: &Parts,
+    who: &Who,
+    no: &str,
+    wanted: &Transition,
+) -> Result<WorkOrder, Error> {
     let no = number(no)?;
     let to: OrderState = wanted.to.parse().map_err(|error: yiwang_model::Error| {
         let why = format!("is wrong: {error}");
@@ -109,8 +114,8 @@ pub(crate) async fn apply(web: &Web, who: &Who, no: &str, wanted: &Transition) -
         return Err(Error::Field { field: "note", why: "has a zero character".into() });
     }
     let wall = Timestamp::from_jiff(jiff::Timestamp::now());
-    let at = Moment { city: web.now()?, wall };
-    Ok(web.parts().orders.transition(&no, to, &who.0, &wanted.note, at).await?)
+    let at = Moment { city: (parts.city_now)().ok_or(Error::NoTime)?, wall };
+    Ok(parts.orders.transition(&no, to, &who.0, &wanted.note, at).await?)
 }
 
 /// The body of a transition, read as JSON.
