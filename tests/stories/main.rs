@@ -25,3 +25,4 @@ mod silence;
 mod store_elsewhere;
 mod strace;
 mod watch;
+mod webhooks;

@@ -28,12 +28,14 @@ use crate::health::CityHealth;
 use crate::simulate::Simulation;
 
 mod registrar;
+mod hooks;
 mod rooms;
 mod servers;
 mod stop;
 mod stores;
 
 use registrar::CityRegistrar;
+pub use hooks::Told;
 pub use rooms::{Rooms, folders, hold, open_log, open_orders};
 use servers::Doors;
 pub use stop::Stop;
@@ -106,11 +108,12 @@ impl City {
         let stop_consumers = CancellationToken::new();
         let live = Arc::new(Live::default());
         let (happened, happening) = broadcast::channel(LIVE_EVENTS);
-        let consumers = rooms.consumers(&stream.progress, happened, &stop_consumers);
+        let mut consumers = rooms.consumers(&stream.progress, happened, &stop_consumers);
+        let told_elsewhere = hooks::start(config, &rooms.feed(), &rooms.log, &mut consumers, &stop_consumers);
         let mut told = JoinSet::new();
         told.spawn(tell(stream.live.subscribe(), Arc::clone(&live), LiveEvent::Anomaly));
         told.spawn(tell(happening, Arc::clone(&live), LiveEvent::Order));
-        let health = CityHealth::new(&rooms, &ingest, &stream, closed_to_loggers(config));
+        let health = CityHealth::new(&rooms, &ingest, &stream, told_elsewhere, closed_to_loggers(config));
         let clock = Arc::clone(&ingest.clock);
         let now = Arc::clone(&clock);
         let gate = Arc::new(Gate::new(config.credentials.clone()));

@@ -15,6 +15,7 @@ mod credential;
 mod keys;
 mod passwords;
 mod store;
+mod webhook;
 
 pub use credential::Credential;
 use credential::read_credentials;
@@ -22,6 +23,8 @@ use keys::KEYS;
 pub use passwords::LoggerPasswords;
 pub use store::Store;
 use store::read_stores;
+pub use webhook::Webhook;
+use webhook::read_webhooks;
 
 /// What moves the city's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +91,8 @@ pub struct Config {
     pub credentials: Vec<Credential>,
     /// Stores elsewhere that are filled.
     pub stores: Vec<Store>,
+    /// Receivers that are told what happens to orders.
+    pub webhooks: Vec<Webhook>,
 }
 
 impl Default for Config {
@@ -114,6 +119,7 @@ impl Default for Config {
             figures_kept: None,
             credentials: Vec::new(),
             stores: Vec::new(),
+            webhooks: Vec::new(),
         }
     }
 }
@@ -160,6 +166,10 @@ impl Layers {
                     let found = read_stores(file, text, base, value.get_ref(), &mut self.faults);
                     self.config.stores.extend(found);
                 }
+                "webhook" => {
+                    let found = read_webhooks(file, text, base, value.get_ref(), &mut self.faults);
+                    self.config.webhooks.extend(found);
+                }
                 key => self.set(file, line, key, &plain(value.get_ref())),
             }
         }
@@ -183,8 +193,8 @@ impl Layers {
 
     fn set(&mut self, file: &str, line: usize, key: &str, value: &str) {
         let Some(known) = KEYS.iter().find(|known| known.name == key) else {
-            let names: Vec<_> =
-                KEYS.iter().map(|known| known.name).chain(["[[credential]]", "[[store]]"]).collect();
+            let tables = ["[[credential]]", "[[store]]", "[[webhook]]"];
+            let names: Vec<_> = KEYS.iter().map(|known| known.name).chain(tables).collect();
             return self.fault(file, line, key, "an unknown key", &format!("one of {}", names.join(", ")));
         };
         if (known.set)(&mut self.config, value).is_err() {
@@ -313,6 +323,7 @@ impl Config {
         }
         self.credentials.iter().for_each(|credential| text.push_str(&credential.to_toml()));
         self.stores.iter().for_each(|store| text.push_str(&store.to_toml()));
+        self.webhooks.iter().for_each(|webhook| text.push_str(&webhook.to_toml()));
         text
     }
 }
