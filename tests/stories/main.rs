@@ -16,6 +16,7 @@ mod flood;
 mod foreign;
 mod hj212;
 mod kill_nine;
+mod openapi;
 mod readable;
 mod reconcile;
 mod registry;

@@ -19,6 +19,7 @@ pub mod columns;
 pub mod commit;
 pub mod counters;
 mod decimal;
+pub mod described;
 pub mod gate;
 pub mod grpc;
 pub mod hj212;

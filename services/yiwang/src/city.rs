@@ -27,15 +27,15 @@ use crate::gate::Gate;
 use crate::health::CityHealth;
 use crate::simulate::Simulation;
 
-mod registrar;
 mod hooks;
+mod registrar;
 mod rooms;
 mod servers;
 mod stop;
 mod stores;
 
-use registrar::CityRegistrar;
 pub use hooks::Told;
+use registrar::CityRegistrar;
 pub use rooms::{Rooms, folders, hold, open_log, open_orders};
 use servers::Doors;
 pub use stop::Stop;

@@ -51,8 +51,12 @@ impl Served {
 
     /// An epoch that opens the `nth` order of the demo city.
     async fn open_order(&self, nth: usize) {
-        let order =
-            city::order(&self.city.parts.catalogue, nth, Span::HOUR, now() - Span::SECOND.times(nth as i64));
+        let order = city::order(
+            &self.city.parts.catalogue.catalogue(),
+            nth,
+            Span::HOUR,
+            now() - Span::SECOND.times(nth as i64),
+        );
         let intent = OrderIntent::Open(Box::new(order.draft));
         let moment = Moment { city: now(), wall: now() };
         self.store.apply(nth as u64, moment, &[intent]).await.unwrap();
