@@ -93,15 +93,9 @@ fn anomaly(evidence: model::order::Evidence) -> v1::Anomaly {
 
 impl From<model::order::Step> for v1::OrderStep {
     fn from(step: model::order::Step) -> Self {
-        use model::order::StepKind;
         Self {
             seq: step.seq,
-            kind: match step.kind {
-                StepKind::Opened => "opened".into(),
-                StepKind::Moved => "moved".into(),
-                StepKind::Worsened => "worsened".into(),
-                StepKind::Cleared => "cleared".into(),
-            },
+            kind: step.kind.word().into(),
             state: step.state.word().into(),
             who: step.who,
             note: step.note,

@@ -117,6 +117,11 @@ impl City {
         &self.data
     }
 
+    /// The loopback address that no other city of this test run has.
+    pub fn home(&self) -> Ipv4Addr {
+        self.home
+    }
+
     /// The catalogue's file, if it is not the demo.
     pub fn catalogue_file(&self) -> Option<&Path> {
         self.catalogue.as_deref()

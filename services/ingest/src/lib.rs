@@ -20,6 +20,7 @@ pub mod columns;
 pub mod commit;
 pub mod counters;
 mod decimal;
+pub mod described;
 mod flow;
 pub mod gate;
 pub mod grpc;

@@ -309,6 +309,34 @@ pub enum StepKind {
     Cleared,
 }
 
+impl StepKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Opened, Self::Moved, Self::Worsened, Self::Cleared];
+
+    /// The word for it, as in APIs.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Moved => "moved",
+            Self::Worsened => "worsened",
+            Self::Cleared => "cleared",
+        }
+    }
+}
+
+impl FromStr for StepKind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::ALL.into_iter().find(|kind| kind.word() == text).ok_or_else(|| Error::Word {
+            what: "kind of step",
+            found: excerpt(text),
+            known: "opened, moved, worsened, cleared",
+        })
+    }
+}
+
 /// One line of the timeline. Lines are added, never changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {

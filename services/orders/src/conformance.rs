@@ -4,12 +4,13 @@
 //! that something lasts. A store that breaks a promise makes the suite panic with what was expected.
 
 mod episodes;
+mod feed;
 mod life;
 pub mod model;
 mod pages;
 pub(crate) mod sample;
 
-use crate::OrderStore;
+use crate::{OrderFeed, OrderStore};
 
 /// Puts an engine through all promises of the seam. `open(name)` opens the store of that name, an empty one at
 /// first, the same one whenever the name comes again; its city is in `Asia/Shanghai`. Wants a tokio runtime.
@@ -18,7 +19,7 @@ use crate::OrderStore;
 /// When the engine breaks a promise.
 pub async fn suite<S, F, O>(open: O)
 where
-    S: OrderStore,
+    S: OrderStore + OrderFeed,
     F: Future<Output = S>,
     O: Fn(&'static str) -> F,
 {
@@ -32,6 +33,9 @@ where
     life::what_people_say_is_bounded(&open).await;
     life::of_many_at_once_one_wins(&open).await;
     life::the_outbox_has_every_step_once(&open).await;
+    feed::events_keep_their_places_for_ever(&open).await;
+    feed::who_waits_is_told(&open).await;
+    feed::events_are_chosen_by_what_is_wanted(&open).await;
     pages::pages_join_without_gap_or_repeat(&open).await;
     pages::filters_find_what_they_say(&open).await;
     pages::wildcards_stand_for_themselves(&open).await;

@@ -6,7 +6,7 @@
 //!
 //! The intents of an epoch and the epoch itself are applied in one transaction: applying an epoch again, or
 //! an earlier one, changes nothing. What happened to orders also stands in an outbox, in the same transaction,
-//! from which a carrier takes it to the log.
+//! from which a carrier takes it to the log. It is kept for others who follow what happens, see [`feed`].
 //!
 //! An order is numbered by the day it was received and a count within that day, taken in the transaction that
 //! opens it: the same intents in the same order give the same numbers. The history of an order is added to,
@@ -20,11 +20,13 @@ use yiwang_model::order::{Step, WorkOrder};
 use yiwang_model::{Anomaly, AnomalyId, OrderIntent, OrderNo, OrderState, Timestamp};
 
 pub mod conformance;
+pub mod feed;
 mod number;
 mod plan;
 pub mod sqlite;
 mod token;
 
+pub use feed::OrderFeed;
 pub use sqlite::SqliteOrders;
 
 /// The longest name of somebody who acts, in characters.

@@ -12,12 +12,15 @@
 //! |---|---|
 //! | `orders` | an order with its content, its state, and its episode as of the last step |
 //! | `steps` | a line of an order's history; triggers refuse changes, deletions and holes |
-//! | `outbox` | a step on its way to the log, with the department of that time |
+//! | `events` | a step by its place among all steps of all orders, with the department of that time; never changed |
+//! | `cursors` | the last event that a follower has; `log` is the outbox |
+//! | `store` | the store's own id; one row |
 //! | `days` | the last count given in the order numbers of a day |
 //! | `applied` | the last applied epoch; one row at most |
 
 mod apply;
 mod fault;
+mod feed;
 mod outbox;
 mod pool;
 mod query;
@@ -33,8 +36,10 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use sqlx::SqlitePool;
+use tokio::sync::watch;
 use yiwang_model::{AnomalyId, OrderIntent, OrderNo, OrderState, Timestamp, WorkOrder};
 
+use crate::feed::{Extent, Happening, OrderFeed};
 use crate::number::Days;
 use crate::{Applied, Counts, EpisodeRow, Error, Filter, Moment, OrderEvent, OrderStore, Page};
 
@@ -47,6 +52,8 @@ pub struct SqliteOrders {
     writer: SqlitePool,
     readers: SqlitePool,
     days: Days,
+    /// Told after each write, for those who wait for an event.
+    written: watch::Sender<()>,
 }
 
 impl SqliteOrders {
@@ -64,7 +71,7 @@ impl SqliteOrders {
         let days = Days::of(zone)?;
         let writer = pool::writer(path, busy).await?;
         schema::migrate(&writer).await?;
-        Ok(Self { writer, readers: pool::readers(path, busy), days })
+        Ok(Self { writer, readers: pool::readers(path, busy), days, written: watch::Sender::default() })
     }
 
     /// Waits for what is under way, writes the WAL back into the file and closes it. Calls after that fail.
@@ -77,7 +84,9 @@ impl SqliteOrders {
 #[async_trait]
 impl OrderStore for SqliteOrders {
     async fn apply(&self, epoch: u64, at: Moment, intents: &[OrderIntent]) -> Result<Applied, Error> {
-        apply::apply(&self.writer, &self.days, epoch, at, intents).await
+        let applied = apply::apply(&self.writer, &self.days, epoch, at, intents).await;
+        self.written.send_replace(());
+        applied
     }
 
     async fn applied(&self) -> Result<Option<u64>, Error> {
@@ -113,7 +122,9 @@ impl OrderStore for SqliteOrders {
         note: &str,
         at: Moment,
     ) -> Result<WorkOrder, Error> {
-        transition::transition(&self.writer, no, to, transition::Said { who, note, at }).await
+        let moved = transition::transition(&self.writer, no, to, transition::Said { who, note, at }).await;
+        self.written.send_replace(());
+        moved
     }
 
     async fn outbox(&self, limit: u32) -> Result<Vec<OrderEvent>, Error> {
@@ -121,6 +132,25 @@ impl OrderStore for SqliteOrders {
     }
 
     async fn outbox_taken(&self, seq: u64) -> Result<(), Error> {
-        outbox::taken(&self.writer, seq).await
+        feed::move_cursor(&self.writer, outbox::LOG, seq).await
+    }
+}
+
+#[async_trait]
+impl OrderFeed for SqliteOrders {
+    async fn extent(&self) -> Result<Extent, Error> {
+        feed::extent(&self.readers).await
+    }
+
+    async fn events(&self, after: u64, limit: u32) -> Result<Vec<Happening>, Error> {
+        feed::events(&self.readers, self.written.subscribe(), after, limit).await
+    }
+
+    async fn cursor(&self, name: &str) -> Result<Option<u64>, Error> {
+        feed::cursor(&self.readers, name).await
+    }
+
+    async fn move_cursor(&self, name: &str, seq: u64) -> Result<(), Error> {
+        feed::move_cursor(&self.writer, name, seq).await
     }
 }

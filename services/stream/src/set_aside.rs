@@ -1,4 +1,4 @@
-//! Points that a store elsewhere will never take, kept beside the readings that a door refused: in topic `rejected`, the
+//! Points that a store elsewhere will never take, and events that a receiver refused for good, kept beside the readings that a door refused: in topic `rejected`, the
 //! beginning of each body, as long as the topic has room. They are counted by the store's own progress.
 
 use std::sync::Arc;
@@ -34,26 +34,48 @@ impl ToLog {
     }
 }
 
-#[async_trait]
-impl Aside for ToLog {
-    async fn keep(&self, lines: SetAside) {
+/// Something that will never be taken elsewhere.
+pub struct Beside {
+    /// What stands in the record as the door.
+    pub door: &'static str,
+    /// Who refused it.
+    pub sender: String,
+    /// Why.
+    pub why: String,
+    /// The beginning of what it was.
+    pub excerpt: Vec<u8>,
+    /// How many points or events it stands for.
+    pub count: u64,
+}
+
+impl ToLog {
+    /// Keeps it, if there is room.
+    pub async fn put(&self, Beside { door, sender, why, excerpt, count }: Beside) {
         let record = Rejected {
-            door: DOOR.to_owned(),
-            sender: lines.store.clone(),
+            door: door.to_owned(),
+            sender: sender.clone(),
             reason: u32::try_from(Reason::Unspecified as i32).unwrap_or_default(),
-            message: lines.why,
-            excerpt: lines.excerpt,
-            count: lines.points,
+            message: why,
+            excerpt,
+            count,
             city_nanos: None,
             wall_nanos: (self.wall)().nanos(),
         };
         let record = append(topics::REJECTED, &record);
         if !self.has_room(record.payload.len()) {
-            tracing::warn!(store = lines.store, points = lines.points, "set aside and not kept: no room");
+            tracing::warn!(door, sender, count, "set aside and not kept: no room");
             return;
         }
         if let Err(error) = self.log.append(Class::Intake, vec![record]).await {
-            tracing::warn!(store = lines.store, points = lines.points, %error, "set aside and not kept");
+            tracing::warn!(door, sender, count, %error, "set aside and not kept");
         }
+    }
+}
+
+#[async_trait]
+impl Aside for ToLog {
+    async fn keep(&self, lines: SetAside) {
+        let SetAside { store: sender, why, excerpt, points: count } = lines;
+        self.put(Beside { door: DOOR, sender, why, excerpt, count }).await;
     }
 }

@@ -47,6 +47,7 @@ async fn main() -> std::io::Result<()> {
     let parts = Parts {
         catalogue: MemoryCatalogue::new(catalogue),
         series,
+        feed: orders.clone(),
         orders,
         city_now,
         health: Arc::new(Well),
@@ -55,7 +56,8 @@ async fn main() -> std::io::Result<()> {
     };
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
     println!("http://{}", listener.local_addr()?);
-    axum::serve(listener, yiwang_web::router(parts, axum::Router::new())).await
+    axum::serve(listener, yiwang_web::router(parts, axum::Router::new(), utoipa::openapi::OpenApi::default()))
+        .await
 }
 
 async fn go_on(

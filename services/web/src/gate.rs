@@ -123,7 +123,7 @@ fn admit(web: &Web, request: &Request, found: Option<&Presented>, act: May) -> R
     Ok(who)
 }
 
-fn not_this(name: &str, act: May) -> String {
+pub(crate) fn not_this(name: &str, act: May) -> String {
     let wanted = match act {
         May::Read => "read",
         May::Write => "write",

@@ -11,6 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::Web;
+use crate::api::wire::{Mistake, Refused};
 use crate::error::Error;
 use crate::params::Params;
 
@@ -89,14 +90,17 @@ pub(crate) struct Ready {
 }
 
 /// Whether the process lives.
-#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, body = String)))]
+#[utoipa::path(get, path = "/healthz", tag = "health", security(()),
+    responses((status = 200, body = String)))]
 pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 
 /// Whether the city is ready; what is not is among the items.
 #[utoipa::path(get, path = "/readyz", tag = "health",
-    responses((status = 200, body = Ready), (status = 503, body = Ready)))]
+    responses((status = 200, body = Ready), (status = 503, body = Ready, description = "Not ready"),
+        (status = 400, body = Mistake), (status = 401, body = Mistake), (status = 403, body = Mistake),
+        (status = 421, body = Mistake)))]
 pub(crate) async fn readyz(State(web): State<Web>, uri: axum::http::Uri) -> Result<Response, Error> {
     Params::read(&uri, &[])?;
     let items = web.parts().health.readiness();
@@ -106,12 +110,13 @@ pub(crate) async fn readyz(State(web): State<Web>, uri: axum::http::Uri) -> Resu
 }
 
 /// All numbers, for Prometheus.
-#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, body = String)))]
-pub(crate) async fn metrics(State(web): State<Web>) -> Response {
+#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, body = String), Refused))]
+pub(crate) async fn metrics(State(web): State<Web>, uri: axum::http::Uri) -> Result<Response, Error> {
+    Params::read(&uri, &[])?;
     let mut samples = web.parts().health.samples();
     samples.extend(web.parts().live.samples());
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (kind, exposition(&samples)).into_response()
+    Ok((kind, exposition(&samples)).into_response())
 }
 
 /// The text format of Prometheus, version 0.0.4: samples of one name stand together, by name.

@@ -24,9 +24,10 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use utoipa::openapi::OpenApi;
 use yiwang_catalogue::Catalogue;
 use yiwang_model::Timestamp;
-use yiwang_orders::OrderStore;
+use yiwang_orders::{OrderFeed, OrderStore};
 use yiwang_series::SeriesStore;
 
 #[cfg(test)]
@@ -74,6 +75,8 @@ pub struct Parts {
     pub series: Arc<dyn SeriesStore>,
     /// The order store.
     pub orders: Arc<dyn OrderStore>,
+    /// What happens in it.
+    pub feed: Arc<dyn OrderFeed>,
     /// City time.
     pub city_now: CityNow,
     /// How the rooms are.
@@ -86,11 +89,11 @@ pub struct Parts {
 
 /// The console: its parts and the counts that its live clients share.
 #[derive(Clone)]
-pub(crate) struct Console(Arc<(Parts, live::Pulse)>);
+pub(crate) struct Console(Arc<(Parts, live::Pulse, OpenApi)>);
 
 impl Console {
-    pub(crate) fn new(parts: Parts) -> Self {
-        Self(Arc::new((parts, live::Pulse::default())))
+    pub(crate) fn new(parts: Parts, described: OpenApi) -> Self {
+        Self(Arc::new((parts, live::Pulse::default(), described)))
     }
 }
 
@@ -125,15 +128,20 @@ impl Web {
         self.parts().catalogue.revision()
     }
 
+    pub(crate) fn described(&self) -> &OpenApi {
+        &self.console.0.2
+    }
+
     /// City time.
     pub(crate) fn now(&self) -> Result<Timestamp, Error> {
         (self.parts().city_now)().ok_or(Error::NoTime)
     }
 }
 
-/// The HTTP door, ready to be served. `writes` are the addresses that take readings in: they are guarded as all are.
-pub fn router(parts: Parts, writes: Router) -> Router {
-    let console = Console::new(parts);
+/// The HTTP door, ready to be served. `writes` are the addresses that take readings in, described by `described`: they are
+/// guarded as all are.
+pub fn router(parts: Parts, writes: Router, described: OpenApi) -> Router {
+    let console = Console::new(parts, api::described(described));
     let api = Router::new()
         .route("/api/v1/orders", get(api::orders::list))
         .route("/api/v1/orders/{no}", get(api::orders::one))

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::broadcast;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use yiwang_model::Anomaly;
 use yiwang_orders::OrderEvent;
@@ -26,6 +26,8 @@ pub(crate) use stream::{__path_live, live};
 pub const MAX_CLIENTS: usize = 256;
 /// The most events that wait for one client.
 pub const CLIENT_EVENTS: usize = 64;
+/// The most who watch orders by gRPC at once; each holds at most [`yiwang_orders::feed::MAX_EVENTS`] events.
+pub const MAX_WATCHERS: usize = 256;
 /// How many past events are kept for clients that come back.
 pub const KEPT_EVENTS: usize = 256;
 
@@ -50,6 +52,8 @@ pub struct Live {
     clients: AtomicUsize,
     dropped: AtomicU64,
     closed: CancellationToken,
+    /// The free seats of those who watch orders by gRPC.
+    watchers: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +71,7 @@ impl Default for Live {
             clients: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
             closed: CancellationToken::new(),
+            watchers: Arc::new(Semaphore::new(MAX_WATCHERS)),
         }
     }
 }
@@ -90,6 +95,16 @@ impl Live {
         self.closed.cancel();
     }
 
+    /// Resolves once all streams end.
+    pub(crate) async fn closed(&self) {
+        self.closed.cancelled().await;
+    }
+
+    /// A seat for who watches orders; none when all are taken.
+    pub(crate) fn watch(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.watchers).try_acquire_owned().ok()
+    }
+
     /// How many clients there are.
     #[must_use]
     pub fn clients(&self) -> usize {
@@ -103,8 +118,10 @@ impl Live {
     }
 
     // counts far below 2^53
-    pub(crate) fn samples(&self) -> [Sample; 2] {
+    pub(crate) fn samples(&self) -> [Sample; 3] {
+        let watchers = MAX_WATCHERS - self.watchers.available_permits();
         [
+            Sample::gauge("yiwang_web_watchers", "Clients that watch orders by gRPC.", watchers as f64),
             Sample::gauge("yiwang_web_live_clients", "Clients of the live stream.", self.clients() as f64),
             Sample::counter(
                 "yiwang_web_live_dropped_total",

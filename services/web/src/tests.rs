@@ -23,6 +23,7 @@ mod registry;
 #[path = "../testing/stores.rs"]
 mod stores;
 mod streams;
+mod watch;
 
 /// How many orders the city of the tests has.
 const ORDERS: usize = 24;
@@ -88,6 +89,7 @@ fn city() -> City {
         catalogue: MemoryCatalogue::new(catalogue),
         series: series.clone(),
         orders: orders.clone(),
+        feed: orders.clone(),
         city_now: Arc::new(|| Some(now())),
         health: well.clone(),
         gate: Arc::new(OpenGate),
@@ -107,7 +109,7 @@ fn publish(city: &City, series: &Series, time: Timestamp, value: f64, published:
 
 impl City {
     fn router(&self) -> Router {
-        crate::router(self.parts.clone(), Router::new())
+        crate::router(self.parts.clone(), Router::new(), utoipa::openapi::OpenApi::default())
     }
 
     async fn ask(&self, request: Request<Body>) -> Answer {

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use yiwang_catalogue::Catalogue;
 use yiwang_model::order::{Channel, Step, StepKind};
 use yiwang_model::{AnomalyId, OrderIntent, OrderNo, OrderState, Row, Series, Timestamp, WorkOrder};
+use yiwang_orders::feed::{Extent, Happening, OrderFeed};
 use yiwang_orders::{
     Applied, Counts, EpisodeRow, Error as OrdersError, Filter, Moment, OrderEvent, OrderStore, Page,
 };
@@ -211,6 +212,26 @@ impl OrderStore for MemoryOrders {
     }
 
     async fn outbox_taken(&self, _: u64) -> Result<(), OrdersError> {
+        Ok(())
+    }
+}
+
+/// Nothing happens that anybody could follow; who does waits.
+#[async_trait]
+impl OrderFeed for MemoryOrders {
+    async fn extent(&self) -> Result<Extent, OrdersError> {
+        Ok(Extent { store: 1, before: 0, last: 0 })
+    }
+
+    async fn events(&self, _: u64, _: u32) -> Result<Vec<Happening>, OrdersError> {
+        std::future::pending().await
+    }
+
+    async fn cursor(&self, _: &str) -> Result<Option<u64>, OrdersError> {
+        Ok(None)
+    }
+
+    async fn move_cursor(&self, _: &str, _: u64) -> Result<(), OrdersError> {
         Ok(())
     }
 }

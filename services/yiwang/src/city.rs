@@ -28,12 +28,14 @@ use crate::gate::Gate;
 use crate::health::CityHealth;
 use crate::simulate::Simulation;
 
+mod hooks;
 mod registrar;
 mod rooms;
 mod servers;
 mod stop;
 mod stores;
 
+pub use hooks::Told;
 use registrar::CityRegistrar;
 pub use rooms::{Rooms, folders, hold, open_log, open_orders};
 use servers::Doors;
@@ -111,7 +113,8 @@ impl City {
         let stop_consumers = CancellationToken::new();
         let live = Arc::new(Live::default());
         let (happened, happening) = broadcast::channel(LIVE_EVENTS);
-        let consumers = rooms.consumers(&stream.progress, happened, &stop_consumers);
+        let mut consumers = rooms.consumers(&stream.progress, happened, &stop_consumers);
+        let told_elsewhere = hooks::start(config, &rooms.feed(), &rooms.log, &mut consumers, &stop_consumers);
         let mut told = JoinSet::new();
         told.spawn(tell(stream.live.subscribe(), Arc::clone(&live), LiveEvent::Anomaly));
         told.spawn(tell(happening, Arc::clone(&live), LiveEvent::Order));
@@ -119,7 +122,8 @@ impl City {
             Some(_) => servers::brokers(config, &ingest).into_iter().unzip(),
             None => (Vec::new(), Vec::new()),
         };
-        let health = CityHealth::new(&rooms, &ingest, &stream, watched, closed_to_loggers(config));
+        let health =
+            CityHealth::new(&rooms, &ingest, &stream, (watched, told_elsewhere), closed_to_loggers(config));
         let clock = Arc::clone(&ingest.clock);
         let now = Arc::clone(&clock);
         let gate = Arc::new(Gate::new(config.credentials.clone()));
@@ -127,6 +131,7 @@ impl City {
             catalogue: Arc::new(CityRegistrar::new(&ingest)),
             series: rooms.series.clone(),
             orders: rooms.orders.clone(),
+            feed: rooms.feed(),
             city_now: Arc::new(move || now.now()),
             health: Arc::new(health),
             gate: gate.clone(),

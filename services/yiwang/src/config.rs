@@ -17,6 +17,7 @@ mod entry;
 mod keys;
 mod passwords;
 mod store;
+mod webhook;
 
 pub use broker::Broker;
 use broker::read_brokers;
@@ -27,6 +28,8 @@ use keys::KEYS;
 pub use passwords::LoggerPasswords;
 pub use store::Store;
 use store::read_stores;
+pub use webhook::Webhook;
+use webhook::read_webhooks;
 
 /// What moves the city's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +100,8 @@ pub struct Config {
     pub stores: Vec<Store>,
     /// Brokers elsewhere whose messages are taken.
     pub brokers: Vec<Broker>,
+    /// Receivers that are told what happens to orders.
+    pub webhooks: Vec<Webhook>,
 }
 
 impl Default for Config {
@@ -125,6 +130,7 @@ impl Default for Config {
             credentials: Vec::new(),
             stores: Vec::new(),
             brokers: Vec::new(),
+            webhooks: Vec::new(),
         }
     }
 }
@@ -170,6 +176,7 @@ impl Layers {
                 }
                 "store" => config.stores.extend(read_stores(source, value.get_ref(), faults)),
                 "broker" => config.brokers.extend(read_brokers(source, value.get_ref(), faults)),
+                "webhook" => config.webhooks.extend(read_webhooks(source, value.get_ref(), faults)),
                 key => self.set(file, line, key, &plain(value.get_ref())),
             }
         }
@@ -193,11 +200,8 @@ impl Layers {
 
     fn set(&mut self, file: &str, line: usize, key: &str, value: &str) {
         let Some(known) = KEYS.iter().find(|known| known.name == key) else {
-            let names: Vec<_> = KEYS
-                .iter()
-                .map(|known| known.name)
-                .chain(["[[credential]]", "[[store]]", "[[broker]]"])
-                .collect();
+            let tables = ["[[credential]]", "[[store]]", "[[broker]]", "[[webhook]]"];
+            let names: Vec<_> = KEYS.iter().map(|known| known.name).chain(tables).collect();
             return self.fault(file, line, key, "an unknown key", &format!("one of {}", names.join(", ")));
         };
         if (known.set)(&mut self.config, value).is_err() {
@@ -327,6 +331,7 @@ impl Config {
         self.credentials.iter().for_each(|credential| text.push_str(&credential.to_toml()));
         self.stores.iter().for_each(|store| text.push_str(&store.to_toml()));
         self.brokers.iter().for_each(|known| text.push_str(&broker::to_toml(known)));
+        self.webhooks.iter().for_each(|webhook| text.push_str(&webhook.to_toml()));
         text
     }
 }

@@ -15,7 +15,7 @@ use yiwang_stream::finish::{CURSOR, Progress};
 use yiwang_stream::waits;
 use yiwang_web::{Health, Readiness, Sample};
 
-use crate::city::{Rooms, Watched};
+use crate::city::{Rooms, Told, Watched};
 
 mod brokers;
 
@@ -50,6 +50,7 @@ pub struct CityHealth {
     elsewhere: Vec<Watched>,
     brokers: Vec<WatchedBroker>,
     seqs: Arc<Seqs>,
+    webhooks: Vec<Told>,
     /// The number of the tick before the first of this process.
     ticks_before: u64,
     /// Whether there is no door for loggers, because nobody there would be asked who he is.
@@ -62,7 +63,7 @@ impl CityHealth {
         rooms: &Rooms,
         ingest: &yiwang_ingest::Ingest,
         stream: &Stream,
-        brokers: Vec<WatchedBroker>,
+        (brokers, webhooks): (Vec<WatchedBroker>, Vec<Told>),
         closed_to_loggers: bool,
     ) -> Self {
         Self {
@@ -76,6 +77,7 @@ impl CityHealth {
             elsewhere: rooms.elsewhere.iter().map(|store| store.watched()).collect(),
             brokers,
             seqs: Arc::clone(&ingest.seqs),
+            webhooks,
             ticks_before: ingest.ticks_before,
             closed_to_loggers,
         }
@@ -188,6 +190,7 @@ impl Health for CityHealth {
         items.extend(self.put_off().map(|(name, why)| wait(name, why)));
         items.extend(self.elsewhere.iter().map(far));
         items.extend(self.brokers.iter().map(brokers::item));
+        items.extend(self.webhooks.iter().map(told));
         items
     }
 
@@ -323,6 +326,7 @@ impl Health for CityHealth {
         }
         self.elsewhere.iter().for_each(|store| far_samples(store, &mut samples));
         self.brokers.iter().for_each(|broker| brokers::samples(broker, &mut samples));
+        self.webhooks.iter().for_each(|webhook| told_samples(webhook, &mut samples));
         samples
     }
 }
@@ -381,4 +385,32 @@ fn far_samples(store: &Watched, samples: &mut Vec<Sample>) {
     samples.extend(
         gauges.map(|(what, help, count)| Sample::gauge(what, help, count as f64).with("store", name())),
     );
+}
+
+/// A receiver of webhooks as an item: it stops nobody.
+fn told(Told { name, progress }: &Told) -> Readiness {
+    let (wrong, behind) = (progress.wrong(), progress.counted().behind);
+    let ok = wrong.is_none();
+    let detail = match wrong {
+        None => "goes on".to_owned(),
+        Some(why) => format!("{behind} events behind: {why}"),
+    };
+    Readiness { name: format!("webhook {name}"), ok, needed: false, detail }
+}
+
+// counts far below 2^53
+fn told_samples(Told { name, progress }: &Told, samples: &mut Vec<Sample>) {
+    let counted = progress.counted();
+    let counters = [
+        ("yiwang_webhook_delivered_total", "Events that a receiver has taken.", counted.delivered),
+        ("yiwang_webhook_set_aside_total", "Events that it refused for good.", counted.set_aside),
+        ("yiwang_webhook_retries_total", "Tries that went wrong.", counted.retries),
+    ];
+    let gauges = [
+        ("yiwang_webhook_behind_events", "Events that it has not got, as of the last look.", counted.behind),
+        ("yiwang_webhook_down", "Whether the last try went wrong.", progress.wrong().is_some().into()),
+    ];
+    let sample = |sample: Sample| sample.with("webhook", name.clone());
+    samples.extend(counters.map(|(what, help, count)| sample(Sample::counter(what, help, count as f64))));
+    samples.extend(gauges.map(|(what, help, count)| sample(Sample::gauge(what, help, count as f64))));
 }

@@ -1,4 +1,4 @@
-//! New lines of histories, and the outbox that carries them to the log.
+//! New lines of histories, each an event too, and the outbox: the events that the log has not got.
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
@@ -6,13 +6,11 @@ use yiwang_model::OrderNo;
 
 use super::apply::ROWS;
 use super::fault::judge;
-use super::pool;
 use super::rows::{self, get};
-use super::words::Word;
 use crate::plan::Line;
 use crate::{Error, MAX_PAGE, OrderEvent};
 
-/// Adds lines to histories and to the outbox: every line that is in the one was put into the other.
+/// Adds lines to histories and events: every line that is in the one was put into the other.
 pub(super) async fn write_lines(conn: &mut SqliteConnection, lines: &[Line]) -> Result<(), Error> {
     for some in lines.chunks(ROWS) {
         insert_steps(conn, some).await?;
@@ -33,7 +31,7 @@ async fn insert_steps(conn: &mut SqliteConnection, lines: &[Line]) -> Result<(),
 }
 
 async fn insert_events(conn: &mut SqliteConnection, lines: &[Line]) -> Result<(), Error> {
-    let mut sql = QueryBuilder::<Sqlite>::new("INSERT INTO outbox (order_seq, step_seq, department) ");
+    let mut sql = QueryBuilder::<Sqlite>::new("INSERT INTO events (order_seq, step_seq, department) ");
     sql.push_values(lines, |mut row, Line { order, department, step }| {
         row.push_bind(*order).push_bind(step.seq).push_bind(&**department);
     });
@@ -42,16 +40,18 @@ async fn insert_events(conn: &mut SqliteConnection, lines: &[Line]) -> Result<()
 
 /// The oldest events.
 pub(super) async fn oldest(readers: &SqlitePool, limit: u32) -> Result<Vec<OrderEvent>, Error> {
-    let sql = "SELECT outbox.seq AS place, outbox.department, orders.no, orders.anomaly, steps.*
-        FROM outbox
-        JOIN orders ON orders.seq = outbox.order_seq
-        JOIN steps ON steps.order_seq = outbox.order_seq AND steps.seq = outbox.step_seq
-        ORDER BY outbox.seq LIMIT ?";
-    let query = sqlx::query(sql).bind(limit.clamp(1, MAX_PAGE));
+    let sql = "SELECT events.seq AS place, events.department, orders.no, orders.anomaly, steps.*
+        FROM events
+        JOIN orders ON orders.seq = events.order_seq
+        JOIN steps ON steps.order_seq = events.order_seq AND steps.seq = events.step_seq
+        WHERE events.seq > coalesce((SELECT seq FROM cursors WHERE name = ?), 0)
+        ORDER BY events.seq LIMIT ?";
+    let query = sqlx::query(sql).bind(LOG).bind(limit.clamp(1, MAX_PAGE));
     query.fetch_all(readers).await.map_err(judge)?.iter().map(event).collect()
 }
 
-fn event(row: &SqliteRow) -> Result<OrderEvent, Error> {
+/// An event, of a row with its `place`, its department, the order's `no` and `anomaly`, and the step.
+pub(super) fn event(row: &SqliteRow) -> Result<OrderEvent, Error> {
     let anomaly: Option<&str> = get(row, "anomaly")?;
     Ok(OrderEvent {
         seq: rows::count(get(row, "place")?)?,
@@ -62,11 +62,5 @@ fn event(row: &SqliteRow) -> Result<OrderEvent, Error> {
     })
 }
 
-/// Takes events out, up to and with `seq`.
-pub(super) async fn taken(writer: &SqlitePool, seq: u64) -> Result<(), Error> {
-    let seq = i64::try_from(seq).unwrap_or(i64::MAX);
-    let mut tx = pool::write(writer).await?;
-    let query = sqlx::query("DELETE FROM outbox WHERE seq <= ?").bind(seq);
-    query.execute(&mut *tx).await.map_err(judge)?;
-    tx.commit().await.map_err(judge)
-}
+/// The follower that carries events to the log.
+pub(super) const LOG: &str = "log";

@@ -58,7 +58,7 @@ pub(super) fn anomaly(row: &SqliteRow) -> Result<Anomaly, Error> {
 pub(super) fn step(row: &SqliteRow) -> Result<Step, Error> {
     Ok(Step {
         seq: get(row, "seq")?,
-        kind: word(row, "kind")?,
+        kind: parsed(row, "kind")?,
         state: parsed(row, "state")?,
         who: get(row, "who")?,
         note: get(row, "note")?,
@@ -123,7 +123,8 @@ fn series(source: Arc<str>, metric: Arc<str>) -> Result<Series, Error> {
     Series::new(source, metric).map_err(|error| Error::Corrupt(error.to_string()))
 }
 
-fn text(row: &SqliteRow, zh: &str, en: &str) -> Result<Text, Error> {
+/// A text in both languages.
+pub(super) fn text(row: &SqliteRow, zh: &str, en: &str) -> Result<Text, Error> {
     Ok(Text { zh: get(row, zh)?, en: get(row, en)? })
 }
 

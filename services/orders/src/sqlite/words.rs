@@ -1,6 +1,6 @@
 //! The words under which enums are stored where the model has none.
 
-use yiwang_model::order::{Channel, StepKind};
+use yiwang_model::order::Channel;
 use yiwang_model::{Phase, Severity};
 
 /// A word that stands for a value in a column.
@@ -32,5 +32,4 @@ words! {
     Channel { Sensor = "sensor", Hotline = "hotline" }
     Phase { Raised = "raised", Worsened = "worsened", Cleared = "cleared" }
     Severity { Notice = "notice", Warning = "warning", Serious = "serious", Critical = "critical" }
-    StepKind { Opened = "opened", Moved = "moved", Worsened = "worsened", Cleared = "cleared" }
 }

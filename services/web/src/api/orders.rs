@@ -9,14 +9,14 @@ use utoipa::ToSchema;
 use yiwang_model::{OrderNo, OrderState, Timestamp, WorkOrder};
 use yiwang_orders::Moment;
 
-use super::wire::{Mistake, Order, OrdersPage, WorkOrderSchema};
+use super::wire::{Mistake, Order, OrdersPage, Refused, StateSchema, WorkOrderSchema};
 use crate::asked::{self, Asked};
 use crate::error::{Error, excerpt};
 use crate::params::Params;
-use crate::{MAX_BODY_BYTES, Web, Who};
+use crate::{MAX_BODY_BYTES, Parts, Web, Who};
 
 /// A page of orders, newest received first.
-#[utoipa::path(get, path = "/api/v1/orders", tag = "orders",
+#[utoipa::path(get, path = "/api/v1/orders", operation_id = "list_orders", tag = "orders",
     params(
         ("state" = Option<String>, Query, description = "One or several states, with commas"),
         ("department" = Option<String>, Query, description = "Key of a department"),
@@ -27,10 +27,10 @@ use crate::{MAX_BODY_BYTES, Web, Who};
         ("active" = Option<bool>, Query, description = "Whether the episode still goes on"),
         ("overdue" = Option<bool>, Query, description = "true: only those open and past due"),
         ("q" = Option<String>, Query, description = "A text in number, title, station or district"),
-        ("limit" = Option<u32>, Query, description = "At most this many, 1 to 500; 50 when not said"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 500, description = "At most this many, 1 to 500; 50 when not said"),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
     ),
-    responses((status = 200, body = OrdersPage), (status = 400, body = Mistake), (status = 401, body = Mistake)))]
+    responses((status = 200, body = OrdersPage), Refused))]
 pub(crate) async fn list(State(web): State<Web>, uri: Uri) -> Result<Json<OrdersPage>, Error> {
     let params = Params::read(&uri, asked::KNOWN)?;
     let now = (web.parts().city_now)();
@@ -40,9 +40,9 @@ pub(crate) async fn list(State(web): State<Web>, uri: Uri) -> Result<Json<Orders
 }
 
 /// One order.
-#[utoipa::path(get, path = "/api/v1/orders/{no}", tag = "orders",
+#[utoipa::path(get, path = "/api/v1/orders/{no}", operation_id = "get_order", tag = "orders",
     params(("no" = String, Path, description = "Number, as YW20260302-000017")),
-    responses((status = 200, body = WorkOrderSchema), (status = 404, body = Mistake)))]
+    responses((status = 200, body = WorkOrderSchema), (status = 404, body = Mistake), Refused))]
 pub(crate) async fn one(
     State(web): State<Web>,
     Path(no): Path<String>,
@@ -60,7 +60,7 @@ pub(crate) async fn find(web: &Web, no: &str) -> Result<WorkOrder, Error> {
 }
 
 /// A text that may be the number of an order; any other is the number of none.
-fn number(no: &str) -> Result<OrderNo, Error> {
+pub(crate) fn number(no: &str) -> Result<OrderNo, Error> {
     let may_be = no.len() <= 32 && no.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if may_be {
         Ok(OrderNo(no.to_owned()))
@@ -73,18 +73,21 @@ fn number(no: &str) -> Result<OrderNo, Error> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Transition {
-    /// opened, accepted, dispatched, handling, replied, closed, returned, reopened.
+    /// The state.
+    #[schema(value_type = StateSchema)]
     pub(crate) to: String,
     /// What is said about it, at most 4,000 characters; needed to return an order.
     #[serde(default)]
+    #[schema(max_length = 4000)]
     pub(crate) note: String,
 }
 
 /// Moves an order to another state, in the name of the credential.
-#[utoipa::path(post, path = "/api/v1/orders/{no}/transitions", tag = "orders",
+#[utoipa::path(post, path = "/api/v1/orders/{no}/transitions", operation_id = "move_order", tag = "orders",
     params(("no" = String, Path, description = "Number, as YW20260302-000017")),
     request_body = Transition,
-    responses((status = 200, body = WorkOrderSchema), (status = 400, body = Mistake), (status = 404, body = Mistake),
+    responses((status = 200, body = WorkOrderSchema), (status = 404, body = Mistake), (status = 413, body = Mistake),
+        (status = 415, body = Mistake), Refused,
         (status = 409, body = Mistake, description = "The state may not follow; `allowed` names those that may")))]
 pub(crate) async fn transition(
     State(web): State<Web>,
@@ -94,12 +97,17 @@ pub(crate) async fn transition(
 ) -> Result<Json<Order>, Error> {
     Params::read(request.uri(), &[])?;
     let wanted = read_json(request).await?;
-    let order = apply(&web, &who, &no, &wanted).await?;
+    let order = apply(web.parts(), &who, &no, &wanted).await?;
     Ok(Json(Order::at(order, (web.parts().city_now)())))
 }
 
 /// Moves an order, now.
-pub(crate) async fn apply(web: &Web, who: &Who, no: &str, wanted: &Transition) -> Result<WorkOrder, Error> {
+pub(crate) async fn apply(
+    parts: &Parts,
+    who: &Who,
+    no: &str,
+    wanted: &Transition,
+) -> Result<WorkOrder, Error> {
     let no = number(no)?;
     let to: OrderState = wanted.to.parse().map_err(|error: yiwang_model::Error| {
         let why = format!("is wrong: {error}");
@@ -109,8 +117,8 @@ pub(crate) async fn apply(web: &Web, who: &Who, no: &str, wanted: &Transition) -
         return Err(Error::Field { field: "note", why: "has a zero character".into() });
     }
     let wall = Timestamp::from_jiff(jiff::Timestamp::now());
-    let at = Moment { city: web.now()?, wall };
-    Ok(web.parts().orders.transition(&no, to, &who.0, &wanted.note, at).await?)
+    let at = Moment { city: (parts.city_now)().ok_or(Error::NoTime)?, wall };
+    Ok(parts.orders.transition(&no, to, &who.0, &wanted.note, at).await?)
 }
 
 /// The body of a transition, read as JSON.

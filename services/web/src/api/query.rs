@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use yiwang_model::{Row, Series, Span, Timestamp};
 use yiwang_series::{AsOf, Range, SeriesStore};
 
-use super::wire::Mistake;
+use super::wire::Refused;
 use crate::Web;
 use crate::error::Error;
 use crate::params::Params;
@@ -76,11 +76,11 @@ pub(crate) struct Answer {
         ("from" = Option<String>, Query, description = "From this event time on, RFC 3339; a day before `to` when not said"),
         ("to" = Option<String>, Query, description = "Up to and without this event time; now in the city when not said"),
         ("as_of" = Option<String>, Query, description = "As was known at this time, RFC 3339; the latest when not said"),
-        ("limit" = Option<u32>, Query, description = "At most this many, the newest, 1 to 100000; 10000 when not said"),
-        ("step" = Option<u32>, Query, description = "Seconds of a step; steps begin at midnight in the city"),
-        ("points" = Option<u32>, Query, description = "At most this many over the whole span, 4 to 10000; not with limit or step"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100000, description = "At most this many, the newest, 1 to 100000; 10000 when not said"),
+        ("step" = Option<u32>, Query, minimum = 1, maximum = 31622400, description = "Seconds of a step; steps begin at midnight in the city"),
+        ("points" = Option<u32>, Query, minimum = 4, maximum = 10000, description = "At most this many over the whole span, 4 to 10000; not with limit or step"),
     ),
-    responses((status = 200, body = Answer), (status = 400, body = Mistake)))]
+    responses((status = 200, body = Answer), Refused))]
 pub(crate) async fn query(State(web): State<Web>, uri: Uri) -> Result<Json<Answer>, Error> {
     let params = Params::read(&uri, KNOWN)?;
     let series = series(&params)?;

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use yiwang_catalogue::registry::{Entry, Kind};
 use yiwang_catalogue::{Catalogue, Gateway, Logger, Station};
 
-use super::wire::Mistake;
+use super::wire::{Mistake, Refused};
 use crate::error::{Error, excerpt};
 use crate::params::Params;
 use crate::registry::{Change, Refusal, UnknownSeries};
@@ -49,11 +49,11 @@ pub(crate) struct Registered {
 }
 
 /// What is known of a kind: gateways, stations, loggers or calibrations.
-#[utoipa::path(get, path = "/api/v1/registry/{kind}", tag = "registry",
+#[utoipa::path(get, path = "/api/v1/registry/{kind}", operation_id = "list_registered", tag = "registry",
     params(("kind" = String, Path, description = "gateways, stations, loggers or calibrations"),
         ("limit" = Option<u32>, Query, description = "At most this many, 1 to 1,000; 100 when not said"),
         ("after" = Option<String>, Query, description = "`next` of the page before")),
-    responses((status = 200, body = RegistryPage), (status = 400, body = Mistake), (status = 404, body = Mistake)))]
+    responses((status = 200, body = RegistryPage), (status = 404, body = Mistake), Refused))]
 pub(crate) async fn list(
     State(web): State<Web>,
     Path(kind): Path<String>,
@@ -88,10 +88,10 @@ pub(crate) async fn unknown(State(web): State<Web>, uri: Uri) -> Result<Json<Unk
 }
 
 /// What is known of one.
-#[utoipa::path(get, path = "/api/v1/registry/{kind}/{id}", tag = "registry",
+#[utoipa::path(get, path = "/api/v1/registry/{kind}/{id}", operation_id = "get_registered", tag = "registry",
     params(("kind" = String, Path, description = "gateways, stations, loggers or calibrations"),
         ("id" = String, Path, description = "Its name; of a logger its MN")),
-    responses((status = 200, body = Object), (status = 404, body = Mistake)))]
+    responses((status = 200, body = Object), (status = 404, body = Mistake), Refused))]
 pub(crate) async fn one(
     State(web): State<Web>,
     Path((kind, id)): Path<(String, String)>,
@@ -105,15 +105,16 @@ pub(crate) async fn one(
 }
 
 /// Registers one, in place of what was registered under its name.
-#[utoipa::path(put, path = "/api/v1/registry/{kind}/{id}", tag = "registry",
+#[utoipa::path(put, path = "/api/v1/registry/{kind}/{id}", operation_id = "register", tag = "registry",
     params(("kind" = String, Path, description = "gateways, stations, loggers or calibrations"),
         ("id" = String, Path, description = "Its name; of a logger its MN")),
     request_body(content = Object, description = "The keys of the entry, as in a catalogue's file"),
-    responses((status = 200, body = Registered), (status = 400, body = Mistake), (status = 404, body = Mistake),
+    responses((status = 200, body = Registered), (status = 404, body = Mistake), (status = 413, body = Mistake),
+        (status = 415, body = Mistake),
         (status = 409, body = Mistake, description = "It stands in a file"),
         (status = 412, body = Mistake, description = "The catalogue is not at the revision of `If-Match`"),
         (status = 422, body = Mistake, description = "It does not fit; `faults` names each key"),
-        (status = 503, body = Mistake)))]
+        Refused))]
 pub(crate) async fn put(
     State(web): State<Web>,
     Extension(who): Extension<Who>,
@@ -128,13 +129,13 @@ pub(crate) async fn put(
 }
 
 /// Takes out what was registered under this name.
-#[utoipa::path(delete, path = "/api/v1/registry/{kind}/{id}", tag = "registry",
+#[utoipa::path(delete, path = "/api/v1/registry/{kind}/{id}", operation_id = "unregister", tag = "registry",
     params(("kind" = String, Path, description = "gateways, stations, loggers or calibrations"),
         ("id" = String, Path, description = "Its name; of a logger its MN")),
     responses((status = 200, body = Registered), (status = 404, body = Mistake),
         (status = 409, body = Mistake, description = "It stands in a file"),
         (status = 412, body = Mistake, description = "The catalogue is not at the revision of `If-Match`"),
-        (status = 422, body = Mistake, description = "Others refer to it"), (status = 503, body = Mistake)))]
+        (status = 422, body = Mistake, description = "Others refer to it"), Refused))]
 pub(crate) async fn delete(
     State(web): State<Web>,
     Extension(who): Extension<Who>,
@@ -147,15 +148,15 @@ pub(crate) async fn delete(
 }
 
 /// Registers many at once, all or none: each kind with a list of entries that name themselves.
-#[utoipa::path(post, path = "/api/v1/registry", tag = "registry",
+#[utoipa::path(post, path = "/api/v1/registry", operation_id = "register_many", tag = "registry",
     request_body(content = Object,
         description = "`gateways`, `stations`, `loggers`, `calibrations`: lists of entries, as in a catalogue's file"),
-    responses((status = 200, body = Registered), (status = 400, body = Mistake),
+    responses((status = 200, body = Registered), (status = 404, body = Mistake), (status = 415, body = Mistake),
         (status = 409, body = Mistake, description = "One of them stands in a file"),
         (status = 412, body = Mistake, description = "The catalogue is not at the revision of `If-Match`"),
         (status = 413, body = Mistake),
         (status = 422, body = Mistake, description = "Some do not fit; `faults` names each key"),
-        (status = 503, body = Mistake)))]
+        Refused))]
 pub(crate) async fn post(
     State(web): State<Web>,
     Extension(who): Extension<Who>,

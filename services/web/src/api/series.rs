@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use yiwang_model::Series;
 use yiwang_model::order::Text;
 
-use super::wire::{Mistake, TextSchema};
+use super::wire::{Refused, TextSchema};
 use crate::Web;
 use crate::error::Error;
 use crate::params::{Params, wrong};
@@ -44,14 +44,14 @@ pub(crate) struct SeriesPage {
 }
 
 /// A page of the series that have readings.
-#[utoipa::path(get, path = "/api/v1/series", tag = "readings",
+#[utoipa::path(get, path = "/api/v1/series", operation_id = "list_series", tag = "readings",
     params(
         ("source" = Option<String>, Query, description = "Only of this source"),
         ("metric" = Option<String>, Query, description = "Only of this metric"),
-        ("limit" = Option<u32>, Query, description = "At most this many, 1 to 1000; 100 when not said"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "At most this many, 1 to 1000; 100 when not said"),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
     ),
-    responses((status = 200, body = SeriesPage), (status = 400, body = Mistake)))]
+    responses((status = 200, body = SeriesPage), Refused))]
 pub(crate) async fn list(State(web): State<Web>, uri: Uri) -> Result<Json<SeriesPage>, Error> {
     let params = Params::read(&uri, KNOWN)?;
     let (source, metric) = (params.text("source", 128)?, params.text("metric", 128)?);

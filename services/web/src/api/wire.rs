@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoResponses, ToSchema};
 use yiwang_model::{Timestamp, WorkOrder};
 
 use crate::view;
@@ -54,6 +54,27 @@ pub(crate) struct Mistake {
     faults: Option<Vec<Value>>,
 }
 
+/// What any address may answer instead.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "described, never built")]
+pub(crate) enum Refused {
+    /// A parameter or the body is wrong.
+    #[response(status = 400)]
+    Wrong(Mistake),
+    /// No credential, or one that is not known.
+    #[response(status = 401)]
+    Unauthorised(Mistake),
+    /// The credential may not do this, or the request comes from another site.
+    #[response(status = 403)]
+    Forbidden(Mistake),
+    /// A console without credentials does not answer for this host.
+    #[response(status = 421)]
+    Host(Mistake),
+    /// Not now: a store or the clock is not ready.
+    #[response(status = 503)]
+    Later(Mistake),
+}
+
 /// What an order looks like; a test holds it to what is sent.
 #[derive(ToSchema)]
 #[schema(as = WorkOrder)]
@@ -79,14 +100,28 @@ pub(crate) struct WorkOrderSchema {
     received: String,
     due: DueSchema,
     evidence: EvidenceSchema,
-    /// opened, accepted, dispatched, handling, replied, closed, returned, reopened.
-    state: String,
+    state: StateSchema,
     /// What happened to it, oldest first.
     timeline: Vec<StepSchema>,
     /// The states that may follow.
-    allowed: Vec<String>,
+    allowed: Vec<StateSchema>,
     /// Open and past due.
     overdue: bool,
+}
+
+/// The state of an order.
+#[derive(ToSchema)]
+#[schema(as = OrderState, rename_all = "snake_case")]
+#[expect(dead_code, reason = "described, never built")]
+pub(crate) enum StateSchema {
+    Opened,
+    Accepted,
+    Dispatched,
+    Handling,
+    Replied,
+    Closed,
+    Returned,
+    Reopened,
 }
 
 /// A text in both languages.
@@ -172,7 +207,7 @@ pub(crate) struct StepSchema {
     /// opened, moved, worsened, cleared.
     kind: String,
     /// The state after it.
-    state: String,
+    state: StateSchema,
     who: String,
     note: String,
     /// City time, RFC 3339.

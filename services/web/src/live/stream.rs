@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{CLIENT_EVENTS, LiveEvent, Seat, Sent};
+use crate::api::wire::Refused;
 use crate::error::Error;
 use crate::params::Params;
 use crate::view::Names;
@@ -24,7 +25,8 @@ const PULSE: Duration = Duration::from_millis(900);
 
 /// Anomalies and orders as they happen (`anomaly`, `order`), and a `tick` each second with city time and counts.
 #[utoipa::path(get, path = "/api/v1/live", tag = "live",
-    responses((status = 200, description = "text/event-stream; come back with Last-Event-ID"), (status = 503)))]
+    params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that came")),
+    responses((status = 200, body = String, content_type = "text/event-stream"), Refused))]
 pub(crate) async fn live(
     State(console): State<Console>,
     uri: Uri,

@@ -89,7 +89,7 @@ pub(crate) async fn transition(
 ) -> Result<Response, Error> {
     Params::read(request.uri(), &[])?;
     let wanted = read_form(request).await?;
-    let error = match apply(&web, &who, &no, &wanted).await {
+    let error = match apply(web.parts(), &who, &no, &wanted).await {
         Ok(order) => return Ok(Redirect::to(&format!("/orders/{}", order.no)).into_response()),
         Err(error) if error.status().is_client_error() && error.status() != StatusCode::NOT_FOUND => error,
         Err(error) => return Err(error),

@@ -84,6 +84,31 @@ async fn the_description_names_what_is_sent() {
     }
 }
 
+/// What OpenAPI asks of a document, and utoipa does not see to.
+#[tokio::test]
+async fn the_description_is_whole() {
+    let described = city().get("/api/v1/openapi.json").await.json();
+    let mut operations = BTreeSet::new();
+    for (path, item) in described["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(operations.insert(id.to_owned()), "{id} twice");
+            for (status, answer) in operation["responses"].as_object().unwrap() {
+                assert!(answer["description"].is_string(), "{method} {path} {status}");
+            }
+        }
+    }
+    let text = described.to_string();
+    for reference in text.split("\"$ref\":\"#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(described["components"]["schemas"][name].is_object(), "{name}");
+    }
+    assert!(
+        described["security"][0]["basic"].is_array()
+            && described["paths"]["/healthz"]["get"]["security"].is_array()
+    );
+}
+
 #[tokio::test]
 async fn a_mistake_is_named() {
     let city = city();

@@ -14,7 +14,7 @@ use yiwang_log::embedded::EmbeddedLog;
 use yiwang_log::{CursorClass, Layout, Log, TopicSpec};
 use yiwang_model::Timestamp;
 use yiwang_orders::sqlite::SqliteOrders;
-use yiwang_orders::{OrderEvent, OrderStore};
+use yiwang_orders::{OrderEvent, OrderFeed, OrderStore};
 use yiwang_proto::topics;
 use yiwang_series::SeriesStore;
 use yiwang_series::embedded::EmbeddedSeries;
@@ -146,6 +146,11 @@ impl Rooms {
             ended
         });
         tasks
+    }
+
+    /// What happens to the orders.
+    pub fn feed(&self) -> Arc<dyn OrderFeed> {
+        self.sqlite.clone()
     }
 
     /// Lets go of them, which waits for the threads that write files.

@@ -137,7 +137,7 @@ async fn serve_http(
     writes: axum::Router,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let router = yiwang_web::router(parts, writes);
+    let router = yiwang_web::router(parts, writes, yiwang_ingest::described::described());
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?;
     Ok(())
 }

@@ -21,6 +21,44 @@ fn later_layers_win() {
 }
 
 #[test]
+fn webhooks_are_read_starred_and_their_faults_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    std::fs::write(folder.path().join("good"), format!("{secret}\n{secret}\n")).unwrap();
+    std::fs::write(folder.path().join("bad"), "correct horse battery").unwrap();
+    let path = folder.path().join("yiwang.toml");
+    let read = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let mut layers = Layers::default();
+        layers.file(&path);
+        layers.finish()
+    };
+    let good = "[[webhook]]\nname = \"desk\"\nurl = \"http://127.0.0.1:9000/o\"\nsecret_file = \"good\"\n";
+    let config = read(&format!("{good}kinds = [\"opened\"]\ndepartments = [\"ecology\"]\n")).unwrap();
+    let shown = config.to_toml();
+    assert!(
+        shown.contains("[[webhook]]\nname = \"desk\"") && shown.contains("kinds = [\"opened\"]"),
+        "{shown}"
+    );
+    assert!(!shown.contains("MfKQ") && !format!("{config:?}").contains("MfKQ"), "{shown}");
+    assert_eq!(config.webhooks[0].0.secrets.len(), 2);
+    let bad = "[[webhook]]\nname = \"desk\"\nurl = \"https://a\"\nsecret_file = \"bad\"\nkinds = [\"lost\"]\nretries = 3\n";
+    let faults = read(&format!("{good}{bad}")).unwrap_err();
+    let mut told: Vec<_> = faults.iter().map(|fault| (fault.line, fault.key.as_str())).collect();
+    told.sort_unstable();
+    let wanted = [
+        (6, "webhook.name"),
+        (7, "webhook.url"),
+        (8, "webhook.secret_file"),
+        (9, "webhook.kinds"),
+        (10, "webhook.retries"),
+    ];
+    assert_eq!(told, wanted);
+    assert!(faults.iter().any(|fault| fault.found.contains("TLS")));
+    assert!(!format!("{faults:?}").contains("horse"));
+}
+
+#[test]
 fn all_faults_are_told_with_their_lines() {
     let faults =
         of("workers = 0\nworker = 1\n\nspeed = \"fast\"\nclock = \"moon\"\ngrpc_listen = \"here\"\n")

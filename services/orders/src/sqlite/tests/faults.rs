@@ -24,7 +24,7 @@ fn epoch(orders: i64) -> Vec<OrderIntent> {
 /// Orders, steps, events, days and epochs that the store holds.
 async fn rows(store: &SqliteOrders) -> [i64; 5] {
     let mut counts = [0; 5];
-    for (count, table) in counts.iter_mut().zip(["orders", "steps", "outbox", "days", "applied"]) {
+    for (count, table) in counts.iter_mut().zip(["orders", "steps", "events", "days", "applied"]) {
         let sql = AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
         *count = sqlx::query_scalar(sql).fetch_one(&store.readers).await.unwrap();
     }
@@ -174,9 +174,9 @@ async fn files_of_others_are_refused_with_the_reason() {
         SqliteOrders::open(&folder.path(name), "Asia/Shanghai").await.map(drop).unwrap_err()
     };
     let store = folder.open("newer").await;
-    sqlx::raw_sql("PRAGMA user_version = 2").execute(&store.writer).await.unwrap();
+    sqlx::raw_sql("PRAGMA user_version = 3").execute(&store.writer).await.unwrap();
     store.close().await;
-    assert!(matches!(open("newer").await, Error::Newer { found: 2, known: 1 }));
+    assert!(matches!(open("newer").await, Error::Newer { found: 3, known: 2 }));
 
     let store = folder.open("foreign").await;
     sqlx::raw_sql("PRAGMA application_id = 7").execute(&store.writer).await.unwrap();

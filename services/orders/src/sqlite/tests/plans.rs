@@ -55,6 +55,7 @@ async fn single_orders_and_counts_go_along_an_index() {
         ("SELECT * FROM orders WHERE no = ''", "SEARCH orders USING INDEX"),
         ("SELECT * FROM orders WHERE anomaly IN ('', 'x')", "SEARCH orders USING INDEX"),
         (crate::sqlite::query::EPISODES, "SEARCH orders USING INDEX"),
+        (crate::sqlite::feed::EVENTS, "SEARCH events USING INTEGER PRIMARY KEY"),
         ("SELECT count(*) FROM orders WHERE state <> 'closed' AND due < 1", "COVERING INDEX orders_due"),
         ("SELECT count(*) FROM orders WHERE active = 1", "COVERING INDEX orders_active"),
         ("SELECT state, count(*) FROM orders GROUP BY state", "COVERING INDEX orders_state"),
@@ -85,7 +86,9 @@ async fn the_schema_refuses_what_must_never_be() {
         ("INSERT INTO steps SELECT order_seq, 3, kind, state, who, note, at, wall FROM steps", "no holes"),
         ("INSERT OR REPLACE INTO steps SELECT * FROM steps", "no holes"),
         ("DELETE FROM orders", "FOREIGN KEY"),
-        ("INSERT INTO outbox (order_seq, step_seq, department) VALUES (1, 2, 'x')", "FOREIGN KEY"),
+        ("INSERT INTO events (order_seq, step_seq, department) VALUES (1, 2, 'x')", "FOREIGN KEY"),
+        ("UPDATE events SET department = 'x'", "never changed"),
+        ("DELETE FROM events", "never deleted"),
         ("INSERT INTO applied VALUES (2, 3, 0, 0)", "CHECK"),
         (&second, "UNIQUE constraint failed: orders.anomaly"),
     ] {
