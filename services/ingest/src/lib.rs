@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use yiwang_catalogue::Catalogue;
 use yiwang_log::Log;
 
+mod accept;
 pub mod admit;
 mod budget;
 mod clients;
@@ -72,6 +73,8 @@ pub struct Ingest {
     pub clock: Arc<CityClock>,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// The loggers of HJ 212 that are connected, and what they are told to do.
+    pub desk: hj212::desk::Desk,
     /// Cancelled when the doors are to close.
     pub stop: CancellationToken,
     /// Puts another catalogue in force.
@@ -131,13 +134,20 @@ impl Ingest {
         let mut tasks = Tasks { running: JoinSet::new(), last_tick: CancellationToken::new() };
         tasks.running.spawn(committing);
         tasks.running.spawn(ticker.run(tasks.last_tick.clone()));
-        Ok((Arc::new(Self { committer, names, clock, counters, stop, reviser, ticks_before }), tasks))
+        let desk = hj212::desk::Desk::default();
+        Ok((Arc::new(Self { committer, names, clock, counters, desk, stop, reviser, ticks_before }), tasks))
     }
 
     /// The addresses of HTTP that take readings in; whoever serves them sees to it that nobody comes in who may not write, and
     /// says who it is by an extension [`yiwang_proto::authorization::Who`].
     pub fn router(self: &Arc<Self>) -> axum::Router {
         influx::router(Arc::clone(self)).merge(senml::router(Arc::clone(self)))
+    }
+
+    /// The addresses of HTTP that tell devices what to do; whoever serves them sees to it that nobody comes in who may not act,
+    /// and says who it is as well.
+    pub fn commands(self: &Arc<Self>) -> axum::Router {
+        hj212::http::router(Arc::clone(self))
     }
 
     /// The event times that are plausible now.

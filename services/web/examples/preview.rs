@@ -55,7 +55,7 @@ async fn main() -> std::io::Result<()> {
     };
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
     println!("http://{}", listener.local_addr()?);
-    axum::serve(listener, yiwang_web::router(parts, axum::Router::new())).await
+    axum::serve(listener, yiwang_web::router(parts, axum::Router::new(), axum::Router::new())).await
 }
 
 async fn go_on(

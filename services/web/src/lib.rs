@@ -131,8 +131,9 @@ impl Web {
     }
 }
 
-/// The HTTP door, ready to be served. `writes` are the addresses that take readings in: they are guarded as all are.
-pub fn router(parts: Parts, writes: Router) -> Router {
+/// The HTTP door, ready to be served. `writes` are the addresses that take readings in, `commands` those that tell devices what
+/// to do: they are guarded as all are.
+pub fn router(parts: Parts, writes: Router, commands: Router) -> Router {
     let console = Console::new(parts);
     let api = Router::new()
         .route("/api/v1/orders", get(api::orders::list))
@@ -162,6 +163,7 @@ pub fn router(parts: Parts, writes: Router) -> Router {
         .route("/stations", get(pages::stations::page))
         .route("/assets/{*path}", get(assets::asset));
     api.merge(pages)
+        .merge(commands.with_state(()))
         .fallback(dress::not_found)
         .method_not_allowed_fallback(dress::wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -107,7 +107,7 @@ fn publish(city: &City, series: &Series, time: Timestamp, value: f64, published:
 
 impl City {
     fn router(&self) -> Router {
-        crate::router(self.parts.clone(), Router::new())
+        crate::router(self.parts.clone(), Router::new(), Router::new())
     }
 
     async fn ask(&self, request: Request<Body>) -> Answer {

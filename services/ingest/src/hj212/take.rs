@@ -6,6 +6,7 @@ use yiwang_proto::hj212::{Content, Fault, Kind, Mode, Outgoing, Packet, command,
 use yiwang_proto::v1::Reason;
 
 use super::counts::Counts;
+use super::line::{Heard, Line};
 use super::parts::Parts;
 use super::reading;
 use crate::Ingest;
@@ -41,7 +42,13 @@ impl Taker<'_> {
     }
 
     /// Takes a packet of a logger that was let in.
-    pub(super) fn packet(&mut self, logger: &Logger, packet: Packet<'_>, segment: &[u8]) {
+    pub(super) fn packet(
+        &mut self,
+        logger: &Logger,
+        packet: Packet<'_>,
+        segment: &[u8],
+        line: Option<&Line>,
+    ) {
         let taken = self
             .content(logger, &packet)
             .inspect(|content| {
@@ -49,7 +56,7 @@ impl Taker<'_> {
                 self.counts().leniencies(packet.leniencies);
                 self.counts().leniencies(content.leniencies);
             })
-            .and_then(|content| self.command(logger, &packet, &content, segment));
+            .and_then(|content| self.command(logger, &packet, &content, segment, line));
         if let Err(fault) = taken {
             self.refuse(&logger.mn, &fault, segment);
         }
@@ -72,6 +79,7 @@ impl Taker<'_> {
         packet: &Packet<'_>,
         content: &Content<'_>,
         segment: &[u8],
+        line: Option<&Line>,
     ) -> Result<(), Fault> {
         if let Some(averaging) = reading::averaging(packet.cn) {
             self.factors(logger, packet, content, averaging, segment)?;
@@ -87,10 +95,28 @@ impl Taker<'_> {
                 self.answer(packet, command::NOTICE_ACK);
                 self.tell_time(packet);
             }
-            command::ACCEPTED..=command::DATA_ACK => {}
+            command::DATA_ACK => {}
+            command::GET_TIME | command::GET_INTERVAL => {
+                if self.heard(packet, content, line) {
+                    self.answer(packet, command::DATA_ACK);
+                } else {
+                    self.not_taken(logger, packet.cn, segment);
+                }
+            }
+            command::ACCEPTED..=command::NOTICE_ACK => {
+                self.heard(packet, content, line);
+            }
             cn => self.not_taken(logger, cn, segment),
         }
         Ok(())
+    }
+
+    /// Hands an answer to who asked; whether somebody had. The edition of 2005 has the QN of the request in the data area.
+    fn heard(&self, packet: &Packet<'_>, content: &Content<'_>, line: Option<&Line>) -> bool {
+        let known = line.zip(packet.qn.or(content.named("QN"))).zip(Heard::read(packet.cn, content));
+        let known = known.is_some_and(|((line, qn), heard)| line.heard(qn, heard));
+        self.counts().unasked.add(u64::from(!known));
+        known
     }
 
     fn factors(

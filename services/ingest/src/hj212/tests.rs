@@ -18,6 +18,9 @@ use crate::names::Limits;
 use crate::testing::{Disk, MemoryLog};
 use crate::tests_kit::{Start, city, values};
 
+mod commands;
+mod slow;
+
 /// The air logger of the demo city.
 const AIR: &str = "510107A8900016F000169DC0";
 /// The one that is held to the standard, and sends all in mg/m³.

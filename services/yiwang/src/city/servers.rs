@@ -47,8 +47,8 @@ impl Doors {
             door.await;
             Ok(())
         });
-        let writes = ingest.router();
-        running.spawn(serve_http(http, parts, writes, stop.clone()));
+        let router = yiwang_web::router(parts, ingest.router(), ingest.commands());
+        running.spawn(serve_http(http, router, stop.clone()));
         if let Some(hj212) = hj212 {
             let options = yiwang_ingest::hj212::Options::default();
             let ingest = Arc::clone(ingest);
@@ -110,11 +110,9 @@ async fn serve_grpc(
 
 async fn serve_http(
     listener: tokio::net::TcpListener,
-    parts: yiwang_web::Parts,
-    writes: axum::Router,
+    router: axum::Router,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let router = yiwang_web::router(parts, writes);
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?;
     Ok(())
 }
