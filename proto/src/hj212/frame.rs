@@ -108,10 +108,14 @@ impl Decoder {
     }
 }
 
-/// Where the next `##` is, or a `#` at the end that may become one; else the end.
+/// Where the next `##` is, or a `#` at the end that may become one; else the end. Of more than two `#` the last two begin a
+/// packet.
 fn begin_of(bytes: &[u8]) -> usize {
-    let double = bytes.windows(2).position(|pair| pair == b"##");
-    double.unwrap_or(bytes.len() - usize::from(bytes.last() == Some(&b'#')))
+    let Some(double) = bytes.windows(2).position(|pair| pair == b"##") else {
+        return bytes.len() - usize::from(bytes.last() == Some(&b'#'));
+    };
+    let more = bytes[double + 2..].iter().take_while(|byte| **byte == b'#').count();
+    double + more
 }
 
 /// Looks at what begins with `##` and has the bytes of a length.

@@ -96,7 +96,7 @@ impl Connection {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(_) => return Err(Closed::Lost),
         };
-        let Load { submission, answers, answered } = load;
+        let Load { submission, answers, answered, .. } = load;
         if !submission.rows.is_empty() || !submission.rejected.is_empty() {
             let receipt = door.ingest.committer.submit(submission).await.map_err(|_| Closed::Stopping)?;
             receipt.await.map_err(|_| Closed::Stopping)?;
@@ -164,6 +164,8 @@ impl Connection {
             }
         });
         self.decoder = decoder;
+        let (door, sender) = (Arc::clone(&self.door), self.sender());
+        self.taker(&door, &door.ingest.names.catalogue(), &mut load).finish(&sender);
         (load, taken)
     }
 
@@ -229,7 +231,7 @@ impl Connection {
     fn refuse(&mut self, fault: &Fault, bytes: &[u8], load: &mut Load) -> Result<(), Closed> {
         self.junk += bytes.len();
         let door = Arc::clone(&self.door);
-        let sender = self.mn().unwrap_or(NOBODY).to_owned();
+        let sender = self.sender();
         let catalogue = door.ingest.names.catalogue();
         self.taker(&door, &catalogue, load).refuse(&sender, fault, bytes);
         let most = if self.bound.is_some() { MAX_JUNK_BYTES } else { MAX_JUNK_BEFORE };
@@ -244,6 +246,11 @@ impl Connection {
             parts: &mut self.parts,
             load,
         }
+    }
+
+    /// As what it stands in records.
+    fn sender(&self) -> Arc<str> {
+        self.bound.as_ref().map_or_else(|| NOBODY.into(), |bound| bound.place.id().into())
     }
 
     /// The logger that the connection is bound to.

@@ -13,10 +13,13 @@ use crate::Ingest;
 use crate::admit::{Plausible, admit};
 use crate::clock::wall_now;
 use crate::commit::Submission;
-use crate::refuse::Refusals;
+use crate::refuse::{MAX_EXCERPT_BYTES, Refusals};
 
 /// The longest QN that is answered, in bytes; the standard has 17.
 const MAX_QN_BYTES: usize = 32;
+
+/// How many faults of one read are recorded each.
+const MAX_TOLD_FAULTS: usize = 8;
 
 /// What one read of a connection gives.
 #[derive(Default)]
@@ -25,6 +28,10 @@ pub(super) struct Load {
     /// What to write once the submission is durable.
     pub(super) answers: Vec<u8>,
     pub(super) answered: u64,
+    /// Faults that are recorded each.
+    faults: usize,
+    /// The others.
+    more_faults: Refusals,
 }
 
 /// Takes the packets of one read, all of one logger.
@@ -147,11 +154,26 @@ impl Taker<'_> {
     }
 
     /// A packet, or what stands in its place, that cannot be taken: recorded, counted, not answered.
+    ///
+    /// Of one read the first are recorded each, the others together: whoever sends nothing but `##` fills no log with it.
     pub(super) fn refuse(&mut self, sender: &str, fault: &Fault, segment: &[u8]) {
         self.counts().fault(fault);
+        if self.load.faults >= MAX_TOLD_FAULTS {
+            self.load
+                .more_faults
+                .add(0, Reason::Malformed, || format!("after {MAX_TOLD_FAULTS} others: {fault}"));
+            return;
+        }
+        self.load.faults += 1;
         let mut refusals = Refusals::default();
         refusals.add(0, Reason::Malformed, || fault.to_string());
         self.record(sender, refusals, segment);
+    }
+
+    /// The read is at its end.
+    pub(super) fn finish(&mut self, sender: &str) {
+        let more = std::mem::take(&mut self.load.more_faults);
+        self.load.submission.rejected.extend(self.ingest.rejected("hj212", sender, &more));
     }
 
     fn not_taken(&mut self, logger: &Logger, cn: u16, segment: &[u8]) {
@@ -162,7 +184,8 @@ impl Taker<'_> {
 
     pub(super) fn record(&mut self, sender: &str, mut refusals: Refusals, segment: &[u8]) {
         if !refusals.is_empty() {
-            refusals.set_excerpt(&without_password(segment));
+            let head = &segment[..segment.len().min(MAX_EXCERPT_BYTES)];
+            refusals.set_excerpt(&without_password(head));
             self.load.submission.rejected.extend(self.ingest.rejected("hj212", sender, &refusals));
         }
     }
@@ -219,10 +242,35 @@ fn beside(factor: &yiwang_proto::hj212::Factor<'_>) -> u64 {
     u64::from(factor.unknown) + kinds.iter().filter(|kind| factor.get(**kind).is_some()).count() as u64
 }
 
-/// What came, as it may be kept: without the password.
+/// What came, as it may be kept: without any password, however the field is written.
 fn without_password(segment: &[u8]) -> Vec<u8> {
-    let Some(at) = segment.windows(3).position(|name| name == b"PW=") else { return segment.to_vec() };
-    let (head, rest) = segment.split_at(at + 3);
-    let end = rest.iter().position(|byte| *byte == b';').unwrap_or(rest.len());
-    [head, b"***", &rest[end..]].concat()
+    let (mut kept, mut rest) = (Vec::with_capacity(segment.len()), segment);
+    let is_name = |name: &[u8]| name[..2].eq_ignore_ascii_case(b"PW") && !name[2].is_ascii_alphanumeric();
+    while let Some(at) = rest.windows(3).position(is_name) {
+        let (head, tail) = rest.split_at(at + 3);
+        kept.extend_from_slice(head);
+        kept.extend_from_slice(b"***");
+        let end = tail.iter().position(|byte| *byte == b';').unwrap_or(tail.len());
+        rest = &tail[end..];
+    }
+    kept.extend_from_slice(rest);
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn every_password_is_left_out_however_it_is_written() {
+        for (came, kept) in [
+            ("PW=1;MN=2", "PW=***;MN=2"),
+            ("CN=1;PW:1;MN=2;pw=1", "CN=1;PW:***;MN=2;pw=***"),
+            ("PW=1;##0001PW=1;NewPW=1", "PW=***;##0001PW=***;NewPW=***"),
+            ("PW=", "PW=***"),
+            ("PWD=7;PW", "PWD=7;PW"),
+        ] {
+            assert_eq!(String::from_utf8(without_password(came.as_bytes())).unwrap(), kept);
+        }
+    }
 }

@@ -19,7 +19,7 @@ use crate::testing::{Disk, MemoryLog};
 use crate::tests_kit::{Start, city, values};
 
 mod commands;
-mod slow;
+mod hostile;
 
 /// The air logger of the demo city.
 const AIR: &str = "510107A8900016F000169DC0";

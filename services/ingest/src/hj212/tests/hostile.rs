@@ -1,4 +1,5 @@
-//! Loggers that do not read their answers cost themselves their connection and nobody else anything.
+//! Loggers that send nothing but faults, or do not read their answers: that costs themselves their connection, and nobody else
+//! anything.
 
 use super::*;
 
@@ -43,4 +44,16 @@ async fn who_does_not_read_its_answers_is_closed_when_too_many_wait() {
     let house = house_with(options, Arc::new(AnyPassword)).await;
     let _slow = unread(&house, AIR).await;
     house.closed("slow").await;
+}
+
+#[tokio::test]
+async fn a_thousand_faults_make_few_records_and_are_all_counted() {
+    let house = house().await;
+    let mut client = house.client().await;
+    client.send([&b"##9999".repeat(1000)[..], &message(AIR, 9015, "").to_bytes()].concat()).await;
+    assert_eq!(client.answer().await.unwrap().1, 9013);
+    assert_eq!(house.fault("too_long"), 1000);
+    let rejected = house.rejected();
+    assert!(rejected.len() <= 50, "{}", rejected.len());
+    assert_eq!(rejected.iter().map(|record| record.count).sum::<u64>(), 1000);
 }
