@@ -2,7 +2,7 @@
 
 use yiwang_catalogue::{Averaging, Catalogue, Logger};
 use yiwang_model::Timestamp;
-use yiwang_proto::hj212::{Content, Fault, Kind, Mode, Outgoing, Packet, command, time};
+use yiwang_proto::hj212::{Content, Factor, Fault, Kind, Mode, Outgoing, Packet, command, time};
 use yiwang_proto::v1::Reason;
 
 use super::counts::Counts;
@@ -94,9 +94,11 @@ impl Taker<'_> {
             return Ok(());
         }
         match packet.cn {
-            command::STATE | command::DAY_RUNNING | command::POWER_ON => {
-                self.answer(packet, command::DATA_ACK)
+            command::STATE | command::DAY_RUNNING => {
+                self.equipment(logger, packet, content, segment)?;
+                self.answer(packet, command::DATA_ACK);
             }
+            command::POWER_ON => self.answer(packet, command::DATA_ACK),
             command::HEARTBEAT => self.answer(packet, command::NOTICE_ACK),
             command::ASK_TIME => {
                 self.answer(packet, command::NOTICE_ACK);
@@ -147,10 +149,50 @@ impl Taker<'_> {
                 Ok(row) => self.load.submission.rows.push(row),
                 Err((reason, message)) => refusals.add(at, reason, || message),
             }
+            let named = self.beside(logger, packet.cn, time, (at, factor), &mut refusals);
+            self.counts().values_beside.add(beside(factor).saturating_sub(named));
         }
-        self.counts().values_beside.add(content.factors.iter().map(beside).sum());
         self.record(&logger.mn, refusals, segment);
         Ok(())
+    }
+
+    /// State and hours of equipment: readings if the catalogue names them.
+    fn equipment(
+        &mut self,
+        logger: &Logger,
+        packet: &Packet<'_>,
+        content: &Content<'_>,
+        segment: &[u8],
+    ) -> Result<(), Fault> {
+        let mut refusals = Refusals::default();
+        if content.factors.iter().any(|factor| logger.factors.contains_key(factor.code)) {
+            let time = data_time(content)?;
+            for (at, factor) in content.factors.iter().enumerate() {
+                self.beside(logger, packet.cn, time, (at, factor), &mut refusals);
+            }
+        }
+        self.record(&logger.mn, refusals, segment);
+        Ok(())
+    }
+
+    /// Takes the values of a factor that the catalogue names beside the main one; answers how many those are.
+    fn beside(
+        &mut self,
+        logger: &Logger,
+        cn: u16,
+        time: Timestamp,
+        (at, factor): (usize, &Factor<'_>),
+        refusals: &mut Refusals,
+    ) -> u64 {
+        let mut named = 0;
+        for said in reading::beside(logger, cn, time, factor) {
+            named += 1;
+            match said.and_then(|said| admit(&self.ingest.names, self.plausible, &logger.mn, &said)) {
+                Ok(row) => self.load.submission.rows.push(row),
+                Err((reason, message)) => refusals.add(at, reason, || message),
+            }
+        }
+        named
     }
 
     /// A packet, or what stands in its place, that cannot be taken: recorded, counted, not answered.
@@ -227,7 +269,7 @@ fn data_time(content: &Content<'_>) -> Result<Timestamp, Fault> {
 }
 
 /// Values of a factor that become no reading.
-fn beside(factor: &yiwang_proto::hj212::Factor<'_>) -> u64 {
+fn beside(factor: &Factor<'_>) -> u64 {
     let kinds = [
         Kind::Min,
         Kind::Max,
