@@ -217,7 +217,9 @@ impl Connection {
             let message = format!("logger \"{mn}\" is not in the catalogue: add a [[logger]] of this MN");
             return Err((Closed::UnknownMn, message));
         };
-        if !self.door.passwords.allows(mn, packet.pw) {
+        // Who was let in with this password need not be asked again.
+        let known = self.bound.as_ref().is_some_and(|bound| bound.speech.has_password(packet.pw));
+        if !known && !self.door.passwords.allows(mn, packet.pw) {
             return Err((Closed::Denied, format!("the password of logger \"{mn}\" is another")));
         }
         if self.bound.is_none() {

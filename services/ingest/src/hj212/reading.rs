@@ -16,7 +16,7 @@
 //!
 //! Of the other values those become readings that the catalogue names, with the same time, period and quality.
 
-use yiwang_catalogue::logger::{Beside, Named};
+use yiwang_catalogue::logger::{Beside, Named, Taken};
 use yiwang_catalogue::{Averaging, Catalogue, Logger};
 use yiwang_model::{Quality, Span, Timestamp, Vintage};
 use yiwang_proto::hj212::{Factor, Kind, command};
@@ -37,19 +37,20 @@ pub(super) fn averaging(cn: u16) -> Option<Averaging> {
     }
 }
 
-/// The reading that a factor is.
+/// The reading that a factor is; `taken` is how this logger's values of its code are.
 ///
 /// # Errors
 /// The reason and the sentence with which to refuse it.
 pub(super) fn said<'a>(
     catalogue: &Catalogue,
     logger: &'a Logger,
+    taken: Option<&'a Taken>,
     averaging: Averaging,
     time: Timestamp,
     factor: &Factor<'_>,
 ) -> Result<Said<'a>, Refused> {
     let code = factor.code;
-    let Some(taken) = logger.factors.get(code) else { return Err(not_mapped(catalogue, logger, code)) };
+    let Some(taken) = taken else { return Err(not_mapped(catalogue, logger, code)) };
     let Some((metric, shift)) = taken.metric(averaging) else {
         let what = word(averaging);
         return Err((
@@ -77,16 +78,16 @@ pub(super) fn said<'a>(
 /// The readings that the other values of a factor are, as far as the catalogue names them for this command.
 pub(super) fn beside<'a>(
     logger: &'a Logger,
+    taken: Option<&'a Taken>,
     cn: u16,
     time: Timestamp,
-    factor: &Factor<'a>,
+    factor: &'a Factor<'a>,
 ) -> impl Iterator<Item = Result<Said<'a>, Refused>> {
-    let (taken, factor) = (logger.factors.get(factor.code), *factor);
-    let values =
-        taken.into_iter().flat_map(|taken| &taken.beside).filter(move |beside| beside.named.cn == cn);
+    let beside = taken.map_or(&[][..], |taken| &taken.beside);
+    let values = beside.iter().filter(move |beside| beside.named.cn == cn);
     values.filter_map(move |beside| {
         let text = factor.get(Kind::named(beside.named.suffix)?)?;
-        Some(other(logger, time, &factor, beside, text))
+        Some(other(logger, time, factor, beside, text))
     })
 }
 

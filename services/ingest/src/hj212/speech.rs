@@ -24,6 +24,11 @@ impl Speech {
         self.flag = packet.flag.or(self.flag);
     }
 
+    /// Whether this is the password of its last packet.
+    pub(super) fn has_password(&self, pw: &str) -> bool {
+        *self.pw == *pw
+    }
+
     /// Appends a request to the logger of this MN, with an answer wanted. A logger that sends no Flag is one of 2005.
     pub(super) fn write(&self, mn: &str, qn: &str, request: &Request, out: &mut Vec<u8>) {
         let Self { st, pw, flag } = self;

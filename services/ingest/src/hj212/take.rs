@@ -141,17 +141,19 @@ impl Taker<'_> {
             self.parts.note(packet.cn, time.secs(), part, &self.ingest.counters.hj212);
         }
         self.counts().resent.add(u64::from(content.named("RF") == Some("1")));
-        let mut refusals = Refusals::default();
+        let (mut refusals, mut values_beside) = (Refusals::default(), 0);
         for (at, factor) in content.factors.iter().enumerate() {
-            let admitted = reading::said(self.catalogue, logger, averaging, time, factor)
+            let taken = logger.factors.get(factor.code);
+            let admitted = reading::said(self.catalogue, logger, taken, averaging, time, factor)
                 .and_then(|said| admit(&self.ingest.names, self.plausible, &logger.mn, &said));
             match admitted {
                 Ok(row) => self.load.submission.rows.push(row),
                 Err((reason, message)) => refusals.add(at, reason, || message),
             }
             let named = self.beside(logger, packet.cn, time, (at, factor), &mut refusals);
-            self.counts().values_beside.add(beside(factor).saturating_sub(named));
+            values_beside += beside(factor).saturating_sub(named);
         }
+        self.counts().values_beside.add(values_beside);
         self.record(&logger.mn, refusals, segment);
         Ok(())
     }
@@ -185,7 +187,8 @@ impl Taker<'_> {
         refusals: &mut Refusals,
     ) -> u64 {
         let mut named = 0;
-        for said in reading::beside(logger, cn, time, factor) {
+        let taken = logger.factors.get(factor.code).filter(|taken| !taken.beside.is_empty());
+        for said in reading::beside(logger, taken, cn, time, factor) {
             named += 1;
             match said.and_then(|said| admit(&self.ingest.names, self.plausible, &logger.mn, &said)) {
                 Ok(row) => self.load.submission.rows.push(row),
