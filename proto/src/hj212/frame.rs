@@ -145,8 +145,14 @@ fn look(bytes: &[u8]) -> Found<'_> {
 
 /// Where a packet ends that ends too early: at a control character or at another packet.
 fn broken_at(bytes: &[u8]) -> Option<usize> {
-    let ends = |at: usize| bytes[at] < b' ' || (bytes[at] == b'#' && bytes.get(at + 1) == Some(&b'#'));
-    (0..bytes.len()).find(|at| ends(*at))
+    let mut from = 0;
+    loop {
+        let at = from + bytes[from..].iter().position(|byte| *byte < b' ' || *byte == b'#')?;
+        if bytes[at] != b'#' || bytes.get(at + 1) == Some(&b'#') {
+            return Some(at);
+        }
+        from = at + 1;
+    }
 }
 
 fn check(segment: &[u8], sum: &[u8], printed: u16) -> Result<Leniencies, Fault> {
