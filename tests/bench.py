@@ -30,7 +30,7 @@ class City:
         self.folder = Path(folder)
         ready = self.folder / "ready.json"
         ready.unlink(missing_ok=True)
-        doors = [f"--{door}-listen=127.0.0.1:0" for door in ("grpc", "mqtt", "http")]
+        doors = [f"--{door}-listen=127.0.0.1:0" for door in ("grpc", "mqtt", "http", "hj212")]
         self.began = time.monotonic()
         self.out = open(self.folder / "out.log", "ab")
         self.process = subprocess.Popen(
@@ -134,6 +134,22 @@ def bench_mqtt(folder):
 
 def bench_influx(folder):
     return throughput(folder, "influx", 20, "--series", "10000", "--rate", "0", "--connections", "4")
+
+
+# Factors of a packet of the demo city's loggers.
+FACTORS = 6
+
+
+def bench_hj212(folder):
+    """Each packet is durable and answered by itself; a connection is a logger."""
+    figures = throughput(folder, "hj212", 20, "--rate", "0", "--connections", "8")
+    return {"packets per core-second": figures["per core-second"] / FACTORS, **figures}
+
+
+def bench_hj212_answers(folder):
+    """How long an answer takes when packets come by a fixed schedule."""
+    figures = throughput(folder, "hj212", 20, "--rate", str(5000 * FACTORS), "--connections", "8")
+    return {"packets per second": figures["per second"] / FACTORS, **figures}
 
 
 def bench_mqtt_one(folder):
@@ -269,6 +285,8 @@ def bench_order(folder):
 BENCHES = {
     "gRPC columns, 10,000 series, end to end": bench_grpc,
     "line protocol by POST /write, 5,000 points a body, 4 connections": bench_influx,
+    "HJ 212, six factors a packet, 8 loggers": bench_hj212,
+    "HJ 212, 5,000 packets a second by a fixed schedule": bench_hj212_answers,
     "MQTT QoS 1, one reading a message, 8 connections": bench_mqtt,
     "MQTT QoS 1, one client, one message in flight": bench_mqtt_one,
     "through Mosquitto, QoS 1, one reading a message, 8 senders": bench_broker,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What is too long for `make test`: 1,000 kills under load, the seeded runs that the ordinary tests shorten, and fuzzing by property
-# tests with many cases. Prints LONG.md's table; takes most of an hour.
+# tests with many cases. Prints LONG.md's table; takes most of two hours.
 set -eu
 cd "$(dirname "$0")/.."
 commit=$(git rev-parse --short HEAD)
@@ -22,5 +22,6 @@ row() { # log, what, command…
     row loggers "kill -9 under loggers of HJ 212, 100 times" env YIWANG_LOGGER_KILLS=100 cargo test --locked -p yiwang-tests what_a_logger
     row cuts "1,000 power cuts of the series store" cargo test --locked -p yiwang-series -- --ignored
     row properties "property tests, 20,000 cases each" env PROPTEST_CASES=20000 cargo test --locked -p yiwang-proto -p yiwang-ingest -p yiwang-catalogue -p yiwang-log
+    row fuzz "an hour of broken, hostile and cut packets of HJ 212" env YIWANG_FUZZ_SECONDS=3600 cargo test --locked -p yiwang-proto fuzz
 } | tee LONG.md
 ! grep -q FAILED LONG.md

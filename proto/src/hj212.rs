@@ -50,4 +50,6 @@ pub enum Mode {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use yiwang_tests::city::City;
 use yiwang_tests::feed::this_minute;
 use yiwang_tests::gateway::{Gateway, as_whom, pm2_5};
 use yiwang_tests::mqtt::Client;
-use yiwang_tests::{http, wait};
+use yiwang_tests::{http, programs, wait};
 
 /// Somebody with the secret `secret-of-the-{name}`.
 struct Who {
@@ -187,6 +187,45 @@ fn orders_are_moved_by_those_who_may_act_and_listed_for_those_who_may_read() {
     let (status, body) = accept(Some(&basic));
     assert_eq!(status, 200, "{body}");
     listed(&city, &no, "accepted");
+}
+
+#[test]
+fn loggers_are_told_what_to_do_by_those_who_may_act() {
+    let city = guarded();
+    let path = "/api/v1/hj212/NOBODY/commands";
+    let tell = |who: Option<&str>| http::post_as(city.at().http, who, path, r#"{"cn":1011}"#).unwrap();
+    for stranger in STRANGERS {
+        assert_eq!(tell(stranger).0, 401, "{stranger:?}");
+    }
+    for known in [GATEWAY, DESK].iter().flat_map(Who::presents) {
+        let (status, body) = tell(Some(&known));
+        assert!(status == 403 && body.contains("may not act"), "{known}: {body}");
+    }
+    for right in HAND.presents() {
+        assert_eq!(tell(Some(&right)).0, 404, "{right}");
+    }
+    let send = |credential: &str| {
+        let (http, file) = (city.at().http.to_string(), city.beside(&format!("{credential}.secret")));
+        let credential = format!("{credential}:{}", file.display());
+        let mut program = programs::yiwang();
+        program.args([
+            "hj212",
+            "send",
+            "--http",
+            &http,
+            "--credential",
+            &credential,
+            "--mn",
+            "NOBODY",
+            "1011",
+        ]);
+        let output = program.output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(send("hand").contains("not in the catalogue"));
+    let refused = send("desk");
+    assert!(refused.contains("may not act") && !refused.contains("secret-of"), "{refused}");
 }
 
 /// The first order, as the desk sees it.

@@ -1,11 +1,15 @@
 //! The door for loggers: what they were told is kept over kills, hostile ones touch nobody, ten thousand are held.
 //!
-//! `YIWANG_LOGGER_KILLS` is how often the city is killed (8), `YIWANG_LOGGERS` how many loggers are held (1,000).
+//! `YIWANG_LOGGER_KILLS` is how often the city is killed (8; 100 in `make long`), `YIWANG_SEED` repeats a run,
+//! `YIWANG_LOGGERS` is how many loggers are held (1,000).
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::Output;
 use std::time::Duration;
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use yiwang_proto::hj212::{Decoder, Flag, Outgoing};
 use yiwang_tests::city::{City, story_catalogue};
 use yiwang_tests::sim::{Door, Sim, number};
@@ -14,9 +18,15 @@ use yiwang_tests::{programs, wait};
 /// The most that one idle connection may cost the city, in bytes of resident memory.
 const MAX_BYTES_PER_CONNECTION: u64 = 16 << 10;
 
+/// The longest that a city is left alone, in milliseconds.
+const MAX_LIFE_MS: u64 = 900;
+
 #[test]
-fn what_a_logger_was_told_is_kept_over_kills() {
+fn what_a_logger_was_told_is_kept_over_kills_at_random_moments() {
     let kills = programs::count("YIWANG_LOGGER_KILLS", 8);
+    let seed = programs::count("YIWANG_SEED", u64::from(std::process::id()));
+    eprintln!("{kills} kills, YIWANG_SEED={seed}");
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut city = City::story();
     city.start();
     let acked = city.beside("hj212.acked");
@@ -24,15 +34,79 @@ fn what_a_logger_was_told_is_kept_over_kills() {
     let load =
         Sim::run(&city, Door::Hj212, &[&arguments[..], &["--acked", acked.to_str().unwrap()]].concat());
     for _ in 0..kills {
-        wait::until("loggers are answered", || city.metric("yiwang_hj212_answers_total") > 200.0);
+        std::thread::sleep(Duration::from_millis(random.random_range(0..MAX_LIFE_MS)));
         city.kill().start();
     }
+    wait::until("loggers are answered", || city.metric("yiwang_hj212_answers_total") > 200.0);
     let report = load.finish();
     assert_eq!((number(&report, "refused"), number(&report, "unacknowledged")), (0, 0), "{report}");
-    assert!(number(&report, "acked") > 200 * kills, "{report}");
+    assert!(number(&report, "acked") > 200, "{report}");
     city.settle();
     city.kill();
     city.reconcile(true, &[&acked]).must_balance();
+}
+
+/// The first of the simulator's loggers.
+const FIRST: &str = "BE0000000000000000000001";
+
+#[test]
+fn a_logger_does_what_it_is_told_while_its_data_flow() {
+    let mut city = City::story();
+    city.start();
+    let load = Sim::run(
+        &city,
+        Door::Hj212,
+        &["load", "--connections", "1", "--rate", "100", "--seconds", "100000", "--wait", "100"],
+    );
+    let answers = || city.metric("yiwang_hj212_answers_total");
+    let flows = |what: &str| {
+        let before = answers();
+        wait::until(what, || answers() > before + 10.0);
+    };
+    flows("its data flow");
+    let done = |command: &[&str]| {
+        let output = send(&city, FIRST, command);
+        assert!(output.status.success(), "{command:?}: {output:?}");
+        let (said, errors) = (text(&output.stdout), text(&output.stderr));
+        assert!(!said.contains("123456") && !errors.contains("123456"), "a password is shown");
+        said
+    };
+    assert_eq!(done(&["1062", "RtdInterval=45"]), "QnRtn=1 ready\nExeRtn=1 done\n");
+    assert_eq!(done(&["1061"]), "QnRtn=1 ready\nRtdInterval=45\nExeRtn=1 done\n");
+    done(&["1012", "SystemTime=20000101000000"]);
+    assert!(done(&["1011"]).contains("\nSystemTime=200001"));
+    done(&["1012"]);
+    assert!(done(&["1011"]).contains("\nSystemTime=20") && !done(&["1011"]).contains("SystemTime=2000"));
+    flows("its data flow beside commands");
+    done(&["2012"]);
+    done(&["2011"]);
+    flows("its data flow again");
+    for (mn, command, code, why) in [
+        ("NOBODY", &["1011"][..], 1, "add a [[logger]] of this MN"),
+        ("BE0000000000000000000004", &["1011"], 1, "it is not connected"),
+        (FIRST, &["1062", "RtdInterval=29"], 64, "30 to 3600 seconds are wanted"),
+        (FIRST, &["2061"], 64, "cannot be sent"),
+    ] {
+        let output = send(&city, mn, command);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        assert!(text(&output.stderr).contains(why), "{output:?}");
+    }
+    assert_eq!(city.metric("yiwang_hj212_commands_total{outcome=\"done\"}"), 9.0);
+    assert!(!city.said().contains("123456"), "a password is in the log");
+    let report = load.finish();
+    assert_eq!((number(&report, "refused"), number(&report, "unacknowledged")), (0, 0), "{report}");
+}
+
+/// `yiwang hj212 send`.
+fn send(city: &City, mn: &str, command: &[&str]) -> Output {
+    let http = city.at().http.to_string();
+    let mut program = programs::yiwang();
+    program.args(["hj212", "send", "--http", &http, "--mn", mn]).args(command);
+    program.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 #[test]

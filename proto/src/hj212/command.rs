@@ -38,3 +38,40 @@ pub const DATA_ACK: u16 = 9014;
 pub const HEARTBEAT: u16 = 9015;
 /// The system code (ST) of the exchange itself.
 pub const ST_EXCHANGE: &str = "91";
+
+/// `QnRtn` of a request that is accepted.
+pub const READY: u16 = 1;
+/// `ExeRtn` of a request that was done.
+pub const DONE: u16 = 1;
+
+/// What a `QnRtn` says.
+#[must_use]
+pub const fn request_word(code: u16) -> &'static str {
+    match code {
+        READY => "ready",
+        2 => "refused",
+        3 => "wrong PW",
+        4 => "wrong MN",
+        5 => "wrong ST",
+        6 => "wrong Flag",
+        7 => "wrong QN",
+        8 => "wrong CN",
+        9 => "wrong CRC",
+        _ => "unknown",
+    }
+}
+
+/// What an `ExeRtn` says.
+#[must_use]
+pub const fn result_word(code: u16) -> &'static str {
+    match code {
+        DONE => "done",
+        2 => "failed, without a reason",
+        3 => "the condition is wrong",
+        4 => "time is over",
+        5 => "busy",
+        6 => "system fault",
+        100 => "no data",
+        _ => "unknown",
+    }
+}

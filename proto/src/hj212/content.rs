@@ -68,6 +68,14 @@ const KINDS: [(&str, Kind); 17] = [
     ("RT", Kind::Rt),
 ];
 
+impl Kind {
+    /// The kind with this suffix.
+    #[must_use]
+    pub fn named(suffix: &str) -> Option<Self> {
+        KINDS.iter().find(|(known, _)| *known == suffix).map(|(_, kind)| *kind)
+    }
+}
+
 /// A factor, or a piece of equipment, with what the packet says of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Factor<'a> {
@@ -167,9 +175,9 @@ impl<'a> Content<'a> {
                 self.factors.last_mut().expect("one was pushed")
             }
         };
-        match KINDS.iter().find(|(known, _)| *known == suffix) {
+        match Kind::named(suffix) {
             None => factor.unknown = factor.unknown.saturating_add(1),
-            Some((_, kind)) if factor.values[*kind as usize].replace(text).is_some() => {
+            Some(kind) if factor.values[kind as usize].replace(text).is_some() => {
                 return Err(Fault::Twice(format!("{}-{suffix}", short(code))));
             }
             Some(_) => {}

@@ -1,5 +1,7 @@
 //! Packets that are sent.
 
+use std::io::Write;
+
 use super::crc;
 
 /// A packet to send. Its fields are written as they are: none may hold `;`, `#` or control characters.
@@ -23,16 +25,21 @@ pub struct Outgoing<'a> {
     pub content: &'a str,
 }
 
+/// `##` and the length.
+const HEAD_BYTES: usize = 6;
+
 impl Outgoing<'_> {
     /// Appends the packet, from `##` to CR LF.
-    ///
-    /// # Panics
-    /// Never: writing to a string does not fail.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let segment = self.segment();
-        out.extend_from_slice(format!("##{:04}", segment.len()).as_bytes());
-        out.extend_from_slice(segment.as_bytes());
-        out.extend_from_slice(format!("{:04X}\r\n", crc::standard(segment.as_bytes())).as_bytes());
+        let begin = out.len();
+        out.extend_from_slice(b"##0000");
+        self.segment(out);
+        let (length, sum) = (out.len() - begin - HEAD_BYTES, crc::standard(&out[begin + HEAD_BYTES..]));
+        put(out, format_args!("{sum:04X}\r\n"));
+        for (place, power) in [(2, 1000), (3, 100), (4, 10), (5, 1)] {
+            // a digit
+            out[begin + place] = b'0' + (length / power % 10) as u8;
+        }
     }
 
     /// The packet.
@@ -43,19 +50,22 @@ impl Outgoing<'_> {
         out
     }
 
-    fn segment(&self) -> String {
+    fn segment(&self, out: &mut Vec<u8>) {
         let Self { qn, st, cn, pw, mn, flag, part, content } = self;
-        let mut segment = String::with_capacity(112 + content.len());
         if let Some(qn) = qn {
-            segment += &format!("QN={qn};");
+            put(out, format_args!("QN={qn};"));
         }
-        segment += &format!("ST={st};CN={cn:04};PW={pw};MN={mn};");
+        put(out, format_args!("ST={st};CN={cn:04};PW={pw};MN={mn};"));
         if let Some(flag) = flag {
-            segment += &format!("Flag={};", flag.0);
+            put(out, format_args!("Flag={};", flag.0));
         }
         if let Some(part) = part {
-            segment += &format!("PNUM={};PNO={};", part.of, part.number);
+            put(out, format_args!("PNUM={};PNO={};", part.of, part.number));
         }
-        segment + "CP=&&" + content + "&&"
+        put(out, format_args!("CP=&&{content}&&"));
     }
+}
+
+fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("a vector takes all that is written");
 }

@@ -108,10 +108,14 @@ impl Decoder {
     }
 }
 
-/// Where the next `##` is, or a `#` at the end that may become one; else the end.
+/// Where the next `##` is, or a `#` at the end that may become one; else the end. Of more than two `#` the last two begin a
+/// packet.
 fn begin_of(bytes: &[u8]) -> usize {
-    let double = bytes.windows(2).position(|pair| pair == b"##");
-    double.unwrap_or(bytes.len() - usize::from(bytes.last() == Some(&b'#')))
+    let Some(double) = bytes.windows(2).position(|pair| pair == b"##") else {
+        return bytes.len() - usize::from(bytes.last() == Some(&b'#'));
+    };
+    let more = bytes[double + 2..].iter().take_while(|byte| **byte == b'#').count();
+    double + more
 }
 
 /// Looks at what begins with `##` and has the bytes of a length.
@@ -141,8 +145,14 @@ fn look(bytes: &[u8]) -> Found<'_> {
 
 /// Where a packet ends that ends too early: at a control character or at another packet.
 fn broken_at(bytes: &[u8]) -> Option<usize> {
-    let ends = |at: usize| bytes[at] < b' ' || (bytes[at] == b'#' && bytes.get(at + 1) == Some(&b'#'));
-    (0..bytes.len()).find(|at| ends(*at))
+    let mut from = 0;
+    loop {
+        let at = from + bytes[from..].iter().position(|byte| *byte < b' ' || *byte == b'#')?;
+        if bytes[at] != b'#' || bytes.get(at + 1) == Some(&b'#') {
+            return Some(at);
+        }
+        from = at + 1;
+    }
 }
 
 fn check(segment: &[u8], sum: &[u8], printed: u16) -> Result<Leniencies, Fault> {

@@ -157,7 +157,9 @@ impl<'a> Packet<'a> {
 /// Fields and data area.
 fn split(segment: &str) -> Result<(&str, &str), Fault> {
     let (head, content) = segment.split_once("CP=&&").ok_or(Fault::NoContent)?;
-    Ok((head, content.strip_suffix("&&").ok_or(Fault::NoContent)?))
+    let content = content.strip_suffix("&&").ok_or(Fault::NoContent)?;
+    // A second data area, or the rest of another packet: nobody can say whose values these are.
+    if content.contains("&&") { Err(Fault::BadItem("&&".to_owned())) } else { Ok((head, content)) }
 }
 
 fn fields<'a>(head: &'a str, odd: &mut Leniencies) -> Result<[Option<&'a str>; 8], Fault> {
@@ -168,7 +170,7 @@ fn fields<'a>(head: &'a str, odd: &mut Leniencies) -> Result<[Option<&'a str>; 8
             odd.add(Leniency::EmptyItem);
             continue;
         }
-        let (name, value) = field.trim().split_once('=').ok_or_else(|| Fault::BadItem(short(field)))?;
+        let (name, value) = field.trim().split_once('=').ok_or_else(|| Fault::BadItem(plain(field)))?;
         let Some(at) = FIELDS.iter().position(|known| *known == name) else {
             odd.add(Leniency::UnknownField);
             continue;
@@ -180,6 +182,12 @@ fn fields<'a>(head: &'a str, odd: &mut Leniencies) -> Result<[Option<&'a str>; 8
         }
     }
     Ok(found)
+}
+
+/// A field that cannot be read, without what may be a password.
+fn plain(field: &str) -> String {
+    let is_password = field.trim().get(..2).is_some_and(|name| name.eq_ignore_ascii_case("PW"));
+    if is_password { "PW***".to_owned() } else { short(field) }
 }
 
 fn bad(field: &'static str, found: &str) -> Fault {

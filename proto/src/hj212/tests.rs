@@ -9,7 +9,7 @@ use super::frame::MAX_HELD_BYTES;
 use super::*;
 
 /// The valid packets of the facts: A to F, I and J.
-const VECTORS: &[&str] = &[
+pub(super) const VECTORS: &[&str] = &[
     "##0288QN=20260302101500123;ST=22;CN=2011;PW=123456;MN=510107A8900016F000169DC0;Flag=5;CP=&&DataTime=20260302101500;a34004-Rtd=41.0,a34004-Flag=N;a34002-Rtd=78.0,a34002-Flag=N;a21026-Rtd=9.0,a21026-Flag=N;a21004-Rtd=38.0,a21004-Flag=N;a21005-Rtd=0.7,a21005-Flag=N;a05024-Rtd=64.0,a05024-Flag=N&&2640",
     "##0087QN=20260302101500123;ST=91;CN=9014;PW=123456;MN=510107A8900016F000169DC0;Flag=4;CP=&&&&0F00",
     "##0216QN=20260302102000001;ST=39;CN=2051;PW=123456;MN=510107B1000000D100000039;Flag=4;CP=&&DataTime=20260302101000;a34002-Min=96.0,a34002-Avg=141.5,a34002-Max=203.0,a34002-Flag=N;Leq-Data=68.4;LMx-Data=83.1;LMn-Data=55.0&&2080",
@@ -147,6 +147,7 @@ fn each_fault_has_its_name() {
         (whole(head, "DataTime=1;DataTime=2"), "twice"),
         (whole(head, "a-Rtd"), "bad_item"),
         (whole(head, "-Rtd=1"), "bad_item"),
+        (whole(head, "a-Rtd=1&&;CP=&&b-Rtd=2;c-Rtd=3"), "bad_item"),
         (whole(head, &many), "too_many_factors"),
     ] {
         assert_eq!(read(&line, Mode::Lenient).map_err(|fault| fault.word()), Err(word), "{line}");
@@ -154,9 +155,22 @@ fn each_fault_has_its_name() {
 }
 
 #[test]
+fn a_password_that_cannot_be_read_is_not_told() {
+    for field in ["PW:s3cret", "pw s3cret", " PW-s3cret"] {
+        let segment = format!("ST=32;CN=2011;{field};MN=M1;CP=&&&&");
+        let line = format!("##{:04}{segment}{:04X}", segment.len(), crc::standard(segment.as_bytes()));
+        let fault = read(&line, Mode::Lenient).unwrap_err().to_string();
+        assert!(fault.contains("PW***") && !fault.contains("s3cret"), "{fault}");
+    }
+}
+
+#[test]
 fn times_are_chinas_and_must_exist() {
     let at = |text: &str| time::read(text).map(|time| time.to_string());
     assert_eq!(at("20260302101500").as_deref(), Some("2026-03-02T02:15:00Z"));
+    assert_eq!(at("20260302000000").as_deref(), Some("2026-03-01T16:00:00Z"), "a day begins there");
+    assert_eq!(at("20260302235959999").as_deref(), Some("2026-03-02T15:59:59.999Z"));
+    assert_eq!(at("20260302240000"), None, "and this one has no such hour");
     assert_eq!(at("20160824003817250").as_deref(), Some("2016-08-23T16:38:17.25Z"));
     for wrong in [
         "",
@@ -177,7 +191,7 @@ fn times_are_chinas_and_must_exist() {
 }
 
 /// The packets of the field, beside the repository; `None` with a word on why when they are not there.
-fn field(name: &str) -> Option<PathBuf> {
+pub(super) fn field(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/hj212").join(name);
     if !path.exists() {
         eprintln!("not tested: {} is not there", path.display());

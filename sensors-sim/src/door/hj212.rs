@@ -2,7 +2,8 @@
 //!
 //! A connection is one logger, and a batch is what it measures at one time; QN is that time, so it means the same batch
 //! over every connection. Times that are not whole seconds go out with milliseconds, which the standard does not have and
-//! the city's lenient mode takes. The protocol knows no refusal: what is acknowledged may have been refused.
+//! the city's lenient mode takes. The protocol knows no refusal: what is acknowledged may have been refused. What the city
+//! tells a logger to do is done, see [`commanded`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +18,10 @@ use yiwang_model::{Quality, Timestamp};
 use yiwang_proto::hj212::{Decoder, Flag, Mode, Outgoing, Packet, command, packet, time};
 
 use super::{Batch, Ended, Options, Outbox};
+
+mod commanded;
+
+use commanded::Machine;
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How much is made ready for the socket at a time, in bytes.
@@ -60,19 +65,22 @@ pub(super) async fn session(
     let (mut reader, mut writer) = stream.into_split();
     let (mut decoder, mut incoming) = (Decoder::default(), vec![0; 4096]);
     let mut outgoing = bytes::BytesMut::new();
+    let mut machine = Machine::default();
     let mut next = outbox.unacked.first();
     loop {
         if outbox.is_done() {
             return Ok(Ended::Done);
         }
-        fill(&mut outgoing, speaks, options, outbox, &mut next)?;
+        if machine.sends() {
+            fill(&mut outgoing, speaks, options, outbox, &mut next)?;
+        }
         tokio::select! {
             read = reader.read(&mut incoming) => {
                 let read = read?;
                 if read == 0 {
                     bail!("the city closed the connection");
                 }
-                take_answers(&incoming[..read], &mut decoder, outbox);
+                take_answers(&incoming[..read], &mut decoder, outbox, &mut machine, &mut outgoing);
             }
             wrote = writer.write_buf(&mut outgoing), if !outgoing.is_empty() => drop(wrote?),
             received = outbox.queue.recv(), if outbox.wants_more() => outbox.take(received),
@@ -142,11 +150,21 @@ fn flag(quality: u8) -> char {
     }
 }
 
-fn take_answers(bytes: &[u8], decoder: &mut Decoder, outbox: &mut Outbox) {
+fn take_answers(
+    bytes: &[u8],
+    decoder: &mut Decoder,
+    outbox: &mut Outbox,
+    machine: &mut Machine,
+    outgoing: &mut bytes::BytesMut,
+) {
     decoder.feed(bytes, |frame| {
         let Ok(frame) = frame else { return };
         let (text, leniencies) = packet::text(&frame);
         let Ok(packet) = Packet::read(&text, leniencies, Mode::Lenient) else { return };
+        if let Some(answers) = machine.command(&packet) {
+            outgoing.extend_from_slice(&answers);
+            return;
+        }
         let at = packet.qn.filter(|_| packet.cn == command::DATA_ACK).and_then(time::read);
         let unacked = &outbox.unacked;
         let is = |number: &u64| at.is_some() && unacked.get(*number).and_then(instant) == at;

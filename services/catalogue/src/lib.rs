@@ -18,7 +18,7 @@
 //! | `district` | `key zh en kind`: a `division` by its code, a `zone` or `elsewhere` by a name |
 //! | `station` | `id zh en kind district gateway metrics [point period owner units]` |
 //! | `station_family` | as `station`, with `prefix` in place of `id`: every source that begins with it |
-//! | `factor` | `code source [also metric minute_metric hour_metric day_metric]`; see [`logger`] |
+//! | `factor` | `code source [also metric minute_metric hour_metric day_metric values]`; see [`logger`] |
 //! | `logger` | `mn station units [mode]`; see [`logger`] |
 //! | `plan` | `station metric unit points source`; `points` is a list of `[day, value]` |
 //! | `limit` | `id metric value unit window valid_from standard edition source [source_zh direction grade valid_to]` |

@@ -19,6 +19,10 @@ use crate::nearest::nearest;
 use crate::station::Station;
 use crate::value::{readable, word, words};
 
+mod beside;
+
+pub use beside::{Beside, Named};
+
 /// What a value of a factor is for: the instant, or a period that begins at its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Averaging {
@@ -44,6 +48,8 @@ pub struct Factor {
     pub also: Vec<Arc<str>>,
     /// The metric of its values, by [`Averaging`]; one that has none is not stored.
     pub metrics: [Option<Arc<str>>; 4],
+    /// What of its other values is stored.
+    pub values: Vec<Named>,
     /// Where the code comes from.
     pub source: Arc<str>,
 }
@@ -53,16 +59,14 @@ impl Factor {
         let code = entry.want_id("code", codes);
         let also = read_also(entry, codes);
         let of = METRIC_KEYS.map(|key| entry.get_ref(key, metrics));
+        let values = beside::read(entry, metrics);
         let source = entry.want_text("source");
-        if !METRIC_KEYS.iter().any(|key| entry.has(key)) {
-            entry.wrong(
-                "metric",
-                "no metric at all".into(),
-                format!("at least one of {}", METRIC_KEYS.join(", ")),
-            );
+        if !METRIC_KEYS.iter().chain(&["values"]).any(|key| entry.has(key)) {
+            let wanted = format!("at least one of {}, values", METRIC_KEYS.join(", "));
+            entry.wrong("metric", "no metric at all".into(), wanted);
         }
         entry.finish();
-        Some(Self { code: code?, also, metrics: of, source: source? })
+        Some(Self { code: code?, also, metrics: of, values, source: source? })
     }
 }
 
@@ -83,6 +87,8 @@ fn read_also(entry: &Entry<'_>, codes: &mut Ids) -> Vec<Arc<str>> {
 pub struct Taken {
     /// The metric, and by how many decimal places the value moves to be in its unit; by [`Averaging`].
     by: [Option<(Arc<str>, i8)>; 4],
+    /// What of its other values becomes readings.
+    pub beside: Vec<Beside>,
 }
 
 impl Taken {
@@ -154,21 +160,43 @@ impl Logger {
             entry.wrong("station", format!("{}, which is not there", quoted(&station)), wanted);
         }
         let units: BTreeMap<Arc<str>, Unit> = units?.0.into_iter().collect();
-        let take = |(code, unit): (&Arc<str>, &Unit)| {
-            Some((Arc::clone(code), take(entry, known, found, code, unit)?))
-        };
-        let factors = units.iter().filter_map(take).collect();
+        let take = |(code, units)| Some((Arc::clone(&code), take(entry, known, found, &code, &units)?));
+        let factors = by_code(&units).into_iter().filter_map(take).collect();
         Some(Self { mn: mn?, station, strict, units, factors })
     }
 }
 
-/// How a code in this unit is taken; faults are told at `units`.
+/// The units in which a logger sends one code.
+#[derive(Default)]
+struct OfCode {
+    /// That of the factor.
+    own: Option<Unit>,
+    /// Those of values beside the main one, by suffix.
+    beside: BTreeMap<&'static str, Unit>,
+}
+
+/// Units by code and by code and suffix, put together.
+fn by_code(units: &BTreeMap<Arc<str>, Unit>) -> BTreeMap<Arc<str>, OfCode> {
+    let mut codes: BTreeMap<Arc<str>, OfCode> = BTreeMap::new();
+    for (key, unit) in units {
+        let parts = key.rsplit_once('-').and_then(|(code, name)| Some((code, beside::suffix(name)?.0)));
+        match parts {
+            Some((code, suffix)) => {
+                drop(codes.entry(code.into()).or_default().beside.insert(suffix, unit.clone()))
+            }
+            None => codes.entry(Arc::clone(key)).or_default().own = Some(unit.clone()),
+        }
+    }
+    codes
+}
+
+/// How a code in these units is taken; faults are told at `units`.
 fn take(
     entry: &Entry<'_>,
     known: &Known<'_>,
     station: Option<&Station>,
     code: &str,
-    unit: &Unit,
+    units: &OfCode,
 ) -> Option<Taken> {
     let Some(factor) = known.factors.get(code) else {
         let near = nearest(code, known.factors.keys().map(AsRef::as_ref));
@@ -180,21 +208,37 @@ fn take(
     };
     let measured = station.map_or(&[][..], |station| &station.metrics);
     let strange = |metric: &Arc<str>| !measured.contains(metric);
-    let mut metrics = factor.metrics.iter().flatten().peekable();
+    let beside = factor.values.iter().map(|named| &named.metric);
+    let mut metrics = factor.metrics.iter().flatten().chain(beside).peekable();
     // Where either has lost its metrics to a fault of its own, that is told already.
     if !measured.is_empty() && metrics.peek().is_some() && metrics.all(strange) {
         let found = format!("{}, which its station does not measure", quoted(code));
         entry.wrong("units", found, "codes of the station's metrics".into());
     }
-    let into = |metric: &Arc<str>| {
+    let shift = |metric: &Arc<str>, unit: &Unit| {
         let own = known.units.get(metric)?;
         let shift = decimal_shift(unit, own);
         if shift.is_none() {
             refuse_unit(entry, code, unit, (metric, own));
         }
-        Some((Arc::clone(metric), shift?))
+        shift
     };
-    Some(Taken { by: factor.metrics.each_ref().map(|metric| metric.as_ref().and_then(into)) })
+    for strange in units.beside.keys().filter(|name| factor.values.iter().all(|named| named.suffix != **name))
+    {
+        let found = format!("{}, which is no reading", quoted(&format!("{code}-{strange}")));
+        entry.wrong("units", found, "a suffix that values of its [[factor]] name".into());
+    }
+    let own = units.own.as_ref();
+    let main = |metric: &Arc<str>| Some((Arc::clone(metric), shift(metric, own?)?));
+    let beside = |named: &Named| {
+        let of_factor = beside::suffix(named.suffix).is_some_and(|(_, of_factor)| of_factor);
+        let unit = units.beside.get(named.suffix).or(own.filter(|_| of_factor));
+        Beside { named: named.clone(), shift: unit.and_then(|unit| shift(&named.metric, unit)) }
+    };
+    Some(Taken {
+        by: factor.metrics.each_ref().map(|metric| metric.as_ref().and_then(main)),
+        beside: factor.values.iter().map(beside).collect(),
+    })
 }
 
 /// Tells that values of a code or metric cannot be brought into the city's unit.

@@ -338,3 +338,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn values_beside_the_main_one_have_the_unit_of_their_quantity() {
+    let values =
+        "values = { \"2061-Max\" = \"pm2_5\", \"2061-Cou\" = \"pm2_5\" }\nmetric = \"pm2_5\"\nsource";
+    let named = SMALL.replacen("metric = \"pm2_5\"\nsource", values, 1);
+    let shifts = |text: &str| -> Vec<_> {
+        let taken = &parse(text).unwrap().loggers["M1"].factors["a34004"];
+        taken.beside.iter().map(|beside| (beside.named.suffix, beside.shift)).collect()
+    };
+    assert_eq!(shifts(&named), [("Cou", None), ("Max", Some(3))], "a sum is no concentration");
+    let stated = named.replace("{ a34004 = ", "{ \"a34004-Cou\" = \"µg/m³\", a34004 = ");
+    assert_eq!(shifts(&stated), [("Cou", Some(0)), ("Max", Some(3))]);
+}

@@ -1,16 +1,17 @@
-//! The addresses of HTTP that take readings in, in OpenAPI. What they do stands in [`crate::influx`] and [`crate::senml`].
+//! The addresses of HTTP that the doors serve, in OpenAPI. What they do stands in [`crate::influx`], [`crate::senml`] and
+//! [`crate::hj212`].
 #![expect(dead_code, reason = "described, never called")]
 
 use utoipa::{OpenApi, ToSchema};
 
-/// The description of [`crate::Ingest::router`].
+/// The description of [`crate::Ingest::router`] and [`crate::Ingest::commands`].
 #[must_use]
 pub fn described() -> utoipa::openapi::OpenApi {
     Description::openapi()
 }
 
 #[derive(OpenApi)]
-#[openapi(paths(write, write_v2, senml), components(schemas(City, Precision, PrecisionV2)))]
+#[openapi(paths(write, write_v2, senml, command), components(schemas(City, Precision, PrecisionV2)))]
 struct Description;
 
 /// Points in InfluxDB's line protocol, as agents of InfluxDB 1.x send them. 204: every point is durable.
@@ -131,4 +132,37 @@ struct RefusedRecord {
     /// As in the enumeration `Reason` of gRPC.
     reason: String,
     message: String,
+}
+
+/// Tells a logger of HJ 212 what to do, and waits for what it says to that.
+#[utoipa::path(post, path = "/api/v1/hj212/{mn}/commands", operation_id = "command_logger", tag = "doors",
+    params(("mn" = String, Path, description = "MN of a logger")),
+    request_body = Command,
+    responses(
+        (status = 200, body = Object, description = "Done; what the logger said"),
+        (status = 400, body = Object, description = "No command that can be sent"),
+        (status = 401, body = Told), (status = 403, body = Told),
+        (status = 404, body = Object, description = "No logger of this MN"),
+        (status = 409, body = Object, description = "It is not connected, or left before it answered"),
+        (status = 413, body = Object), (status = 415, body = Object), (status = 421, body = Told),
+        (status = 422, body = Object, description = "The body has other fields"),
+        (status = 502, body = Object, description = "It refused, or could not do it"),
+        (status = 503, body = Object, description = "Too many requests are open"),
+        (status = 504, body = Object, description = "It did not answer, or did not say how it ended"),
+    ))]
+fn command() {}
+
+/// A command of HJ 212.
+#[derive(ToSchema)]
+struct Command {
+    /// 1011, 1012, 1061, 1062, 2011 or 2012.
+    cn: u16,
+    /// What it needs, as RtdInterval.
+    values: Option<std::collections::BTreeMap<String, String>>,
+    /// Seconds to wait for the first answer, 1 to 60.
+    over_time: Option<u64>,
+    /// How often to send it again, 0 to 10.
+    re_count: Option<u32>,
+    /// Seconds to wait for the result, 1 to 300.
+    run_time: Option<u64>,
 }

@@ -12,33 +12,42 @@
 //! - A value without a unit in the logger's map is refused, the other factors of its packet are taken.
 //! - Parts of a split packet are taken each alone; that all came is only counted.
 //!
+//! - What a logger is told to do ([`desk`], over HTTP) goes by its connection, in between. Its answers are told to who asked;
+//!   one that belongs to no open request is counted and changes nothing.
+//!
 //! Of a connection at most one read is under way: nothing more is read before it is durable and its answers are written.
 //!
 //! Bounds: of a connection a packet of 4,106 bytes that is not whole; of all connections [`Options::max_reads`] reads
-//! of 64 KiB whose readings and answers wait. An idle connection keeps no buffer.
+//! of 64 KiB whose readings wait for the disk, and [`Options::max_unread_bytes`] of answers that their loggers do not take. An
+//! idle connection keeps no buffer.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::Ingest;
-use crate::clients::Clients;
+use crate::accept::{self, accept};
 
 pub mod closed;
 mod connection;
 mod counts;
+pub mod desk;
+pub(crate) mod http;
+mod line;
 mod number;
 mod parts;
 mod reading;
+pub mod request;
+mod speech;
 mod take;
 
 use closed::Closed;
 pub use counts::Counts;
+pub use line::Told;
 
 /// Knows the loggers' passwords.
 pub trait Passwords: Send + Sync + 'static {
@@ -61,8 +70,11 @@ impl Passwords for AnyPassword {
 pub struct Options {
     /// The most connections at once; more are closed at once. Default 10,000.
     pub max_connections: usize,
-    /// The most reads of all connections together that wait for the disk or for their answers to be written. Default 256.
+    /// The most reads of all connections together that wait for the disk. Default 256.
     pub max_reads: usize,
+    /// The most bytes of all connections together that were written and that the sockets did not take at once. Who would
+    /// have more is closed as slow. Default 16 MiB.
+    pub max_unread_bytes: usize,
     /// How long a connection may take to send its first packet. Default 10 min.
     pub first_time: Duration,
     /// How long a logger may be silent: the longest interval of the standard is an hour. Default 2 h.
@@ -76,6 +88,7 @@ impl Default for Options {
         Self {
             max_connections: 10_000,
             max_reads: 256,
+            max_unread_bytes: 16 << 20,
             first_time: Duration::from_secs(600),
             idle_time: Duration::from_secs(7200),
             write_time: Duration::from_secs(5),
@@ -88,8 +101,8 @@ struct Door {
     ingest: Arc<Ingest>,
     passwords: Arc<dyn Passwords>,
     options: Options,
-    clients: Arc<Clients>,
     reads: Semaphore,
+    unread: Semaphore,
     stop: CancellationToken,
 }
 
@@ -103,40 +116,28 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     let reads = Semaphore::new(options.max_reads.clamp(1, Semaphore::MAX_PERMITS));
-    let clients = Arc::default();
-    let door = Arc::new(Door { ingest, passwords, options, clients, reads, stop: stop.clone() });
-    let room = Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS)));
-    let connections = TaskTracker::new();
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        door.counts().cannot_accept.store(accepted.is_err(), Ordering::Relaxed);
-        match (accepted, Arc::clone(&room).try_acquire_owned()) {
-            (Ok((socket, _)), Ok(place)) => {
-                connections.spawn(Arc::clone(&door).serve_one(socket, place));
-            }
-            (Ok(_), Err(_)) => door.counts().closed(Closed::TooMany),
-            (Err(error), _) => {
-                tracing::warn!(%error, "a logger's connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-    drop(listener);
-    connections.close();
-    connections.wait().await;
+    let unread = Semaphore::new(options.max_unread_bytes.min(Semaphore::MAX_PERMITS));
+    let door = Arc::new(Door { ingest, passwords, options, reads, unread, stop: stop.clone() });
+    accept(listener, door, options.max_connections, stop).await;
 }
 
-impl Door {
-    async fn serve_one(self: Arc<Self>, socket: TcpStream, _place: OwnedSemaphorePermit) {
+impl accept::Door for Door {
+    async fn serve_one(self: Arc<Self>, socket: TcpStream) {
         self.counts().connections.add(1);
-        let _ = socket.set_nodelay(true);
         let closed = connection::Connection::new(socket, Arc::clone(&self)).run().await;
         self.counts().closed(closed);
     }
 
+    fn too_many(&self) {
+        self.counts().closed(Closed::TooMany);
+    }
+
+    fn cannot_accept(&self, cannot: bool) {
+        self.counts().cannot_accept.store(cannot, Ordering::Relaxed);
+    }
+}
+
+impl Door {
     fn counts(&self) -> &Counts {
         &self.ingest.counters.hj212
     }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use yiwang_catalogue::Catalogue;
 use yiwang_log::{Log, Offset};
 
+mod accept;
 pub mod admit;
 pub mod broker;
 mod budget;
@@ -89,6 +90,8 @@ pub struct Ingest {
     pub counters: Arc<Counters>,
     /// The running numbers of gateways.
     pub seqs: Arc<Seqs>,
+    /// The loggers of HJ 212 that are connected, and what they are told to do.
+    pub desk: hj212::desk::Desk,
     /// Cancelled when the doors are to close.
     pub stop: CancellationToken,
     /// Puts another catalogue in force.
@@ -165,9 +168,9 @@ impl Ingest {
         tasks.running.spawn(committing);
         tasks.running.spawn(keeper.run(stop.clone()));
         tasks.running.spawn(ticker.run(tasks.last_tick.clone()));
-        let seqs = Arc::default();
+        let (seqs, desk) = (Arc::default(), hj212::desk::Desk::default());
         let shared =
-            Self { committer, names, clock, counters, seqs, stop, reviser, quarantine, ticks_before };
+            Self { committer, names, clock, counters, seqs, desk, stop, reviser, quarantine, ticks_before };
         Ok((Arc::new(shared), tasks))
     }
 
@@ -175,6 +178,12 @@ impl Ingest {
     /// says who it is by an extension [`yiwang_proto::authorization::Who`].
     pub fn router(self: &Arc<Self>) -> axum::Router {
         influx::router(Arc::clone(self)).merge(senml::router(Arc::clone(self)))
+    }
+
+    /// The addresses of HTTP that tell devices what to do; whoever serves them sees to it that nobody comes in who may not act,
+    /// and says who it is as well.
+    pub fn commands(self: &Arc<Self>) -> axum::Router {
+        hj212::http::router(Arc::clone(self))
     }
 
     /// The event times that are plausible now.

@@ -24,11 +24,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::Ingest;
+use crate::accept::{self, accept};
 use crate::budget::Budget;
 use crate::gate::Gate;
 
@@ -100,37 +99,22 @@ pub async fn serve(
 ) {
     let budget = Arc::new(Budget::new(options.max_held_bytes));
     let door = Arc::new(Door { ingest, gate, options, clients: Arc::default(), budget, stop: stop.clone() });
-    let room = Arc::new(Semaphore::new(options.max_connections.min(Semaphore::MAX_PERMITS)));
-    let connections = TaskTracker::new();
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        match (accepted, Arc::clone(&room).try_acquire_owned()) {
-            (Ok((socket, _)), Ok(place)) => {
-                connections.spawn(Arc::clone(&door).serve_one(socket, place));
-            }
-            (Ok(_), Err(_)) => door.count(Closed::TooMany),
-            (Err(error), _) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-    drop(listener);
-    connections.close();
-    connections.wait().await;
+    accept(listener, door, options.max_connections, stop).await;
 }
 
-impl Door {
-    async fn serve_one(self: Arc<Self>, socket: TcpStream, _place: OwnedSemaphorePermit) {
+impl accept::Door for Door {
+    async fn serve_one(self: Arc<Self>, socket: TcpStream) {
         self.ingest.counters.mqtt_connections.add(1);
-        let _ = socket.set_nodelay(true);
         let closed = connection::Connection::new(socket, Arc::clone(&self)).run().await;
         self.count(closed);
     }
 
+    fn too_many(&self) {
+        self.count(Closed::TooMany);
+    }
+}
+
+impl Door {
     fn count(&self, closed: Closed) {
         self.ingest.counters.mqtt_closed[closed as usize].add(1);
     }

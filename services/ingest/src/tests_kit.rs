@@ -22,10 +22,14 @@ pub(crate) struct Start {
 }
 
 pub(crate) async fn city(log: MemoryLog, limits: Limits) -> Start {
+    city_of(log, limits, Catalogue::demo()).await
+}
+
+pub(crate) async fn city_of(log: MemoryLog, limits: Limits, catalogue: Catalogue) -> Start {
     let log = Arc::new(log);
     let stop = CancellationToken::new();
     let options = Options { clock: Some(ClockKind::Feed), limits, ..Options::default() };
-    let catalogue = Arc::new(Catalogue::demo());
+    let catalogue = Arc::new(catalogue);
     let (ingest, tasks) =
         Ingest::start(Arc::clone(&log) as _, catalogue, &options, stop.clone()).await.unwrap();
     Start { ingest, log, stop, tasks }

@@ -56,8 +56,7 @@ async fn main() -> std::io::Result<()> {
     };
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
     println!("http://{}", listener.local_addr()?);
-    axum::serve(listener, yiwang_web::router(parts, axum::Router::new(), utoipa::openapi::OpenApi::default()))
-        .await
+    axum::serve(listener, yiwang_web::router(parts, yiwang_web::Added::default())).await
 }
 
 async fn go_on(

@@ -138,9 +138,20 @@ impl Web {
     }
 }
 
-/// The HTTP door, ready to be served. `writes` are the addresses that take readings in, described by `described`: they are
-/// guarded as all are.
-pub fn router(parts: Parts, writes: Router, described: OpenApi) -> Router {
+/// The addresses of the HTTP door that other rooms serve; they are guarded as all are.
+#[derive(Default)]
+pub struct Added {
+    /// Those that take readings in.
+    pub writes: Router,
+    /// Those that tell devices what to do.
+    pub commands: Router,
+    /// What they are, in OpenAPI.
+    pub described: OpenApi,
+}
+
+/// The HTTP door, ready to be served.
+pub fn router(parts: Parts, added: Added) -> Router {
+    let Added { writes, commands, described } = added;
     let console = Console::new(parts, api::described(described));
     let api = Router::new()
         .route("/api/v1/orders", get(api::orders::list))
@@ -171,6 +182,7 @@ pub fn router(parts: Parts, writes: Router, described: OpenApi) -> Router {
         .route("/stations", get(pages::stations::page))
         .route("/assets/{*path}", get(assets::asset));
     api.merge(pages)
+        .merge(commands.with_state(()))
         .fallback(dress::not_found)
         .method_not_allowed_fallback(dress::wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -109,7 +109,7 @@ fn publish(city: &City, series: &Series, time: Timestamp, value: f64, published:
 
 impl City {
     fn router(&self) -> Router {
-        crate::router(self.parts.clone(), Router::new(), utoipa::openapi::OpenApi::default())
+        crate::router(self.parts.clone(), crate::Added::default())
     }
 
     async fn ask(&self, request: Request<Body>) -> Answer {

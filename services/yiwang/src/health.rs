@@ -116,6 +116,16 @@ impl CityHealth {
             counter("yiwang_hj212_connections_total", "HJ 212 connections opened.", counts.connections.get()),
             counter("yiwang_hj212_answers_total", "Answers written to loggers.", counts.answers.get()),
             counter(
+                "yiwang_hj212_answers_waited_total",
+                "How often a logger's socket did not take at once what was written.",
+                counts.answers_waited.get(),
+            ),
+            counter(
+                "yiwang_hj212_unasked_total",
+                "Answers of loggers that belong to no open command, came twice, or cannot be read.",
+                counts.unasked.get(),
+            ),
+            counter(
                 "yiwang_hj212_values_beside_total",
                 "Values of loggers that become no reading: extremes, sums, converted values.",
                 counts.values_beside.get(),
@@ -156,6 +166,12 @@ impl CityHealth {
             &mut counts.lenient(),
         );
         label("yiwang_hj212_faults_total", "Packets refused, by why.", "fault", &mut counts.faults());
+        label(
+            "yiwang_hj212_commands_total",
+            "Commands to loggers, by how they ended.",
+            "outcome",
+            &mut counts.commands(),
+        );
         samples
     }
 

@@ -10,6 +10,7 @@ mod cli;
 mod config;
 mod gate;
 mod health;
+mod hj212;
 mod reconcile;
 mod replay;
 mod simulate;

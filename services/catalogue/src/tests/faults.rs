@@ -65,6 +65,20 @@ const CASES: &[(&str, &str, &str, &str)] = &[
         "factor.hour_metric",
         "\"pm2_5\" or another",
     ),
+    ("also = [\"PM25\"]", "values = { \"2061-Rtd\" = \"pm2_5\" }", "factor.values", "such as { \"2061-Max\""),
+    ("also = [\"PM25\"]", "values = { \"9014-Max\" = \"pm2_5\" }", "factor.values", "such as { \"2061-Max\""),
+    (
+        "also = [\"PM25\"]",
+        "values = { \"2061-Max\" = \"pm25\" }",
+        "factor.values",
+        "metrics of the catalogue",
+    ),
+    (
+        "units = { a34004",
+        "units = { \"a34004-Cou\" = \"kg\", a34004",
+        "logger.units",
+        "values of its [[factor]] name",
+    ),
     ("mn = \"M1\"\n", "mn = \"\"\n", "logger.mn", "letters, digits"),
     (
         "mn = \"M1\"\nstation = \"air-1\"",

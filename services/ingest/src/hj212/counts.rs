@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use yiwang_proto::hj212::{Fault, Leniencies, Leniency, command};
 
 use super::closed::Closed;
+use super::desk::NotDone;
 use crate::counters::Counter;
 
 /// The classes of packets, in the order of their counters.
@@ -18,6 +19,8 @@ pub struct Counts {
     pub connections: Counter,
     /// Answers written.
     pub answers: Counter,
+    /// How often a socket did not take at once what was written.
+    pub answers_waited: Counter,
     /// Values that packets had beside those that become readings: extremes, converted values, sums.
     pub values_beside: Counter,
     /// Packets marked as sent again (`RF=1`).
@@ -26,12 +29,15 @@ pub struct Counts {
     pub whole: Counter,
     /// Split packets of which a part was missing when they were given up.
     pub torn: Counter,
+    /// Answers of loggers that belong to no open request, came twice, or cannot be read.
+    pub unasked: Counter,
     /// Whether the last connection could not be accepted.
     pub cannot_accept: AtomicBool,
     closed: [Counter; Closed::ALL.len()],
     packets: [Counter; CLASSES.len()],
     leniencies: [Counter; Leniency::ALL.len()],
     faults: [Counter; Fault::WORDS.len()],
+    commands: [Counter; NotDone::WORDS.len()],
 }
 
 impl Counts {
@@ -48,7 +54,7 @@ impl Counts {
             command::STATE | command::DAY_RUNNING | command::POWER_ON => 4,
             command::HEARTBEAT => 5,
             command::ASK_TIME => 6,
-            command::ACCEPTED..=command::DATA_ACK => 7,
+            command::ACCEPTED..=command::DATA_ACK | command::GET_TIME | command::GET_INTERVAL => 7,
             _ => 8,
         };
         self.packets[class].add(1);
@@ -60,6 +66,15 @@ impl Counts {
 
     pub(super) fn fault(&self, fault: &Fault) {
         self.faults[fault.number()].add(1);
+    }
+
+    pub(super) fn command(&self, outcome: Result<(), NotDone>) {
+        self.commands[NotDone::number(outcome)].add(1);
+    }
+
+    /// Commands to loggers, as (how they ended, count).
+    pub fn commands(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        NotDone::WORDS.into_iter().zip(self.commands.iter().map(Counter::get))
     }
 
     /// Connections that ended, as (why, count).

@@ -22,6 +22,8 @@ struct Open {
     cn: u16,
     /// `DataTime` as a number.
     time: i64,
+    /// How many parts it is said to have.
+    of: u16,
     missing: u64,
 }
 
@@ -33,10 +35,15 @@ impl Parts {
                 self.0.pop_front();
                 counts.torn.add(1);
             }
-            self.0.push_back(Open { cn, time, missing: all(part.of) });
+            self.0.push_back(Open { cn, time, of: part.of, missing: all(part.of) });
             self.0.len() - 1
         });
         let Some(open) = self.0.get_mut(at) else { return };
+        if open.of != part.of {
+            // It is another packet, or nobody can say how many parts it has: begin anew.
+            (open.of, open.missing) = (part.of, all(part.of));
+            counts.torn.add(1);
+        }
         open.missing &= !(1 << (part.number.min(MAX_PARTS) - 1));
         if open.missing == 0 {
             self.0.remove(at);
@@ -72,5 +79,18 @@ mod tests {
         assert_eq!(counts.torn.get(), 3);
         parts.end(&counts);
         assert_eq!((counts.whole.get(), counts.torn.get()), (1, 11));
+    }
+
+    #[test]
+    fn parts_that_do_not_agree_on_how_many_they_are_are_not_whole() {
+        let (mut parts, counts) = (Parts::default(), Counts::default());
+        for (of, number) in [(2, 1), (3, 2), (2, 1), (3, 3)] {
+            parts.note(2061, 1, Part { of, number }, &counts);
+        }
+        assert_eq!((counts.whole.get(), counts.torn.get()), (0, 3));
+        for number in [2, 1] {
+            parts.note(2061, 1, Part { of: 3, number }, &counts);
+        }
+        assert_eq!((counts.whole.get(), counts.torn.get()), (1, 3));
     }
 }

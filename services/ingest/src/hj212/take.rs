@@ -2,20 +2,24 @@
 
 use yiwang_catalogue::{Averaging, Catalogue, Logger};
 use yiwang_model::Timestamp;
-use yiwang_proto::hj212::{Content, Fault, Kind, Mode, Outgoing, Packet, command, time};
+use yiwang_proto::hj212::{Content, Factor, Fault, Kind, Mode, Outgoing, Packet, command, time};
 use yiwang_proto::v1::Reason;
 
 use super::counts::Counts;
+use super::line::{Heard, Line};
 use super::parts::Parts;
 use super::reading;
 use crate::Ingest;
 use crate::admit::{Plausible, admit};
 use crate::clock::wall_now;
 use crate::commit::Submission;
-use crate::refuse::Refusals;
+use crate::refuse::{MAX_EXCERPT_BYTES, Refusals};
 
 /// The longest QN that is answered, in bytes; the standard has 17.
 const MAX_QN_BYTES: usize = 32;
+
+/// How many faults of one read are recorded each.
+const MAX_TOLD_FAULTS: usize = 8;
 
 /// What one read of a connection gives.
 #[derive(Default)]
@@ -24,6 +28,10 @@ pub(super) struct Load {
     /// What to write once the submission is durable.
     pub(super) answers: Vec<u8>,
     pub(super) answered: u64,
+    /// Faults that are recorded each.
+    faults: usize,
+    /// The others.
+    more_faults: Refusals,
 }
 
 /// Takes the packets of one read, all of one logger.
@@ -41,7 +49,13 @@ impl Taker<'_> {
     }
 
     /// Takes a packet of a logger that was let in.
-    pub(super) fn packet(&mut self, logger: &Logger, packet: Packet<'_>, segment: &[u8]) {
+    pub(super) fn packet(
+        &mut self,
+        logger: &Logger,
+        packet: Packet<'_>,
+        segment: &[u8],
+        line: Option<&Line>,
+    ) {
         let taken = self
             .content(logger, &packet)
             .inspect(|content| {
@@ -49,7 +63,7 @@ impl Taker<'_> {
                 self.counts().leniencies(packet.leniencies);
                 self.counts().leniencies(content.leniencies);
             })
-            .and_then(|content| self.command(logger, &packet, &content, segment));
+            .and_then(|content| self.command(logger, &packet, &content, segment, line));
         if let Err(fault) = taken {
             self.refuse(&logger.mn, &fault, segment);
         }
@@ -72,6 +86,7 @@ impl Taker<'_> {
         packet: &Packet<'_>,
         content: &Content<'_>,
         segment: &[u8],
+        line: Option<&Line>,
     ) -> Result<(), Fault> {
         if let Some(averaging) = reading::averaging(packet.cn) {
             self.factors(logger, packet, content, averaging, segment)?;
@@ -79,18 +94,38 @@ impl Taker<'_> {
             return Ok(());
         }
         match packet.cn {
-            command::STATE | command::DAY_RUNNING | command::POWER_ON => {
-                self.answer(packet, command::DATA_ACK)
+            command::STATE | command::DAY_RUNNING => {
+                self.equipment(logger, packet, content, segment)?;
+                self.answer(packet, command::DATA_ACK);
             }
+            command::POWER_ON => self.answer(packet, command::DATA_ACK),
             command::HEARTBEAT => self.answer(packet, command::NOTICE_ACK),
             command::ASK_TIME => {
                 self.answer(packet, command::NOTICE_ACK);
                 self.tell_time(packet);
             }
-            command::ACCEPTED..=command::DATA_ACK => {}
+            command::DATA_ACK => {}
+            command::GET_TIME | command::GET_INTERVAL => {
+                if self.heard(packet, content, line) {
+                    self.answer(packet, command::DATA_ACK);
+                } else {
+                    self.not_taken(logger, packet.cn, segment);
+                }
+            }
+            command::ACCEPTED..=command::NOTICE_ACK => {
+                self.heard(packet, content, line);
+            }
             cn => self.not_taken(logger, cn, segment),
         }
         Ok(())
+    }
+
+    /// Hands an answer to who asked; whether somebody had. The edition of 2005 has the QN of the request in the data area.
+    fn heard(&self, packet: &Packet<'_>, content: &Content<'_>, line: Option<&Line>) -> bool {
+        let known = line.zip(packet.qn.or(content.named("QN"))).zip(Heard::read(packet.cn, content));
+        let known = known.is_some_and(|((line, qn), heard)| line.heard(qn, heard));
+        self.counts().unasked.add(u64::from(!known));
+        known
     }
 
     fn factors(
@@ -106,26 +141,84 @@ impl Taker<'_> {
             self.parts.note(packet.cn, time.secs(), part, &self.ingest.counters.hj212);
         }
         self.counts().resent.add(u64::from(content.named("RF") == Some("1")));
-        let mut refusals = Refusals::default();
+        let (mut refusals, mut values_beside) = (Refusals::default(), 0);
         for (at, factor) in content.factors.iter().enumerate() {
-            let admitted = reading::said(self.catalogue, logger, averaging, time, factor)
+            let taken = logger.factors.get(factor.code);
+            let admitted = reading::said(self.catalogue, logger, taken, averaging, time, factor)
                 .and_then(|said| admit(&self.ingest.names, self.plausible, &logger.mn, &said));
             match admitted {
                 Ok(row) => self.load.submission.rows.push(row),
                 Err((reason, message)) => refusals.add(at, reason, || message),
             }
+            let named = self.beside(logger, packet.cn, time, (at, factor), &mut refusals);
+            values_beside += beside(factor).saturating_sub(named);
         }
-        self.counts().values_beside.add(content.factors.iter().map(beside).sum());
+        self.counts().values_beside.add(values_beside);
         self.record(&logger.mn, refusals, segment);
         Ok(())
     }
 
+    /// State and hours of equipment: readings if the catalogue names them.
+    fn equipment(
+        &mut self,
+        logger: &Logger,
+        packet: &Packet<'_>,
+        content: &Content<'_>,
+        segment: &[u8],
+    ) -> Result<(), Fault> {
+        let mut refusals = Refusals::default();
+        if content.factors.iter().any(|factor| logger.factors.contains_key(factor.code)) {
+            let time = data_time(content)?;
+            for (at, factor) in content.factors.iter().enumerate() {
+                self.beside(logger, packet.cn, time, (at, factor), &mut refusals);
+            }
+        }
+        self.record(&logger.mn, refusals, segment);
+        Ok(())
+    }
+
+    /// Takes the values of a factor that the catalogue names beside the main one; answers how many those are.
+    fn beside(
+        &mut self,
+        logger: &Logger,
+        cn: u16,
+        time: Timestamp,
+        (at, factor): (usize, &Factor<'_>),
+        refusals: &mut Refusals,
+    ) -> u64 {
+        let mut named = 0;
+        let taken = logger.factors.get(factor.code).filter(|taken| !taken.beside.is_empty());
+        for said in reading::beside(logger, taken, cn, time, factor) {
+            named += 1;
+            match said.and_then(|said| admit(&self.ingest.names, self.plausible, &logger.mn, &said)) {
+                Ok(row) => self.load.submission.rows.push(row),
+                Err((reason, message)) => refusals.add(at, reason, || message),
+            }
+        }
+        named
+    }
+
     /// A packet, or what stands in its place, that cannot be taken: recorded, counted, not answered.
+    ///
+    /// Of one read the first are recorded each, the others together: whoever sends nothing but `##` fills no log with it.
     pub(super) fn refuse(&mut self, sender: &str, fault: &Fault, segment: &[u8]) {
         self.counts().fault(fault);
+        if self.load.faults >= MAX_TOLD_FAULTS {
+            self.load
+                .more_faults
+                .add(0, Reason::Malformed, || format!("after {MAX_TOLD_FAULTS} others: {fault}"));
+            return;
+        }
+        self.load.faults += 1;
         let mut refusals = Refusals::default();
         refusals.add(0, Reason::Malformed, || fault.to_string());
         self.record(sender, refusals, segment);
+    }
+
+    /// The read is at its end.
+    pub(super) fn finish(&mut self, sender: &str) {
+        let more = std::mem::take(&mut self.load.more_faults);
+        self.load.submission.rejected.extend(self.ingest.rejected("hj212", sender, &more));
     }
 
     fn not_taken(&mut self, logger: &Logger, cn: u16, segment: &[u8]) {
@@ -136,7 +229,8 @@ impl Taker<'_> {
 
     pub(super) fn record(&mut self, sender: &str, mut refusals: Refusals, segment: &[u8]) {
         if !refusals.is_empty() {
-            refusals.set_excerpt(&without_password(segment));
+            let head = &segment[..segment.len().min(MAX_EXCERPT_BYTES)];
+            refusals.set_excerpt(&without_password(head));
             self.load.submission.rejected.extend(self.ingest.rejected("hj212", sender, &refusals));
         }
     }
@@ -178,7 +272,7 @@ fn data_time(content: &Content<'_>) -> Result<Timestamp, Fault> {
 }
 
 /// Values of a factor that become no reading.
-fn beside(factor: &yiwang_proto::hj212::Factor<'_>) -> u64 {
+fn beside(factor: &Factor<'_>) -> u64 {
     let kinds = [
         Kind::Min,
         Kind::Max,
@@ -193,10 +287,35 @@ fn beside(factor: &yiwang_proto::hj212::Factor<'_>) -> u64 {
     u64::from(factor.unknown) + kinds.iter().filter(|kind| factor.get(**kind).is_some()).count() as u64
 }
 
-/// What came, as it may be kept: without the password.
+/// What came, as it may be kept: without any password, however the field is written.
 fn without_password(segment: &[u8]) -> Vec<u8> {
-    let Some(at) = segment.windows(3).position(|name| name == b"PW=") else { return segment.to_vec() };
-    let (head, rest) = segment.split_at(at + 3);
-    let end = rest.iter().position(|byte| *byte == b';').unwrap_or(rest.len());
-    [head, b"***", &rest[end..]].concat()
+    let (mut kept, mut rest) = (Vec::with_capacity(segment.len()), segment);
+    let is_name = |name: &[u8]| name[..2].eq_ignore_ascii_case(b"PW") && !name[2].is_ascii_alphanumeric();
+    while let Some(at) = rest.windows(3).position(is_name) {
+        let (head, tail) = rest.split_at(at + 3);
+        kept.extend_from_slice(head);
+        kept.extend_from_slice(b"***");
+        let end = tail.iter().position(|byte| *byte == b';').unwrap_or(tail.len());
+        rest = &tail[end..];
+    }
+    kept.extend_from_slice(rest);
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn every_password_is_left_out_however_it_is_written() {
+        for (came, kept) in [
+            ("PW=1;MN=2", "PW=***;MN=2"),
+            ("CN=1;PW:1;MN=2;pw=1", "CN=1;PW:***;MN=2;pw=***"),
+            ("PW=1;##0001PW=1;NewPW=1", "PW=***;##0001PW=***;NewPW=***"),
+            ("PW=", "PW=***"),
+            ("PWD=7;PW", "PWD=7;PW"),
+        ] {
+            assert_eq!(String::from_utf8(without_password(came.as_bytes())).unwrap(), kept);
+        }
+    }
 }

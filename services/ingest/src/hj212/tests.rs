@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use yiwang_catalogue::Catalogue;
 use yiwang_model::{Quality, Row};
 use yiwang_proto::hj212::{Decoder, Flag, Mode, Outgoing, Packet, Part, crc, packet};
 use yiwang_proto::log::{ReadingsRecord, Rejected, readings_record::Kind};
@@ -16,7 +17,11 @@ use yiwang_proto::v1::Reason;
 use super::{AnyPassword, Counts, Options, Passwords, serve};
 use crate::names::Limits;
 use crate::testing::{Disk, MemoryLog};
-use crate::tests_kit::{Start, city, values};
+use crate::tests_kit::{Start, city_of, values};
+
+mod beside;
+mod commands;
+mod hostile;
 
 /// The air logger of the demo city.
 const AIR: &str = "510107A8900016F000169DC0";
@@ -48,7 +53,11 @@ async fn house() -> House {
 }
 
 async fn house_with(options: Options, passwords: Arc<dyn Passwords>) -> House {
-    let city = city(MemoryLog::new(4), Limits::default()).await;
+    house_of(Catalogue::demo(), options, passwords).await
+}
+
+async fn house_of(catalogue: Catalogue, options: Options, passwords: Arc<dyn Passwords>) -> House {
+    let city = city_of(MemoryLog::new(4), Limits::default(), catalogue).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let stop = CancellationToken::new();

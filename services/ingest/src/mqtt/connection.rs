@@ -255,7 +255,7 @@ impl Connection {
         }
         let assigned = hello.client.is_empty().then(|| self.door.clients.new_id());
         let id = assigned.clone().unwrap_or(hello.client);
-        self.place = Some(self.door.clients.enter(id.into()));
+        self.place = Some(self.door.clients.enter(id.into(), ()));
         self.protocol.welcome(assigned.as_deref(), &mut self.out);
         self.times.silence = match u64::from(hello.keep_alive_seconds) {
             0 => self.door.options.idle_time,

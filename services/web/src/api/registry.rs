@@ -80,8 +80,8 @@ pub(crate) struct Unknown {
 }
 
 /// Series that are sent and that nobody has registered.
-#[utoipa::path(get, path = "/api/v1/registry/unknown", tag = "registry",
-    responses((status = 200, body = Unknown), (status = 400, body = Mistake)))]
+#[utoipa::path(get, path = "/api/v1/registry/unknown", operation_id = "list_unknown", tag = "registry",
+    responses((status = 200, body = Unknown), Refused))]
 pub(crate) async fn unknown(State(web): State<Web>, uri: Uri) -> Result<Json<Unknown>, Error> {
     Params::read(&uri, &[])?;
     Ok(Json(Unknown { series: web.parts().catalogue.unknown() }))

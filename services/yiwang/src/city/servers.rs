@@ -59,8 +59,13 @@ impl Doors {
             door.await;
             Ok(())
         });
-        let writes = ingest.router();
-        running.spawn(serve_http(http, parts, writes, stop.clone()));
+        let added = yiwang_web::Added {
+            writes: ingest.router(),
+            commands: ingest.commands(),
+            described: yiwang_ingest::described::described(),
+        };
+        let router = yiwang_web::router(parts, added);
+        running.spawn(serve_http(http, router, stop.clone()));
         if let Some(hj212) = hj212 {
             let options = yiwang_ingest::hj212::Options::default();
             let ingest = Arc::clone(ingest);
@@ -133,11 +138,9 @@ async fn serve_grpc(
 
 async fn serve_http(
     listener: tokio::net::TcpListener,
-    parts: yiwang_web::Parts,
-    writes: axum::Router,
+    router: axum::Router,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let router = yiwang_web::router(parts, writes, yiwang_ingest::described::described());
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?;
     Ok(())
 }

@@ -1,0 +1,56 @@
+//! What the doors over plain TCP share: they take connections until they are told to stop, and no more than they may.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long to wait when the system has no room for a connection.
+const NO_ROOM_PAUSE: Duration = Duration::from_millis(100);
+
+/// A door over TCP.
+pub(crate) trait Door: Send + Sync + 'static {
+    /// Serves one connection to its end.
+    fn serve_one(self: Arc<Self>, socket: TcpStream) -> impl Future<Output = ()> + Send + 'static;
+
+    /// A connection more than there may be was closed.
+    fn too_many(&self);
+
+    /// Whether the system had no room for the last connection.
+    fn cannot_accept(&self, _cannot: bool) {}
+}
+
+/// Serves at most so many connections at once, until `stop`; returns when the last is closed.
+pub(crate) async fn accept<D: Door>(
+    listener: TcpListener,
+    door: Arc<D>,
+    most: usize,
+    stop: CancellationToken,
+) {
+    let room = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+    let connections = TaskTracker::new();
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        door.cannot_accept(accepted.is_err());
+        match (accepted, Arc::clone(&room).try_acquire_owned()) {
+            (Ok((socket, _)), Ok(place)) => {
+                let _ = socket.set_nodelay(true);
+                let served = Arc::clone(&door).serve_one(socket);
+                connections.spawn(async move {
+                    served.await;
+                    drop(place);
+                });
+            }
+            (Ok(_), Err(_)) => door.too_many(),
+            (Err(error), _) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(NO_ROOM_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+}
