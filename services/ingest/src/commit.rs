@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use yiwang_log::{Append, Class, Log, Partition, TopicId};
 use yiwang_model::Timestamp;
 use yiwang_proto::block::Builder;
-use yiwang_proto::log::{ReadingsRecord, Rejected, SeriesName, readings_record::Kind};
+use yiwang_proto::log::{Block, ReadingsRecord, Rejected, SeriesName, readings_record::Kind};
 use yiwang_proto::topics;
 
 use crate::admit::Admitted;
@@ -29,6 +29,8 @@ pub struct Submission {
     pub rows: Vec<Admitted>,
     /// Records for the topic `rejected`.
     pub rejected: Vec<Rejected>,
+    /// Whether the readings are of the past: they stand in blocks of their own, which are not judged, and move no clock.
+    pub history: bool,
 }
 
 /// Resolves once a submission is durable. Dropped unanswered when the city stops before that.
@@ -182,6 +184,8 @@ async fn append(
 /// Builds the records of a commit.
 struct Blocks {
     partitions: Vec<Builder>,
+    /// For readings of the past.
+    history: Vec<Builder>,
     /// By dense number: whether the name is durable, or in the commit under way.
     named: Vec<bool>,
     fresh: Vec<u32>,
@@ -191,24 +195,31 @@ impl Blocks {
     fn new(parts: &Parts) -> Self {
         let partitions = parts.log.layout().topics[usize::from(topics::READINGS)].partitions;
         let named = vec![true; parts.names.len()];
-        Self { partitions: (0..partitions).map(|_| Builder::default()).collect(), named, fresh: Vec::new() }
+        let builders = || (0..partitions).map(|_| Builder::default()).collect();
+        Self { partitions: builders(), history: builders(), named, fresh: Vec::new() }
     }
 
     fn build(&mut self, parts: &Parts, group: &[Waiting]) -> Vec<Append> {
         let mut records = Vec::new();
         let mut newest = Timestamp::MIN;
-        for admitted in group.iter().flat_map(|waiting| &waiting.submission.rows) {
-            self.name(admitted.dense);
-            newest = newest.max(admitted.row.time);
-            let builder = &mut self.partitions[usize::from(admitted.partition)];
-            builder.push(admitted.dense, &admitted.row);
-            if builder.len() >= MAX_BLOCK_ROWS {
-                records.push(block(admitted.partition, builder));
+        for Waiting { submission, .. } in group {
+            let history = submission.history;
+            for admitted in &submission.rows {
+                self.name(admitted.dense);
+                if !history {
+                    newest = newest.max(admitted.row.time);
+                }
+                let builders = if history { &mut self.history } else { &mut self.partitions };
+                let builder = &mut builders[usize::from(admitted.partition)];
+                builder.push(admitted.dense, &admitted.row);
+                if builder.len() >= MAX_BLOCK_ROWS {
+                    records.push(block(admitted.partition, builder, history));
+                }
             }
         }
-        for (partition, builder) in (0..).zip(&mut self.partitions).filter(|(_, builder)| !builder.is_empty())
-        {
-            records.push(block(partition, builder));
+        for (builders, history) in [(&mut self.partitions, false), (&mut self.history, true)] {
+            let full = (0..).zip(builders).filter(|(_, builder)| !builder.is_empty());
+            records.extend(full.map(|(partition, builder)| block(partition, builder, history)));
         }
         if newest > Timestamp::MIN {
             parts.clock.admitted(newest);
@@ -234,8 +245,9 @@ impl Blocks {
     }
 }
 
-fn block(partition: u16, builder: &mut Builder) -> Append {
-    let record = ReadingsRecord { kind: Some(Kind::Block(builder.take())) };
+fn block(partition: u16, builder: &mut Builder, history: bool) -> Append {
+    let block = Block { history, ..builder.take() };
+    let record = ReadingsRecord { kind: Some(Kind::Block(block)) };
     to(topics::READINGS, partition, &record)
 }
 

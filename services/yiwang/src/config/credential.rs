@@ -22,6 +22,8 @@ pub struct Credential {
     pub read: bool,
     /// May move orders.
     pub act: bool,
+    /// May send readings of the past, however old they are.
+    pub history: bool,
 }
 
 /// The shortest secret, in bytes.
@@ -37,7 +39,7 @@ impl Credential {
     }
 
     pub(super) fn to_toml(&self) -> String {
-        let may = [("write", self.write), ("read", self.read), ("act", self.act)];
+        let may = [("write", self.write), ("read", self.read), ("act", self.act), ("history", self.history)];
         let may: Vec<_> = may.iter().filter(|(_, may)| *may).map(|(word, _)| format!("\"{word}\"")).collect();
         format!(
             "[[credential]]\nname = {:?}\nsecret_file = \"***\"\nmay = [{}]\n\n",
@@ -97,8 +99,8 @@ impl Entry<'_> {
         let name = self.name(table);
         let secret = self.secret(base, table);
         let may = self.may(table);
-        let ([write, read, act], name, secret) = (may?, name?, secret?);
-        Some(Credential { name, secret, write, read, act })
+        let ([write, read, act, history], name, secret) = (may?, name?, secret?);
+        Some(Credential { name, secret, write, read, act, history })
     }
 
     fn name(&mut self, table: &DeTable<'_>) -> Option<String> {
@@ -125,17 +127,17 @@ impl Entry<'_> {
         }
     }
 
-    /// write, read, act
-    fn may(&mut self, table: &DeTable<'_>) -> Option<[bool; 3]> {
-        let wanted = "a list of \"write\", \"read\", \"act\"";
+    /// write, read, act, history
+    fn may(&mut self, table: &DeTable<'_>) -> Option<[bool; 4]> {
+        let wanted = "a list of \"write\", \"read\", \"act\", \"history\"";
         let Some(DeValue::Array(words)) = table.get("may").map(|value| value.get_ref()) else {
             self.fault("credential.may", "no list", wanted);
             return None;
         };
-        let mut may = [false; 3];
+        let mut may = [false; 4];
         for word in words {
-            let known =
-                ["write", "read", "act"].iter().position(|known| word.get_ref().as_str() == Some(known));
+            let words = ["write", "read", "act", "history"];
+            let known = words.iter().position(|known| word.get_ref().as_str() == Some(known));
             match known {
                 Some(at) => may[at] = true,
                 None => {
