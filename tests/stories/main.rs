@@ -15,6 +15,7 @@ mod first_light;
 mod flood;
 mod foreign;
 mod hj212;
+mod import;
 mod kill_nine;
 mod readable;
 mod reconcile;

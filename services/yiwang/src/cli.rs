@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use yiwang_catalogue::{Catalogue, Fault};
 
 use crate::config::{Config, Layers};
-use crate::{city, reconcile, replay, simulate};
+use crate::{city, import, reconcile, replay, simulate};
 
 /// Yiwang (一网): sensors in, work orders out.
 #[derive(Debug, Parser)]
@@ -38,6 +38,8 @@ enum Command {
     Reconcile(reconcile::Options),
     /// Judge a file of readings, without a city; the episodes go to the standard output, one JSON a line.
     Replay(replay::Options),
+    /// Import files of readings into a running city, with a mapping of columns if need be; what was interrupted goes on.
+    Import(import::Options),
 }
 
 /// What all roles take.
@@ -127,6 +129,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Config(common) => show(&common),
         Command::Reconcile(options) => reconcile::run(options),
         Command::Replay(options) => replay::run(&options),
+        Command::Import(options) => import::run(&options),
     };
     match ended {
         Ok(code) => code,

@@ -10,6 +10,7 @@ mod cli;
 mod config;
 mod gate;
 mod health;
+mod import;
 mod reconcile;
 mod replay;
 mod simulate;
