@@ -35,7 +35,7 @@ pub struct Reader<'m> {
 }
 
 enum Kind {
-    Csv { cells: Cells, places: Vec<Option<usize>>, columns: usize },
+    Csv { cells: Box<Cells>, places: Vec<Option<usize>>, columns: usize },
     Json,
     Influx,
 }
@@ -74,7 +74,7 @@ impl<'m> Reader<'m> {
         };
         let kind = match format.kind {
             find::Kind::Csv(usual) => Kind::Csv {
-                cells: Cells::new(mapping.delimiter.unwrap_or(usual)),
+                cells: Box::new(Cells::new(mapping.delimiter.unwrap_or(usual))),
                 places: Vec::new(),
                 columns: 0,
             },
