@@ -328,8 +328,7 @@ async fn tell<T: Clone>(mut happening: broadcast::Receiver<T>, live: Arc<Live>, 
     }
 }
 
-/// Resolves when the process is told to stop, by Ctrl-C or by a service manager.
-pub async fn told_to_stop() {
+async fn told_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
     tokio::select! {

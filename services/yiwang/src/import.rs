@@ -93,9 +93,12 @@ pub fn run(options: &Options) -> Result<ExitCode, Failed> {
     let mapping = mapping.with_precision(options.precision);
     let files = find::files(&options.inputs).map_err(usage)?;
     let plan = Plan::make(options, &mapping, files)?;
-    let books = Books::open(options, &plan)?;
-    let ended = runtime()?.block_on(drive::run(options, mapping, catalogue, plan, books))?;
-    Ok(ended)
+    runtime()?.block_on(async {
+        // From here on the state says that an import has begun: Ctrl-C is heard before.
+        let stop = drive::stopped_by_signals()?;
+        let books = Books::open(options, &plan)?;
+        Ok(drive::run(options, mapping, catalogue, plan, books, stop).await?)
+    })
 }
 
 /// A fault of the files, with its cause.

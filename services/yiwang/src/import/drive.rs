@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use sensors_sim::acked::AckedFile;
 use sensors_sim::door::{self, Address, OnAck};
 use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use yiwang_catalogue::Catalogue;
@@ -21,7 +22,6 @@ use super::plan::Plan;
 use super::progress::Progress;
 use super::state::Tally;
 use super::{INTERRUPTED, Options, REFUSED};
-use crate::city::told_to_stop;
 
 /// The most batches that are not acknowledged.
 const INFLIGHT: usize = 16;
@@ -50,6 +50,7 @@ pub(super) async fn run(
     catalogue: Arc<Catalogue>,
     plan: Plan,
     mut books: Books,
+    stop: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
     books.name_columns(mapping.value_columns());
     let read = Arc::new(Read::default());
@@ -61,8 +62,6 @@ pub(super) async fn run(
     );
     let books = Arc::new(Mutex::new(books));
     let witness = options.acked.as_deref().map(AckedFile::append).transpose()?;
-    let stop = CancellationToken::new();
-    let watching = tokio::spawn(watch(stop.clone()));
     let open =
         door::open(door_of(options), on_ack(Arc::clone(&books), witness.clone()), CancellationToken::new());
     let feeder = Feeder {
@@ -81,7 +80,6 @@ pub(super) async fn run(
     let left = desk.during(finish(open, stop)).await?;
     witness.map_or(Ok(()), |file| file.flush())?;
     desk.save().await?;
-    watching.abort();
     progress.finish();
     // What the door has against it is worth more than that reading ended.
     left?;
@@ -124,10 +122,20 @@ fn on_ack(books: Arc<Mutex<Books>>, witness: Option<AckedFile>) -> OnAck {
     })
 }
 
-async fn watch(stop: CancellationToken) {
-    told_to_stop().await;
-    eprintln!("stopping; the same command goes on");
-    stop.cancel();
+/// Is cancelled by Ctrl-C, or by a service manager; both are heard from now on.
+pub(super) fn stopped_by_signals() -> anyhow::Result<CancellationToken> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        eprintln!("stopping; the same command goes on");
+        told.cancel();
+    });
+    Ok(stop)
 }
 
 /// Waits until everything is answered for, or, once it is to stop, for a moment only.
