@@ -15,9 +15,9 @@ use clap::Args;
 use serde::Serialize;
 use tokio::sync::mpsc;
 use yiwang_catalogue::Catalogue;
-use yiwang_ingest::admit::{Plausible, check_row, check_unit};
+use yiwang_ingest::admit::{self, Admitted, Plausible, Said};
 use yiwang_ingest::names::{Limits, Names};
-use yiwang_model::{Anomaly, AnomalyId, Row, Severity, Span, Timestamp};
+use yiwang_model::{Anomaly, AnomalyId, Severity, Span, Timestamp};
 use yiwang_proto::block::Builder;
 use yiwang_proto::log::Tick;
 use yiwang_stream::closer::{Closed, State};
@@ -70,13 +70,6 @@ pub fn run(options: &Options) -> Result<ExitCode, Failed> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A reading in its partition, with the dense number of its series.
-struct Admitted {
-    partition: u16,
-    dense: u32,
-    row: Row,
-}
-
 /// The readings that a city would admit, sorted by event time.
 fn admit(catalogue: &Arc<Catalogue>, lines: Lines) -> (Vec<Admitted>, Arc<Directory>) {
     let names = Names::new(Arc::clone(catalogue), PARTITIONS, Limits::default());
@@ -101,20 +94,12 @@ fn admit(catalogue: &Arc<Catalogue>, lines: Lines) -> (Vec<Admitted>, Arc<Direct
     (rows, Arc::new(directory))
 }
 
+/// As the doors of a city do it.
 fn admit_one(names: &Names, line: &Line) -> Result<Admitted, String> {
     let Line { source, metric, unit, time, value, quality, period_end, vintage, .. } = line;
-    let known = names.resolve("replay", source, metric).map_err(|(_, why)| why)?;
-    check_unit(&known.metric, unit).map_err(|(_, why)| why)?;
-    let row = Row {
-        series: known.id,
-        time: *time,
-        value: *value,
-        quality: *quality,
-        period_end: *period_end,
-        vintage: *vintage,
-    };
-    check_row(&known, Plausible::around(None, true), &row).map_err(|(_, why)| why)?;
-    Ok(Admitted { partition: known.partition, dense: known.dense, row })
+    let (time, value, quality, period_end, vintage) = (*time, *value, *quality, *period_end, *vintage);
+    let said = Said { source, metric, unit: Some(unit.as_str()), time, value, quality, period_end, vintage };
+    admit::admit(names, Plausible::around(None, true), "replay", &said).map_err(|(_, why)| why)
 }
 
 fn start(workers: usize, directory: &Arc<Directory>) -> anyhow::Result<Running> {
