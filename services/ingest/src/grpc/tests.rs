@@ -258,9 +258,11 @@ async fn the_past_is_taken_from_who_says_that_it_is() {
         Some(Batch::Columns(columns))
     };
     let mut late = house.stream().await;
-    late.send("g1", 1, old()).await;
+    late.send("g1", 1, rows(&[1.0])).await;
+    assert_eq!(late.durable().await, 1);
+    late.send("g1", 2, old()).await;
     assert_eq!(late.reply().await.unwrap().refused[0].reason(), v1::Reason::TooLate);
-    late.send_as("g1", 2, old(), true).await;
+    late.send_as("g1", 3, old(), true).await;
     late.refused(Code::InvalidArgument, "the same in all requests").await;
     let mut history = house.stream().await;
     history.send_as("g1", 1, old(), true).await;
