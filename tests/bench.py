@@ -282,7 +282,66 @@ def bench_order(folder):
     return {"probes": len(took), "p50 ms": at(0.5), "p99 ms": at(0.99), "max ms": took[-1] * 1000}
 
 
+def bench_import(folder):
+    """Four million rows of CSV, 10,000 series in turn; a row is source, metric, RFC 3339 time, value."""
+    return imported(folder, "rows.csv", "source,metric,time,value", lambda at, number: [
+        f"bench-{row % 10000 + 1:06},pm2_5,{at[row // 10000 % 1000]},{row % 997 / 10}" for row in number])
+
+
+def bench_import_wide(folder):
+    """A million rows of CSV, six metrics each."""
+    return imported(folder, "wide.csv", "station,time,a,b,c,d,e,f", lambda at, number: [
+        f"bench-{row % 1000 + 1:06},{at[row // 1000 % 1000]},{row % 97 / 10},{row % 89},3,{row % 83}.5,0.{row % 10},6" for row in number], WIDE, 1_000_000)
+
+
+WIDE = """[source]
+column = "station"
+[time]
+column = "time"
+""" + "".join(f'[[value]]\ncolumn = "{column}"\nmetric = "{metric}"\n' for column, metric in zip("abcdef", ("pm2_5", "pm10", "so2", "no2", "co", "o3")))
+
+
+def imported(folder, name, header, rows, mapping=None, count=4_000_000):
+    file = Path(folder) / name
+    begin = int(time.time()) // 1000 * 1000 - 20_000
+    at = [datetime.fromtimestamp(begin + 10 * step, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S+00:00") for step in range(1000)]
+    with open(file, "w") as out:
+        out.write(header + "\n")
+        for first in range(0, count, 100_000):
+            out.write("\n".join(rows(at, range(first, first + 100_000))) + "\n")
+    flags = []
+    if mapping:
+        (Path(folder) / "mapping.toml").write_text(mapping)
+        flags = ["--mapping", str(Path(folder) / "mapping.toml")]
+    city = City(folder)
+    before, began = city.cpu(), time.monotonic()
+    program = subprocess.Popen(
+        [BIN / "yiwang", "import", file, "--grpc", city.doors["grpc"], *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    out, _ = program.stdout.read(), program.stderr.read()
+    _, status, used = os.wait4(program.pid, 0)
+    wall = time.monotonic() - began
+    said = json.loads(out)
+    cpu = used.ru_utime + used.ru_stime
+    city_cpu = city.cpu() - before
+    city.stop()
+    return {
+        "rows": said["rows"],
+        "readings": said["acked"],
+        "rows per core-second of the import": said["rows"] / cpu,
+        "readings per core-second of the import": said["acked"] / cpu,
+        "bytes per row": file.stat().st_size / said["rows"],
+        "rows per second": said["rows"] / wall,
+        "import CPU s": cpu,
+        "city CPU s until acknowledged": city_cpu,
+        "peak MiB of the import": used.ru_maxrss / 1024,
+        "exit code": os.waitstatus_to_exitcode(status),
+    }
+
+
 BENCHES = {
+    "import of CSV, long form": bench_import,
+    "import of CSV, wide form, six values a row": bench_import_wide,
     "gRPC columns, 10,000 series, end to end": bench_grpc,
     "line protocol by POST /write, 5,000 points a body, 4 connections": bench_influx,
     "HJ 212, six factors a packet, 8 loggers": bench_hj212,

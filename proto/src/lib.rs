@@ -5,6 +5,7 @@ pub mod authorization;
 pub mod block;
 mod convert;
 pub mod hj212;
+pub mod line;
 pub mod topics;
 
 /// Package `yiwang.v1`: what gateways and programs speak with the city.

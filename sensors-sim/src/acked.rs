@@ -86,7 +86,7 @@ impl AckedFile {
 }
 
 fn write_lines(out: &mut impl Write, acked: &Acked<'_>) -> std::io::Result<()> {
-    let refused: BTreeSet<u32> = acked.refused.iter().map(|(index, _)| *index).collect();
+    let refused: BTreeSet<u32> = acked.refused.iter().map(|refused| refused.index).collect();
     for (index, item) in (0u32..).zip(acked.batch.items()) {
         if refused.contains(&index) {
             continue;

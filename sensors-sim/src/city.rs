@@ -156,6 +156,7 @@ fn door_of(address: &Address, gateway: &str, options: &Options) -> door::Options
         credential: options.credential.clone(),
         inflight: INFLIGHT,
         rows: false,
+        history: false,
     }
 }
 

@@ -20,7 +20,7 @@ use anyhow::anyhow;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use yiwang_proto::v1::SeriesKey;
+use yiwang_proto::v1::{Reason, SeriesKey};
 
 pub use credential::Credential;
 pub use hj212::Speaks;
@@ -65,6 +65,8 @@ pub struct Options {
     pub inflight: usize,
     /// Rows instead of columns (gRPC only).
     pub rows: bool,
+    /// The readings are of the past: to be stored however old they are, and not judged (gRPC only).
+    pub history: bool,
 }
 
 /// The most batches that may be under way: MQTT has 65,535 packet identifiers.
@@ -178,6 +180,17 @@ fn extend_optional<T: Default + Clone + PartialEq>(column: &mut Vec<T>, before: 
     column.push(value);
 }
 
+/// A reading that the city refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Its place in the batch.
+    pub index: u32,
+    /// Why, for programs.
+    pub reason: Reason,
+    /// Why, for people.
+    pub why: String,
+}
+
 /// A batch that the city answered for.
 #[derive(Debug)]
 pub struct Acked<'a> {
@@ -185,8 +198,8 @@ pub struct Acked<'a> {
     pub batch: &'a Batch,
     /// When it should have been sent, by the sender's schedule.
     pub due: Instant,
-    /// The places of the readings that were refused, and why, as far as the city told; MQTT 3.1.1 tells nothing.
-    pub refused: &'a [(u32, String)],
+    /// The readings that were refused, as far as the city named them; MQTT 3.1.1 names none.
+    pub refused: &'a [Refused],
     /// How many more were refused without being named, here or in a later batch of the same reply.
     pub unnamed: u64,
     /// Whether readings of this batch may be among the unnamed of some reply.
@@ -238,6 +251,23 @@ impl Open {
         drop(self.sender);
         let mut task = self.task;
         if let Ok(ended) = tokio::time::timeout(bound, &mut task).await {
+            return ended?;
+        }
+        self.stop.cancel();
+        task.await?
+    }
+
+    /// As [`Open::finish`], but once it is told to stop, it gives up after `grace`.
+    ///
+    /// # Errors
+    /// As [`Open::finish`].
+    pub async fn finish_unless(self, told: CancellationToken, grace: Duration) -> anyhow::Result<usize> {
+        drop(self.sender);
+        let mut task = self.task;
+        if let Some(ended) = told.run_until_cancelled(&mut task).await {
+            return ended?;
+        }
+        if let Ok(ended) = tokio::time::timeout(grace, &mut task).await {
             return ended?;
         }
         self.stop.cancel();

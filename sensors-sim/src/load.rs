@@ -118,6 +118,7 @@ impl Options {
             credential: self.credential.clone(),
             inflight: self.inflight(),
             rows: self.rows,
+            history: false,
         }
     }
 }

@@ -54,8 +54,13 @@ impl Gateway {
     /// The status with which the city ended the stream.
     pub fn push(&mut self, batch: Option<Batch>) -> Result<PushReply, Status> {
         self.sequence += 1;
-        let request =
-            PushRequest { gateway: self.name.clone(), stream_id: 7, sequence: self.sequence, batch };
+        let request = PushRequest {
+            gateway: self.name.clone(),
+            stream_id: 7,
+            sequence: self.sequence,
+            batch,
+            history: false,
+        };
         self.send(request)
     }
 

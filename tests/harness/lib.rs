@@ -17,6 +17,7 @@ pub mod city;
 pub mod feed;
 pub mod gateway;
 pub mod http;
+pub mod import;
 pub mod mosquitto;
 pub mod mqtt;
 pub mod orders;

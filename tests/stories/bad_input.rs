@@ -73,6 +73,7 @@ fn a_bad_request_ends_its_stream_and_no_other() {
         stream_id: 1,
         sequence,
         batch,
+        history: false,
     };
     let columns = |columns: Columns| request(2, Some(Batch::Columns(columns)));
     let nanos = this_minute().nanos();

@@ -80,7 +80,7 @@ fn workers_and_the_order_of_lines_never_show() {
 }
 
 /// The files of a folder, sorted.
-fn stations(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn stations(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = folder.read_dir() else { return Vec::new() };
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.to_string_lossy().ends_with(".csv.gz"));
@@ -89,7 +89,7 @@ fn stations(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The station of a file, and its PM2.5 by hour since 2013-03-01 00:00 in Beijing.
-fn hours(file: &Path) -> (String, Vec<Option<f64>>) {
+pub(super) fn hours(file: &Path) -> (String, Vec<Option<f64>>) {
     let mut text = String::new();
     GzDecoder::new(std::fs::File::open(file).unwrap()).read_to_string(&mut text).unwrap();
     let mut csv = csv::Reader::from_reader(text.as_bytes());
@@ -106,7 +106,7 @@ fn hour(number: usize) -> Timestamp {
 }
 
 /// Lines of `yiwang replay`.
-fn lines(file: &Path) -> Vec<String> {
+pub(super) fn lines(file: &Path) -> Vec<String> {
     let (station, hours) = hours(file);
     let values = hours.iter().enumerate().filter_map(|(number, value)| Some((hour(number), (*value)?)));
     values.map(|(time, value)| format!("{station},pm2_5,{time},{value}")).collect()
@@ -146,7 +146,7 @@ fn read_back(lines: &str) -> BTreeSet<Episode> {
 }
 
 /// What the two rules say of these files.
-fn oracle(files: &[PathBuf]) -> BTreeSet<Episode> {
+pub(super) fn oracle(files: &[PathBuf]) -> BTreeSet<Episode> {
     let mut all = BTreeSet::new();
     for file in files {
         let (station, hours) = hours(file);
@@ -193,7 +193,7 @@ fn spells(means: impl Iterator<Item = (Timestamp, Option<f64>)>) -> Vec<(Timesta
     spells
 }
 
-fn assert_same(found: BTreeSet<Episode>, wanted: BTreeSet<Episode>) {
+pub(super) fn assert_same(found: BTreeSet<Episode>, wanted: BTreeSet<Episode>) {
     let show =
         |episodes: &mut dyn Iterator<Item = &Episode>| format!("{:#?}", episodes.take(4).collect::<Vec<_>>());
     let missing = show(&mut wanted.difference(&found));

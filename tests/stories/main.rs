@@ -16,6 +16,7 @@ mod first_light;
 mod flood;
 mod foreign;
 mod hj212;
+mod import;
 mod kill_nine;
 mod openapi;
 mod readable;

@@ -74,8 +74,9 @@ fn grpc(city: &City) -> Vec<Acknowledged> {
         let value = value(number + 1000);
         let reading = pm2_5("story-02", begin + Span::SECOND.times(i64::from(number)), value);
         let batch = Some(Batch::Rows(Rows { readings: vec![reading] }));
-        let reply =
-            gateway.send(PushRequest { gateway: "one".into(), stream_id: 1, sequence, batch }).unwrap();
+        let reply = gateway
+            .send(PushRequest { gateway: "one".into(), stream_id: 1, sequence, batch, history: false })
+            .unwrap();
         assert_eq!((reply.durable_sequence, reply.refused_total), (sequence, 0));
         Acknowledged { value, port: city.at().grpc.port(), answer: [vec![0x08], varint(sequence)].concat() }
     };

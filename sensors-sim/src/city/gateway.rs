@@ -246,7 +246,7 @@ fn warn_of_refusals(gateway: Arc<str>) -> OnAck {
     Box::new(move |acked: &Acked<'_>| {
         let refused = acked.refused.len() as u64 + acked.unnamed;
         if refused > 0 {
-            let why = acked.refused.first().map_or("", |(_, why)| why);
+            let why = acked.refused.first().map_or("", |refused| &refused.why);
             tracing::warn!(%gateway, refused, why, "readings refused");
         }
     })

@@ -12,7 +12,7 @@ use yiwang_proto::v1::ingest_service_client::IngestServiceClient;
 use yiwang_proto::v1::push_request::Batch as Wire;
 use yiwang_proto::v1::{Columns, PushReply, PushRequest, Reading, Rows, SeriesKey};
 
-use super::{Batch, Credential, Ended, Item, Options, Outbox};
+use super::{Batch, Credential, Ended, Item, Options, Outbox, Refused};
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const PING_EVERY: Duration = Duration::from_secs(10);
@@ -114,7 +114,8 @@ impl Drop for Replies {
 fn settle(reply: PushReply, outbox: &mut Outbox) {
     let named = reply.refused.len() as u64;
     for refusal in reply.refused {
-        outbox.unacked.refuse(refusal.sequence, refusal.index, refusal.message);
+        let (sequence, reason) = (refusal.sequence, refusal.reason());
+        outbox.unacked.refuse(sequence, Refused { index: refusal.index, reason, why: refusal.message });
     }
     outbox.unacked.refuse_unnamed(reply.durable_sequence, reply.refused_total.saturating_sub(named));
     let told = outbox.unacked.ack_through(reply.durable_sequence, &mut outbox.on_ack);
@@ -143,6 +144,7 @@ fn request_of(
         stream_id: options.stream_id,
         sequence,
         batch: Some(wire),
+        history: options.history,
     }
 }
 

@@ -195,6 +195,7 @@ mod tests {
             credential: None,
             inflight: 1,
             rows: false,
+            history: false,
         };
         let bytes = message(&speaks, &options, &batch).unwrap();
         let text = String::from_utf8(bytes).unwrap();

@@ -5,7 +5,15 @@ use crate::acked::AckedFile;
 use crate::fake::{self, Manner, Seen};
 
 fn options(address: Address) -> Options {
-    Options { address, gateway: "g".into(), stream_id: 7, credential: None, inflight: 64, rows: false }
+    Options {
+        address,
+        gateway: "g".into(),
+        stream_id: 7,
+        credential: None,
+        inflight: 64,
+        rows: false,
+        history: false,
+    }
 }
 
 fn dictionary() -> Arc<Vec<SeriesKey>> {

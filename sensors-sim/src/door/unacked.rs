@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::{Acked, Batch, OnAck};
+use super::{Acked, Batch, OnAck, Refused};
 
 /// Batches that are not acknowledged, by a number that rises by one from batch to batch.
 ///
@@ -20,7 +20,7 @@ pub struct Unacked {
 struct Entry {
     batch: Batch,
     due: Instant,
-    refused: Vec<(u32, String)>,
+    refused: Vec<Refused>,
     unnamed: u64,
     unsure: bool,
 }
@@ -70,9 +70,9 @@ impl Unacked {
     }
 
     /// Notes that a reading was refused; it is told with the acknowledgement.
-    pub fn refuse(&mut self, number: u64, index: u32, why: String) {
+    pub fn refuse(&mut self, number: u64, refused: Refused) {
         if let Some(entry) = self.entry(number) {
-            entry.refused.push((index, why));
+            entry.refused.push(refused);
         }
     }
 

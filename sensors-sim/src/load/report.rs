@@ -87,7 +87,7 @@ impl Tally {
         let micros = u64::try_from(now.saturating_duration_since(acked.due).as_micros()).unwrap_or(u64::MAX);
         let mut answered = self.lock();
         if answered.refused == 0 && refused > 0 {
-            let why = acked.refused.first().map_or("", |(_, why)| why);
+            let why = acked.refused.first().map_or("", |refused| &refused.why);
             tracing::warn!(refused, why, "readings refused");
         }
         answered.acked += (acked.batch.len() as u64).saturating_sub(refused);

@@ -73,6 +73,7 @@ fn way(options: &Options, door: &Address, counts: &Counts, file: Option<AckedFil
         credential: options.credential.clone(),
         inflight: if mqtt { INFLIGHT.1 } else { INFLIGHT.0 },
         rows: false,
+        history: false,
     };
     let open = door::open(door, on_ack(counts.clone(), file, tell), CancellationToken::new());
     Way { open, mqtt, sent: 0, acked }
@@ -85,7 +86,7 @@ fn on_ack(counts: Counts, file: Option<AckedFile>, tell: watch::Sender<u64>) -> 
         }
         let refused = acked.refused.len() as u64 + acked.unnamed;
         if counts.refused.fetch_add(refused, Ordering::Relaxed) == 0 && refused > 0 {
-            let why = acked.refused.first().map_or("", |(_, why)| why);
+            let why = acked.refused.first().map_or("", |refused| &refused.why);
             tracing::warn!(refused, why, "readings refused");
         }
         counts.acked.fetch_add((acked.batch.len() as u64).saturating_sub(refused), Ordering::Relaxed);

@@ -26,6 +26,8 @@ pub struct Admitted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plausible {
     city: Option<Timestamp>,
+    /// Whether the readings are of the past, so that none can be too late.
+    history: bool,
     /// Whether readings move the clock, so that none can be ahead of it.
     feed: bool,
 }
@@ -34,12 +36,18 @@ impl Plausible {
     /// Around this city time. In a city whose feed moves the clock no reading is ahead; before it began, none is late.
     #[must_use]
     pub fn around(city: Option<Timestamp>, feed: bool) -> Self {
-        Self { city, feed }
+        Self { city, feed, history: false }
+    }
+
+    /// The same for readings of the past: none of them is too late.
+    #[must_use]
+    pub fn for_history(self) -> Self {
+        Self { history: true, ..self }
     }
 
     fn check(self, metric: &Metric, time: Timestamp) -> Result<(), (Reason, Span)> {
         let Some(city) = self.city else { return Ok(()) };
-        if metric.is_late(time, city) {
+        if !self.history && metric.is_late(time, city) {
             return Err((Reason::TooLate, city - time));
         }
         if !self.feed && metric.is_early(time, city) {

@@ -15,7 +15,7 @@ use yiwang_log::{Append, Class, Log, Partition, TopicId};
 use yiwang_model::Timestamp;
 use yiwang_proto::block::Builder;
 use yiwang_proto::log::{
-    QuarantineRecord, ReadingsRecord, Rejected, SeriesName, quarantine_record, readings_record::Kind,
+    Block, QuarantineRecord, ReadingsRecord, Rejected, SeriesName, quarantine_record, readings_record::Kind,
 };
 use yiwang_proto::topics;
 
@@ -31,6 +31,8 @@ pub struct Submission {
     pub rows: Vec<Admitted>,
     /// Records for the topic `rejected`.
     pub rejected: Vec<Rejected>,
+    /// Whether the readings are of the past: they stand in blocks of their own, which are not judged, and move no clock.
+    pub history: bool,
 }
 
 /// Resolves once a submission is durable. Dropped unanswered when the city stops before that.
@@ -184,8 +186,10 @@ async fn append(
 /// Builds the records of a commit.
 struct Blocks {
     partitions: Vec<Builder>,
-    /// Of series that are in no partition.
-    quarantine: Builder,
+    /// For readings of the past.
+    history: Vec<Builder>,
+    /// Of series that are in no partition: of now, and of the past.
+    quarantine: [Builder; 2],
     /// By dense number: whether the name is durable, or in the commit under way.
     named: Vec<bool>,
     fresh: Vec<u32>,
@@ -195,34 +199,44 @@ impl Blocks {
     fn new(parts: &Parts) -> Self {
         let partitions = parts.log.layout().topics[usize::from(topics::READINGS)].partitions;
         let named = vec![true; parts.names.len()];
-        let partitions = (0..partitions).map(|_| Builder::default()).collect();
-        Self { partitions, quarantine: Builder::default(), named, fresh: Vec::new() }
+        let builders = || (0..partitions).map(|_| Builder::default()).collect();
+        let (partitions, history) = (builders(), builders());
+        Self { partitions, history, quarantine: <_>::default(), named, fresh: Vec::new() }
     }
 
     fn build(&mut self, parts: &Parts, group: &[Waiting]) -> Vec<Append> {
         let mut records = Vec::new();
         let mut newest = Timestamp::MIN;
-        for admitted in group.iter().flat_map(|waiting| &waiting.submission.rows) {
-            self.name(admitted.dense);
-            let Some(builder) = self.partitions.get_mut(usize::from(admitted.partition)) else {
-                self.quarantine.push(admitted.dense, &admitted.row);
-                if self.quarantine.len() >= MAX_BLOCK_ROWS {
-                    records.push(quarantined(parts, &mut self.quarantine));
+        for Waiting { submission, .. } in group {
+            let history = submission.history;
+            let builders = if history { &mut self.history } else { &mut self.partitions };
+            for admitted in &submission.rows {
+                name(&mut self.named, &mut self.fresh, admitted.dense);
+                let Some(builder) = builders.get_mut(usize::from(admitted.partition)) else {
+                    let builder = &mut self.quarantine[usize::from(history)];
+                    builder.push(admitted.dense, &admitted.row);
+                    if builder.len() >= MAX_BLOCK_ROWS {
+                        records.push(quarantined(parts, builder, history));
+                    }
+                    continue;
+                };
+                if !history {
+                    newest = newest.max(admitted.row.time);
                 }
-                continue;
-            };
-            newest = newest.max(admitted.row.time);
-            builder.push(admitted.dense, &admitted.row);
-            if builder.len() >= MAX_BLOCK_ROWS {
-                records.push(block(admitted.partition, builder));
+                builder.push(admitted.dense, &admitted.row);
+                if builder.len() >= MAX_BLOCK_ROWS {
+                    records.push(block(admitted.partition, builder, history));
+                }
             }
         }
-        for (partition, builder) in (0..).zip(&mut self.partitions).filter(|(_, builder)| !builder.is_empty())
-        {
-            records.push(block(partition, builder));
+        for (builders, history) in [(&mut self.partitions, false), (&mut self.history, true)] {
+            let full = (0..).zip(builders).filter(|(_, builder)| !builder.is_empty());
+            records.extend(full.map(|(partition, builder)| block(partition, builder, history)));
         }
-        if !self.quarantine.is_empty() {
-            records.push(quarantined(parts, &mut self.quarantine));
+        for (builder, history) in self.quarantine.iter_mut().zip([false, true]) {
+            if !builder.is_empty() {
+                records.push(quarantined(parts, builder, history));
+            }
         }
         if newest > Timestamp::MIN {
             parts.clock.admitted(newest);
@@ -232,30 +246,32 @@ impl Blocks {
         records
     }
 
-    fn name(&mut self, dense: u32) {
-        let at = dense as usize;
-        if self.named.len() <= at {
-            self.named.resize(at + 1, false);
-        }
-        if !self.named[at] {
-            self.named[at] = true;
-            self.fresh.push(dense);
-        }
-    }
-
     fn announced(&mut self) {
         self.fresh.clear();
     }
 }
 
-pub(crate) fn block(partition: u16, builder: &mut Builder) -> Append {
-    let record = ReadingsRecord { kind: Some(Kind::Block(builder.take())) };
+/// Notes a series whose name is not durable yet.
+fn name(named: &mut Vec<bool>, fresh: &mut Vec<u32>, dense: u32) {
+    let at = dense as usize;
+    if named.len() <= at {
+        named.resize(at + 1, false);
+    }
+    if !named[at] {
+        named[at] = true;
+        fresh.push(dense);
+    }
+}
+
+pub(crate) fn block(partition: u16, builder: &mut Builder, history: bool) -> Append {
+    let block = Block { history, ..builder.take() };
+    let record = ReadingsRecord { kind: Some(Kind::Block(block)) };
     to(topics::READINGS, partition, &record)
 }
 
-fn quarantined(parts: &Parts, builder: &mut Builder) -> Append {
+fn quarantined(parts: &Parts, builder: &mut Builder, history: bool) -> Append {
     parts.counters.quarantined.add(builder.len() as u64);
-    let kind = quarantine_record::Kind::Block(builder.take());
+    let kind = quarantine_record::Kind::Block(Block { history, ..builder.take() });
     to(topics::QUARANTINE, 0, &QuarantineRecord { kind: Some(kind) })
 }
 

@@ -11,6 +11,15 @@ pub trait Gate: Send + Sync + 'static {
     /// # Errors
     /// [`Denied`]; the door tells the sender no more than that.
     fn write(&self, name: Option<&str>, secret: Option<&[u8]>) -> Result<(), Denied>;
+
+    /// Whether the holder may also store readings of the past, however old they are.
+    ///
+    /// # Errors
+    /// As [`Gate::write`]. A gate that does not say who may lets nobody.
+    fn history(&self, name: Option<&str>, secret: Option<&[u8]>) -> Result<(), Denied> {
+        self.write(name, secret)?;
+        Err(Denied::NotHistory)
+    }
 }
 
 /// Why somebody may not come in.
@@ -22,6 +31,9 @@ pub enum Denied {
     /// A good credential that is not for writing.
     #[error("this credential may not write: use one with may = [\"write\"]")]
     NotAllowed,
+    /// A good credential that is not for the past.
+    #[error("this credential may not import history: use one with may = [\"write\", \"history\"]")]
+    NotHistory,
 }
 
 /// Lets everybody in.
@@ -30,6 +42,10 @@ pub struct Open;
 
 impl Gate for Open {
     fn write(&self, _name: Option<&str>, _secret: Option<&[u8]>) -> Result<(), Denied> {
+        Ok(())
+    }
+
+    fn history(&self, _name: Option<&str>, _secret: Option<&[u8]>) -> Result<(), Denied> {
         Ok(())
     }
 }

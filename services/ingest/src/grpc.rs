@@ -20,7 +20,7 @@ use yiwang_proto::v1::push_request::Batch;
 use yiwang_proto::v1::{self, Columns, PushReply, PushRequest};
 
 use crate::Ingest;
-use crate::admit::{Admitted, admit};
+use crate::admit::{Admitted, Plausible, admit};
 use crate::columns::{Dictionary, MAX_DICTIONARY};
 use crate::commit::{Receipt, Submission};
 use crate::gate::{Denied, Gate, Open};
@@ -55,15 +55,21 @@ impl GrpcDoor {
         IngestServiceServer::new(Self { ingest, gate }).max_decoding_message_size(MAX_REQUEST_BYTES)
     }
 
-    fn check(&self, metadata: &MetadataMap) -> Result<(), Status> {
+    /// Whether readings may come in at all, and whether those of the past may.
+    fn check(&self, metadata: &MetadataMap) -> Result<Result<(), Denied>, Status> {
         let header = metadata.get("authorization").and_then(|value| value.to_str().ok());
         let found = header.and_then(Presented::from_header);
         let name = found.as_ref().and_then(|found| found.name.as_deref());
         let secret = found.as_ref().map(|found| found.secret.as_slice());
-        self.gate.write(name, secret).map_err(|denied| match denied {
-            Denied::Unknown => Status::unauthenticated(denied.to_string()),
-            Denied::NotAllowed => Status::permission_denied(denied.to_string()),
-        })
+        self.gate.write(name, secret).map_err(status)?;
+        Ok(self.gate.history(name, secret))
+    }
+}
+
+fn status(denied: Denied) -> Status {
+    match denied {
+        Denied::Unknown => Status::unauthenticated(denied.to_string()),
+        Denied::NotAllowed | Denied::NotHistory => Status::permission_denied(denied.to_string()),
     }
 }
 
@@ -74,11 +80,11 @@ impl IngestService for GrpcDoor {
     type PushStream = Replies;
 
     async fn push(&self, request: Request<Streaming<PushRequest>>) -> Result<Response<Replies>, Status> {
-        self.check(request.metadata())?;
+        let may_history = self.check(request.metadata())?;
         self.ingest.counters.grpc_streams.add(1);
         let (pending, waiting) = mpsc::channel(IN_FLIGHT);
         let (replies, answer) = mpsc::channel(IN_FLIGHT);
-        tokio::spawn(Reader::new(Arc::clone(&self.ingest)).run(request.into_inner(), pending));
+        tokio::spawn(Reader::new(Arc::clone(&self.ingest), may_history).run(request.into_inner(), pending));
         tokio::spawn(write(waiting, replies));
         Ok(Response::new(Box::pin(ReceiverStream::new(answer))))
     }
@@ -96,11 +102,15 @@ struct Reader {
     gateway: String,
     last_sequence: Option<u64>,
     dictionary: Dictionary,
+    /// Whether its readings are of the past, once the first request has said so.
+    history: Option<bool>,
+    may_history: Result<(), Denied>,
 }
 
 impl Reader {
-    fn new(ingest: Arc<Ingest>) -> Self {
-        Self { ingest, gateway: String::new(), last_sequence: None, dictionary: Dictionary::default() }
+    fn new(ingest: Arc<Ingest>, may_history: Result<(), Denied>) -> Self {
+        let (gateway, dictionary) = (String::new(), Dictionary::default());
+        Self { ingest, gateway, last_sequence: None, dictionary, history: None, may_history }
     }
 
     async fn run(mut self, mut requests: Streaming<PushRequest>, pending: mpsc::Sender<Pending>) {
@@ -126,6 +136,7 @@ impl Reader {
     async fn take(&mut self, request: PushRequest) -> Result<Pending, Status> {
         self.check_gateway(&request.gateway)?;
         self.check_sequence(request.sequence)?;
+        self.check_history(request.history)?;
         let sequence = request.sequence;
         let (rows, refusals) = match request.batch {
             None => (Vec::new(), Refusals::default()),
@@ -133,7 +144,7 @@ impl Reader {
             Some(Batch::Columns(columns)) => self.admit_columns(columns)?,
         };
         let rejected = self.ingest.rejected("grpc", &self.gateway, &refusals);
-        let submission = Submission { rows, rejected };
+        let submission = Submission { rows, rejected, history: self.history.unwrap_or_default() };
         let receipt = self.ingest.committer.submit(submission).await;
         let receipt = receipt.map_err(|stopping| Status::unavailable(stopping.to_string()))?;
         Ok(Pending::Submitted { sequence, refusals, receipt })
@@ -153,6 +164,18 @@ impl Reader {
         )))
     }
 
+    fn check_history(&mut self, history: bool) -> Result<(), Status> {
+        if *self.history.get_or_insert(history) != history {
+            return Err(Status::invalid_argument("history is the same in all requests of a stream"));
+        }
+        if history { self.may_history.map_err(status) } else { Ok(()) }
+    }
+
+    fn plausible(&self) -> Plausible {
+        let plausible = self.ingest.plausible();
+        if self.history == Some(true) { plausible.for_history() } else { plausible }
+    }
+
     fn check_sequence(&mut self, sequence: u64) -> Result<(), Status> {
         let wanted = self.last_sequence.and_then(|last| last.checked_add(1));
         self.last_sequence = Some(sequence);
@@ -167,7 +190,7 @@ impl Reader {
 
     fn admit_rows(&self, rows: v1::Rows) -> Result<(Vec<Admitted>, Refusals), Status> {
         check_count(rows.readings.len())?;
-        let plausible = self.ingest.plausible();
+        let plausible = self.plausible();
         let mut admitted = Vec::with_capacity(rows.readings.len());
         let mut refusals = Refusals::default();
         for (at, reading) in rows.readings.into_iter().enumerate() {
@@ -199,7 +222,7 @@ impl Reader {
         }
         self.dictionary.renew(&self.ingest.names, &self.gateway);
         self.dictionary.check(&columns).map_err(Status::invalid_argument)?;
-        Ok(self.dictionary.admit(self.ingest.plausible(), &columns))
+        Ok(self.dictionary.admit(self.plausible(), &columns))
     }
 }
 

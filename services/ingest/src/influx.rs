@@ -39,7 +39,6 @@ use crate::budget::Budget;
 
 pub mod answer;
 mod body;
-mod line;
 mod lines;
 
 use answer::{Dialect, Trouble};

@@ -242,10 +242,12 @@ impl Keeper {
             rows += 1;
             partitions.entry(known.partition).or_default().push(known.dense, &row);
         }
-        if rows > 0 {
+        // The past moves no clock.
+        if rows > 0 && !from.history {
             self.clock.admitted(newest);
         }
-        Ok((partitions.iter_mut().map(|(partition, builder)| block(*partition, builder)).collect(), rows))
+        let block = |(partition, builder): (&u16, &mut Builder)| block(*partition, builder, from.history);
+        Ok((partitions.iter_mut().map(block).collect(), rows))
     }
 }
 

@@ -142,10 +142,14 @@ impl Source {
         }
     }
 
+    /// Readings of the past are the store's alone.
     fn block(&mut self, partition: u16, offset: u64, block: &Block) {
         let (Some((capability, _)), Some(epoch)) = (&self.capabilities, self.epochs.get(&partition)) else {
             return;
         };
+        if block.history {
+            return;
+        }
         let capability = capability.delayed(epoch);
         // The reader has checked that the columns fit together.
         let Ok(rows) = block.rows() else { return };

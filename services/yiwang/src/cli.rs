@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use yiwang_catalogue::{Catalogue, Fault};
 
 use crate::config::{Config, Layers};
-use crate::{city, hj212, reconcile, replay, simulate};
+use crate::{city, hj212, import, reconcile, replay, simulate};
 
 /// Yiwang (一网): sensors in, work orders out.
 #[derive(Debug, Parser)]
@@ -40,6 +40,8 @@ enum Command {
     Replay(replay::Options),
     /// Loggers of HJ 212.
     Hj212(hj212::Options),
+    /// Import files of readings into a running city, with a mapping of columns if need be; what was interrupted goes on.
+    Import(import::Options),
 }
 
 /// What all roles take.
@@ -130,6 +132,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Reconcile(options) => reconcile::run(options),
         Command::Replay(options) => replay::run(&options),
         Command::Hj212(options) => hj212::run(options),
+        Command::Import(options) => import::run(&options),
     };
     match ended {
         Ok(code) => code,

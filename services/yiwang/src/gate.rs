@@ -55,6 +55,14 @@ impl yiwang_ingest::gate::Gate for Gate {
         let found = secret.and_then(|secret| self.find(name, secret)).ok_or(Denied::Unknown)?;
         if found.write { Ok(()) } else { Err(Denied::NotAllowed) }
     }
+
+    fn history(&self, name: Option<&str>, secret: Option<&[u8]>) -> Result<(), yiwang_ingest::gate::Denied> {
+        use yiwang_ingest::gate::Denied;
+        yiwang_ingest::gate::Gate::write(self, name, secret)?;
+        let found = secret.and_then(|secret| self.find(name, secret));
+        let may = self.0.is_empty() || found.is_some_and(|found| found.history);
+        if may { Ok(()) } else { Err(Denied::NotHistory) }
+    }
 }
 
 #[cfg(test)]
@@ -65,7 +73,14 @@ mod tests {
     use super::*;
 
     fn credential(name: &str, secret: &str, [write, read, act]: [bool; 3]) -> Credential {
-        Credential { name: name.into(), secret: Sha256::digest(secret).into(), write, read, act }
+        Credential {
+            name: name.into(),
+            secret: Sha256::digest(secret).into(),
+            write,
+            read,
+            act,
+            history: false,
+        }
     }
 
     fn presented(name: Option<&str>, secret: &str) -> Presented {

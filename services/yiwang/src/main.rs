@@ -11,6 +11,7 @@ mod config;
 mod gate;
 mod health;
 mod hj212;
+mod import;
 mod reconcile;
 mod replay;
 mod simulate;

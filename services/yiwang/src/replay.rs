@@ -15,9 +15,9 @@ use clap::Args;
 use serde::Serialize;
 use tokio::sync::mpsc;
 use yiwang_catalogue::Catalogue;
-use yiwang_ingest::admit::{Plausible, check_row};
+use yiwang_ingest::admit::{self, Admitted, Plausible, Said};
 use yiwang_ingest::names::{Limits, Names};
-use yiwang_model::{Anomaly, AnomalyId, Row, Severity, Span, Timestamp};
+use yiwang_model::{Anomaly, AnomalyId, Severity, Span, Timestamp};
 use yiwang_proto::block::Builder;
 use yiwang_proto::log::Tick;
 use yiwang_stream::closer::{Closed, State};
@@ -28,13 +28,13 @@ use crate::cli::{Failed, catalogue, runtime};
 
 mod input;
 
-use input::{Line, read};
+use input::{Line, Lines, read};
 
 /// What to judge.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// A .csv or .jsonl file with `source`, `metric`, `time` (RFC 3339 with an offset), `value` and, if need be,
-    /// `quality` and `vintage`, in any order.
+    /// A .csv or .jsonl file, gzipped if .gz stands behind, with `source`, `metric`, `time` (RFC 3339 with an offset), `value` and, if
+    /// need be, `unit`, `quality`, `vintage` and `period_end`, in any order; or line protocol, .lp.
     #[arg(long)]
     input: PathBuf,
     /// The catalogue to judge by, if not the demo city.
@@ -54,7 +54,7 @@ const TICK: Span = Span::MINUTE;
 /// The most readings of a block.
 const BLOCK_ROWS: usize = 50_000;
 /// How many refused readings are told one by one.
-const TOLD: u64 = 10;
+const TOLD: usize = 10;
 
 /// Judges the file.
 ///
@@ -62,7 +62,7 @@ const TOLD: u64 = 10;
 /// What cannot be read; a refused reading is told on the standard error and is no failure.
 pub fn run(options: &Options) -> Result<ExitCode, Failed> {
     let catalogue = Arc::new(catalogue(options.catalogue.as_deref())?);
-    let lines = read(&options.input)?;
+    let lines = read(&options.input, &catalogue)?;
     let (rows, directory) = admit(&catalogue, lines);
     let running = start(usize::from(options.workers), &directory)?;
     let episodes = runtime()?.block_on(judge(running, rows))?;
@@ -70,31 +70,22 @@ pub fn run(options: &Options) -> Result<ExitCode, Failed> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A reading in its partition, with the dense number of its series.
-struct Admitted {
-    partition: u16,
-    dense: u32,
-    row: Row,
-}
-
 /// The readings that a city would admit, sorted by event time.
-fn admit(catalogue: &Arc<Catalogue>, lines: Vec<Line>) -> (Vec<Admitted>, Arc<Directory>) {
+fn admit(catalogue: &Arc<Catalogue>, lines: Lines) -> (Vec<Admitted>, Arc<Directory>) {
     let names = Names::new(Arc::clone(catalogue), PARTITIONS, Limits::default());
-    let mut refused = 0;
-    let mut rows = Vec::with_capacity(lines.len());
-    for line in lines {
+    let Lines { readings, mut refused } = lines;
+    let mut rows = Vec::with_capacity(readings.len());
+    for line in readings {
         match admit_one(&names, &line) {
             Ok(admitted) => rows.push(admitted),
-            Err(why) => {
-                refused += 1;
-                if refused <= TOLD {
-                    eprintln!("line {}: refused: {why}", line.number);
-                }
-            }
+            Err(why) => refused.push((line.number, why)),
         }
     }
-    if refused > 0 {
-        eprintln!("{refused} readings refused, {} judged", rows.len());
+    for (line, why) in refused.iter().take(TOLD) {
+        eprintln!("line {line}: refused: {why}");
+    }
+    if !refused.is_empty() {
+        eprintln!("{} readings refused, {} judged", refused.len(), rows.len());
     }
     rows.sort_by_key(|admitted| admitted.row.time);
     let directory = Directory::default();
@@ -103,19 +94,12 @@ fn admit(catalogue: &Arc<Catalogue>, lines: Vec<Line>) -> (Vec<Admitted>, Arc<Di
     (rows, Arc::new(directory))
 }
 
+/// As the doors of a city do it.
 fn admit_one(names: &Names, line: &Line) -> Result<Admitted, String> {
-    let Line { source, metric, time, value, quality, vintage, .. } = line;
-    let known = names.resolve("replay", source, metric).map_err(|(_, why)| why)?;
-    let row = Row {
-        series: known.id,
-        time: *time,
-        value: *value,
-        quality: *quality,
-        period_end: None,
-        vintage: *vintage,
-    };
-    check_row(&known, Plausible::around(None, true), &row).map_err(|(_, why)| why)?;
-    Ok(Admitted { partition: known.partition, dense: known.dense, row })
+    let Line { source, metric, unit, time, value, quality, period_end, vintage, .. } = line;
+    let (time, value, quality, period_end, vintage) = (*time, *value, *quality, *period_end, *vintage);
+    let said = Said { source, metric, unit: Some(unit.as_str()), time, value, quality, period_end, vintage };
+    admit::admit(names, Plausible::around(None, true), "replay", &said).map_err(|(_, why)| why)
 }
 
 fn start(workers: usize, directory: &Arc<Directory>) -> anyhow::Result<Running> {

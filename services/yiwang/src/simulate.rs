@@ -46,6 +46,7 @@ pub fn credential(config: &mut Config) -> anyhow::Result<Option<door::Credential
         name: NAME.to_owned(),
         secret: digest,
         write: true,
+        history: false,
         read: false,
         act: false,
     });
@@ -101,7 +102,7 @@ mod tests {
     fn guarded() -> Config {
         let [write, read, act] = [false, true, false];
         let secret = Sha256::digest("correct horse battery").into();
-        let desk = Credential { name: "desk".into(), secret, write, read, act };
+        let desk = Credential { name: "desk".into(), secret, write, read, act, history: false };
         Config { credentials: vec![desk], ..Config::default() }
     }
 

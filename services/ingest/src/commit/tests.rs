@@ -42,7 +42,7 @@ impl Room {
             admit(&self.names, Plausible::around(None, true), "g1", &(&reading(metric, *value)).into())
                 .unwrap()
         };
-        Submission { rows: values.iter().map(admitted).collect(), rejected: Vec::new() }
+        Submission { rows: values.iter().map(admitted).collect(), ..Submission::default() }
     }
 
     async fn submit(&self, submission: Submission) -> Receipt {
@@ -53,7 +53,7 @@ impl Room {
 fn refused(message: &str) -> Submission {
     let mut refusals = Refusals::default();
     refusals.add(0, Reason::TooLate, || message.to_owned());
-    Submission { rows: Vec::new(), rejected: refusals.records("mqtt", "g1", None, NOON) }
+    Submission { rejected: refusals.records("mqtt", "g1", None, NOON), ..Submission::default() }
 }
 
 /// The topics of the log's records, in the order in which they became durable.
@@ -196,7 +196,17 @@ async fn many_readings_of_a_partition_are_cut_into_blocks() {
     let room = room(1 << 20);
     let one = room.submission("pm2_5", &[1.0]).rows[0];
     let rows = vec![one; MAX_BLOCK_ROWS + 1];
-    room.submit(Submission { rows, rejected: Vec::new() }).await.await.unwrap();
+    room.submit(Submission { rows, ..Submission::default() }).await.await.unwrap();
     assert_eq!(room.log.topic(topics::READINGS).len(), 2);
     assert_eq!(room.log.commits(), [3], "two blocks and a name, at once");
+}
+
+#[tokio::test]
+async fn the_past_stands_in_blocks_of_its_own_and_moves_no_clock() {
+    let room = room(u64::MAX);
+    let history = Submission { history: true, ..room.submission("pm2_5", &[1.0]) };
+    room.submit(history).await.await.unwrap();
+    assert_eq!(room.clock.now(), None);
+    room.submit(room.submission("pm2_5", &[2.0])).await.await.unwrap();
+    assert_eq!(room.clock.now(), Some(NOON));
 }

@@ -67,7 +67,11 @@ impl House {
 
 impl Stream {
     async fn send(&self, gateway: &str, sequence: u64, batch: Option<Batch>) {
-        let request = PushRequest { gateway: gateway.into(), stream_id: 1, sequence, batch };
+        self.send_as(gateway, sequence, batch, false).await;
+    }
+
+    async fn send_as(&self, gateway: &str, sequence: u64, batch: Option<Batch>, history: bool) {
+        let request = PushRequest { gateway: gateway.into(), stream_id: 1, sequence, batch, history };
         self.requests.send(request).await.unwrap();
     }
 
@@ -243,4 +247,35 @@ async fn credentials_are_asked_for() {
     assert_eq!(code(Some("Bearer wrong")).await, Some(Code::Unauthenticated));
     assert_eq!(code(Some("Bearer looker")).await, Some(Code::PermissionDenied));
     assert_eq!(code(Some("Token sesame")).await, None);
+}
+
+#[tokio::test]
+async fn the_past_is_taken_from_who_says_that_it_is() {
+    let house = house().await;
+    let old = || {
+        let mut columns = columns(vec![0]);
+        columns.time_unix_nanos = vec![0];
+        Some(Batch::Columns(columns))
+    };
+    let mut late = house.stream().await;
+    late.send("g1", 1, rows(&[1.0])).await;
+    assert_eq!(late.durable().await, 1);
+    late.send("g1", 2, old()).await;
+    assert_eq!(late.reply().await.unwrap().refused[0].reason(), v1::Reason::TooLate);
+    late.send_as("g1", 3, old(), true).await;
+    late.refused(Code::InvalidArgument, "the same in all requests").await;
+    let mut history = house.stream().await;
+    history.send_as("g1", 1, old(), true).await;
+    assert_eq!(history.reply().await.unwrap().refused_total, 0);
+}
+
+#[tokio::test]
+async fn the_past_needs_a_right_of_its_own() {
+    let house = house_behind(Arc::new(Sesame)).await;
+    let mut stream = house.open(Some("Bearer sesame")).await.unwrap();
+    stream.send("g1", 1, rows(&[1.0])).await;
+    assert_eq!(stream.durable().await, 1);
+    let mut stream = house.open(Some("Bearer sesame")).await.unwrap();
+    stream.send_as("g1", 1, rows(&[1.0]), true).await;
+    stream.refused(Code::PermissionDenied, "history").await;
 }

@@ -7,9 +7,9 @@ use memchr::memchr2;
 use yiwang_catalogue::Catalogue;
 use yiwang_catalogue::line::READINGS;
 use yiwang_model::{Quality, Timestamp, Vintage};
+use yiwang_proto::line::{Line, Value, cut};
 use yiwang_proto::v1::Reason;
 
-use super::line::{Line, Value, cut};
 use crate::Ingest;
 use crate::admit::{Admitted, Plausible, Said, admit};
 use crate::clock::wall_now;
@@ -101,7 +101,7 @@ impl<'a> Taker<'a> {
     }
 
     fn submission(&mut self) -> Submission {
-        Submission { rows: std::mem::take(&mut self.rows), rejected: Vec::new() }
+        Submission { rows: std::mem::take(&mut self.rows), ..Submission::default() }
     }
 
     fn line<'l>(&mut self, line: &'l str, parsed: &mut Line<'l>) {

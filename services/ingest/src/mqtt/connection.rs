@@ -273,7 +273,7 @@ impl Connection {
         }
         self.door.gate.write(hello.name.as_deref(), hello.secret.as_deref()).map_err(|denied| match denied {
             Denied::Unknown => (Closed::Denied, NoEntry::BadSecret),
-            Denied::NotAllowed => (Closed::Denied, NoEntry::NotAllowed),
+            Denied::NotAllowed | Denied::NotHistory => (Closed::Denied, NoEntry::NotAllowed),
         })
     }
 

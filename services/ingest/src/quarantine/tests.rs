@@ -51,9 +51,13 @@ fn take(ingest: &Ingest, source: &str, value: f64) -> Result<Admitted, crate::na
 
 /// Sends one reading and waits until it is durable.
 async fn send(ingest: &Ingest, source: &str, value: f64) {
+    submit(ingest, source, value, false).await;
+}
+
+async fn submit(ingest: &Ingest, source: &str, value: f64, history: bool) {
     let rows = vec![take(ingest, source, value).unwrap()];
-    let receipt = ingest.committer.submit(Submission { rows, rejected: Vec::new() }).await.unwrap();
-    receipt.await.unwrap();
+    let submission = Submission { rows, history, ..Submission::default() };
+    ingest.committer.submit(submission).await.unwrap().await.unwrap();
 }
 
 async fn register(ingest: &Ingest, source: &'static str) {
@@ -149,4 +153,21 @@ async fn without_room_nothing_leaves_the_quarantine_and_nothing_is_lost() {
     log.set(Disk::Free);
     until("it is let go", || ingest.quarantine.count() == (0, 0)).await;
     assert_eq!(values(&log), [41.0]);
+}
+
+#[tokio::test]
+async fn the_past_leaves_the_quarantine_as_the_past() {
+    use yiwang_proto::log::{ReadingsRecord, readings_record};
+    let Start { ingest, log, tasks: _tasks, .. } = city(MemoryLog::new(2), 1 << 20).await;
+    submit(&ingest, "new-1", 41.0, true).await;
+    submit(&ingest, "new-1", 42.0, false).await;
+    register(&ingest, "new-1").await;
+    until("both are let go", || ingest.counters.released.get() == 2).await;
+    let blocks = log.topic(topics::READINGS).into_iter().filter_map(|record| {
+        match ReadingsRecord::decode(record).unwrap().kind {
+            Some(readings_record::Kind::Block(block)) => Some((block.value[0], block.history)),
+            _ => None,
+        }
+    });
+    assert_eq!(blocks.collect::<Vec<_>>(), [(41.0, true), (42.0, false)]);
 }

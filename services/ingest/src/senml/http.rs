@@ -66,7 +66,7 @@ async fn submit(ingest: &Ingest, sender: &str, body: &[u8]) -> Result<(usize, Re
         refusals.set_excerpt(body);
     }
     let (taken, rejected) = (rows.len(), ingest.rejected("senml", sender, &refusals));
-    let receipt = ingest.committer.submit(Submission { rows, rejected }).await?;
+    let receipt = ingest.committer.submit(Submission { rows, rejected, history: false }).await?;
     receipt.await.map_err(|_| Stopping)?;
     Ok((taken, refusals))
 }

@@ -21,6 +21,8 @@ pub struct Credential {
     pub read: bool,
     /// May move orders.
     pub act: bool,
+    /// May send readings of the past, however old they are.
+    pub history: bool,
 }
 
 /// The shortest secret, in bytes.
@@ -36,7 +38,7 @@ impl Credential {
     }
 
     pub(super) fn to_toml(&self) -> String {
-        let may = [("write", self.write), ("read", self.read), ("act", self.act)];
+        let may = [("write", self.write), ("read", self.read), ("act", self.act), ("history", self.history)];
         let may: Vec<_> = may.iter().filter(|(_, may)| *may).map(|(word, _)| format!("\"{word}\"")).collect();
         format!(
             "[[credential]]\nname = {:?}\nsecret_file = \"***\"\nmay = [{}]\n\n",
@@ -52,7 +54,7 @@ const KIND: Kind = Kind {
     wanted: "name, secret_file, may",
     most: None,
 };
-const MAY: [&str; 3] = ["write", "read", "act"];
+const MAY: [&str; 4] = ["write", "read", "act", "history"];
 
 /// Reads `[[credential]]` entries; what is wrong is told, what is right is given. `secret_file` is relative to the
 /// folder of the configuration file.
@@ -65,8 +67,8 @@ pub(super) fn read_credentials(
         let name = entry.name();
         let secret = secret(entry);
         let may = may(entry);
-        let ([write, read, act], name, secret) = (may?, name?, secret?);
-        Some(Credential { name, secret, write, read, act })
+        let ([write, read, act, history], name, secret) = (may?, name?, secret?);
+        Some(Credential { name, secret, write, read, act, history })
     })
 }
 
@@ -79,14 +81,14 @@ fn secret(entry: &mut Entry<'_>) -> Option<[u8; 32]> {
     secret
 }
 
-/// write, read, act
-fn may(entry: &mut Entry<'_>) -> Option<[bool; 3]> {
-    let wanted = "a list of \"write\", \"read\", \"act\"";
+/// write, read, act, history
+fn may(entry: &mut Entry<'_>) -> Option<[bool; 4]> {
+    let wanted = "a list of \"write\", \"read\", \"act\", \"history\"";
     if entry.value("may").is_none() {
         entry.fault("may", "no list", wanted);
         return None;
     }
-    let mut may = [false; 3];
+    let mut may = [false; 4];
     for (at, word) in entry.list("may", wanted)? {
         match MAY.iter().position(|known| *known == word) {
             Some(known) => may[known] = true,

@@ -5,7 +5,8 @@ fn lines(name: &str, text: &str) -> Result<Vec<Line>, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     std::fs::write(&path, text).unwrap();
-    read(&path).map_err(|failed| match failed {
+    let read = read(&path, &Arc::new(Catalogue::demo())).map(|lines| lines.readings);
+    read.map_err(|failed| match failed {
         Failed::Usage(why) => why,
         _ => panic!("a file that cannot be read is bad usage"),
     })
@@ -64,11 +65,11 @@ fn a_malformed_line_is_named_with_its_file() {
     let good = "s1,pm2_5,2026-01-01T00:00:00Z,1,good";
     let bad = [
         ("s1,pm2_5,yesterday,1,good", "yesterday"),
-        ("s1,pm2_5,2026-01-01T00:00:00Z,much,good", "float"),
-        ("s1,pm2_5,2026-01-01T00:00:00Z,1,8", "quality 8"),
-        ("s1,pm2_5,2026-01-01T00:00:00Z,1,-1", "0 to 7"),
+        ("s1,pm2_5,2026-01-01T00:00:00Z,much,good", "not a number"),
+        ("s1,pm2_5,2026-01-01T00:00:00Z,1,8", "\"8\""),
+        ("s1,pm2_5,2026-01-01T00:00:00Z,1,-1", "quality"),
         ("s1,pm2_5,2026-01-01T00:00:00Z,1,fine", "fine"),
-        ("s1,pm2_5,2026-01-01T00:00:00Z", "fields"),
+        ("s1,pm2_5,2026-01-01T00:00:00Z", "3 cells under 5"),
     ];
     for (line, named) in bad {
         let said =
@@ -76,7 +77,7 @@ fn a_malformed_line_is_named_with_its_file() {
         assert!(said.contains("a.csv: line 3: ") && said.contains(named), "{said}");
     }
     let good = "{\"source\":\"s1\",\"metric\":\"pm2_5\",\"time\":\"2026-01-01T00:00:00Z\",\"value\":1}";
-    let long = " ".repeat(MAX_LINE_BYTES + 1);
+    let long = " ".repeat(yiwang_files::lines::MAX_LINE_BYTES + 1);
     for line in ["{", "[]", "{\"source\":\"s1\"}", &good.replace("value", "worth"), &long] {
         let said = lines("a.jsonl", &format!("{good}\n{line}\n")).err().unwrap();
         assert!(said.contains("a.jsonl: line 2: "), "{said}");
@@ -86,7 +87,7 @@ fn a_malformed_line_is_named_with_its_file() {
 #[test]
 fn what_is_no_file_of_readings_is_said_so() {
     let said = |name: &str, text: &str| lines(name, text).err().unwrap();
-    assert!(said("a.txt", "").contains(".csv or .jsonl"));
-    assert!(said("a.csv", "source,metric,time\n").contains("\"value\" is missing"));
-    assert!(said("a.csv", "source,metric,time,value,unit\n").contains("\"unit\" is not known"));
+    assert!(said("a.txt", "").contains(".csv"));
+    assert!(said("a.csv", "source,metric,time\n").contains("lacks value"));
+    assert!(said("a.csv", "source,metric,time,value,sort\n").contains("\"sort\" is not known"));
 }

@@ -1,4 +1,4 @@
-//! One line of line protocol.
+//! One line of InfluxDB's line protocol.
 //!
 //! Every line can be read by the library, [`Line::read`]. Most lines have no escapes, no quotes and plain numbers; [`Line::plain`]
 //! reads those, and those only, at less cost (BENCHMARKS.md). What it reads, it reads as the library does: a property test
@@ -11,24 +11,34 @@ use memchr::memchr;
 
 /// A line taken apart.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Line<'a> {
-    pub(super) measurement: Cow<'a, str>,
-    pub(super) tags: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    pub(super) fields: Vec<(Cow<'a, str>, Value<'a>)>,
-    pub(super) time: Option<i64>,
+pub struct Line<'a> {
+    /// The measurement.
+    pub measurement: Cow<'a, str>,
+    /// Tags, key and value.
+    pub tags: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// Fields, key and value.
+    pub fields: Vec<(Cow<'a, str>, Value<'a>)>,
+    /// The time as it stands there, in whatever precision was agreed on.
+    pub time: Option<i64>,
 }
 
 /// The value of a field.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value<'a> {
+pub enum Value<'a> {
+    /// A float, or an integer as the nearest float.
     Number(f64),
+    /// A text.
     Text(Cow<'a, str>),
+    /// True or false.
     Truth,
 }
 
 impl<'a> Line<'a> {
     /// Reads any line into this one; false for a blank one or a remark.
-    pub(super) fn read(&mut self, text: &'a str) -> Result<bool, influxdb_line_protocol::Error> {
+    ///
+    /// # Errors
+    /// What the library says.
+    pub fn read(&mut self, text: &'a str) -> Result<bool, influxdb_line_protocol::Error> {
         let Some(parsed) = parse_lines(text).next().transpose()? else { return Ok(false) };
         let ParsedLine { series, field_set, timestamp } = parsed;
         let tags = series.tag_set.into_iter().flatten();
@@ -41,7 +51,7 @@ impl<'a> Line<'a> {
     }
 
     /// Reads a line without escapes and quotes into this one; false for one that has to be read by [`Line::read`].
-    pub(super) fn plain(&mut self, text: &'a str) -> bool {
+    pub fn plain(&mut self, text: &'a str) -> bool {
         self.try_plain(text).is_some()
     }
 
@@ -74,13 +84,13 @@ impl<'a> Line<'a> {
     }
 
     /// The value of the first tag of this name.
-    pub(super) fn tag(&self, key: &str) -> Option<&str> {
+    pub fn tag(&self, key: &str) -> Option<&str> {
         self.tags.iter().find(|(own, _)| own == key).map(|(_, value)| value.as_ref())
     }
 }
 
 /// What stands before the first such byte, which is ASCII, and, if it is there, what stands behind it.
-pub(super) fn cut(text: &str, at: u8) -> (&str, Option<&str>) {
+pub fn cut(text: &str, at: u8) -> (&str, Option<&str>) {
     match memchr(at, text.as_bytes()) {
         Some(found) => (&text[..found], Some(&text[found + 1..])),
         None => (text, None),
