@@ -58,7 +58,9 @@ pub async fn clock(log: &dyn Log, wanted: Option<ClockKind>) -> Result<ClockKind
 /// When the log cannot be read or appended to.
 pub async fn catalogue(log: &dyn Log, files: Arc<Catalogue>) -> Result<(Arc<Catalogue>, u32), Error> {
     let partition = Partition { topic: TopicId(topics::CATALOGUE), index: 0 };
-    let last = all(log, partition, Offset(0)).await?.pop();
+    let end = log.extents().into_iter().find(|extent| extent.partition == partition);
+    let newest = end.and_then(|extent| extent.end.0.checked_sub(1)).map_or(Offset(0), Offset);
+    let last = all(log, partition, newest).await?.pop();
     let last = last.map(|last| CatalogueRevision::decode(last.payload)).transpose();
     let last = last.map_err(|_| Error::Unreadable("catalogue"))?.unwrap_or_default();
     let catalogue = with_registered(files, &last.text);

@@ -64,6 +64,17 @@ impl Directory {
         self.catalogues.write().unwrap_or_else(PoisonError::into_inner).insert(revision, catalogue);
     }
 
+    /// Forgets the catalogues before this revision: no epoch that is still to be finished was judged by one.
+    pub fn forget_before(&self, revision: u32) {
+        let is_first =
+            |catalogues: &BTreeMap<u32, _>| catalogues.keys().next().is_none_or(|first| *first >= revision);
+        if is_first(&self.catalogues.read().unwrap_or_else(PoisonError::into_inner)) {
+            return;
+        }
+        let mut catalogues = self.catalogues.write().unwrap_or_else(PoisonError::into_inner);
+        *catalogues = catalogues.split_off(&revision);
+    }
+
     /// Whether all of these series have names here.
     #[must_use]
     pub fn knows(&self, ids: &[u64]) -> bool {
@@ -117,14 +128,16 @@ impl Follower {
 
     async fn read_names(&mut self) -> Result<Vec<Series>, Error> {
         let mut fresh = Vec::new();
-        for payload in read_to_end(self.log.as_ref(), topics::NAMES, &mut self.names).await? {
+        each(self.log.as_ref(), topics::NAMES, &mut self.names, |payload| {
             let name = SeriesName::decode(payload).map_err(|_| Error::Unreadable("names"))?;
             fresh.push(Series::new(name.source, name.metric).map_err(|_| Error::Unreadable("names"))?);
-        }
+            Ok(())
+        })
+        .await?;
         Ok(fresh)
     }
 
-    /// Reads catalogues until there is one of this revision.
+    /// Reads catalogues until there is one of this revision; those before it are not asked for any more.
     ///
     /// # Errors
     /// [`Error::NoCatalogue`] when the log has a tick with a revision that it does not hold, or one that this release
@@ -133,32 +146,59 @@ impl Follower {
         if self.directory.catalogue(revision).is_some() {
             return Ok(());
         }
-        for payload in read_to_end(self.log.as_ref(), topics::CATALOGUE, &mut self.catalogues).await? {
+        let directory = &self.directory;
+        each(self.log.as_ref(), topics::CATALOGUE, &mut self.catalogues, |payload| {
             let found = CatalogueRevision::decode(payload).map_err(|_| Error::Unreadable("catalogue"))?;
+            if found.revision < revision {
+                return Ok(());
+            }
             let name = format!("revision {}", found.revision);
             match Catalogue::parse(&[(name.as_str(), found.text.as_str())]) {
-                Ok(catalogue) => self.directory.revise(found.revision, Arc::new(catalogue)),
+                Ok(catalogue) => directory.revise(found.revision, Arc::new(catalogue)),
                 Err(faults) => {
                     tracing::error!(revision = found.revision, fault = %faults[0], "unreadable catalogue")
                 }
             }
-        }
+            Ok(())
+        })
+        .await?;
         self.directory.catalogue(revision).map(|_| ()).ok_or(Error::NoCatalogue(revision))
     }
 }
 
-/// The payloads of a topic of one partition from `next` to its end, which becomes `next`.
-async fn read_to_end(log: &dyn Log, topic: u8, next: &mut Offset) -> Result<Vec<bytes::Bytes>, Error> {
+/// Takes each payload of a topic of one partition from `next` to its end, which becomes `next`.
+async fn each(
+    log: &dyn Log,
+    topic: u8,
+    next: &mut Offset,
+    mut take: impl FnMut(bytes::Bytes) -> Result<(), Error>,
+) -> Result<(), Error> {
     let partition = Partition { topic: TopicId(topic), index: 0 };
     let extents = log.extents();
     let end =
         extents.iter().find(|extent| extent.partition == partition).map_or(Offset(0), |extent| extent.end);
-    let mut payloads = Vec::new();
     while *next < end {
         for stored in log.read(&[Position { partition, next: *next }], READ_BYTES).await? {
             *next = Offset(stored.offset.0 + 1);
-            payloads.push(stored.payload);
+            take(stored.payload)?;
         }
     }
-    Ok(payloads)
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn catalogues_that_nobody_goes_by_any_more_are_forgotten() {
+        let directory = Directory::default();
+        let catalogue = Arc::new(Catalogue::demo());
+        (1..=3).for_each(|revision| directory.revise(revision, Arc::clone(&catalogue)));
+        directory.forget_before(3);
+        let held = |revision| directory.catalogue(revision).is_some();
+        assert_eq!((held(1), held(2), held(3)), (false, false, true));
+        directory.forget_before(2);
+        assert!(held(3), "what was forgotten stays so, and nothing else goes");
+    }
 }

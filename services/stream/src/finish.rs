@@ -90,6 +90,7 @@ impl Finisher {
                 let _ = self.live.send(found.anomaly.clone());
             }
         }
+        self.directory.forget_before(closed.revision);
         self.progress.epoch.store(closed.epoch, Ordering::Release);
         match closed.state {
             Some(state) => self.save(state).await,
