@@ -26,3 +26,10 @@ if [ "$(cat .venv/installed 2>/dev/null)" != "$wanted" ]; then
         echo "$wanted" >.venv/installed; } >/dev/null 2>&1 ||
         echo "install: cannot have the Python clients of requirements.txt; their stories will be skipped"
 fi
+
+# Node.js itself is not installed: it is large, and one story needs it.
+wanted=$(cksum <package.json)
+if command -v npm >/dev/null && [ "$(cat node_modules/installed 2>/dev/null)" != "$wanted" ]; then
+    { npm install --no-audit --no-fund --no-package-lock --ignore-scripts && echo "$wanted" >node_modules/installed; } >/dev/null 2>&1 ||
+        echo "install: cannot have the clients of package.json; their stories will be skipped"
+fi

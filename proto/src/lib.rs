@@ -20,5 +20,11 @@ pub mod log {
     tonic::include_proto!("yiwang.log.v1");
 }
 
-/// The descriptors of all files, for reflection.
+/// Package `sparkplug.b`: payloads of Sparkplug B.
+#[expect(missing_docs, reason = "generated; documented in the .proto files")]
+pub mod sparkplug {
+    tonic::include_proto!("sparkplug.b");
+}
+
+/// The descriptors of all files of ours, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/yiwang.bin"));

@@ -27,6 +27,13 @@ pub fn python() -> Option<PathBuf> {
     folder.join("installed").exists().then(|| folder.join("bin/python"))
 }
 
+/// Node.js, where it is there and `tests/node_modules` has the clients that the stories need.
+pub fn node() -> Option<Command> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("node_modules");
+    let there = Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success());
+    (there && folder.join("installed").exists()).then(|| Command::new("node"))
+}
+
 /// A program of the workspace, without the environment's own configuration.
 fn program(name: &str) -> Command {
     let mut command = Command::new(built().join(name));

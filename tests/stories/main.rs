@@ -25,6 +25,7 @@ mod registry;
 mod repeats;
 mod restart;
 mod silence;
+mod sparkplug;
 mod store_elsewhere;
 mod strace;
 mod watch;

@@ -21,11 +21,12 @@ use crate::place::{District, Gateway, Named};
 use crate::registry::Registry;
 use crate::route::{self, Routes};
 use crate::source::{Source, join};
+use crate::sparkplug::SparkplugMetrics;
 use crate::station::{self, Plan, Station};
 use crate::{Catalogue, Plans};
 
 /// The kinds of entries that there are.
-const TOPS: [&str; 19] = [
+const TOPS: [&str; 20] = [
     "metric",
     "category",
     "district",
@@ -44,6 +45,7 @@ const TOPS: [&str; 19] = [
     "calendar_year",
     "calendar_day",
     "line_field",
+    "sparkplug_metric",
     "calibration",
 ];
 
@@ -105,6 +107,8 @@ impl<'a> Builder<'a> {
         let (deadlines, office_hours) = self.read_deadlines(&names);
         let calibrations = self.read_calibrations(&names, (&stations, &families));
         let line_fields = LineFields::read(&self.entries("line_field"), &names.metrics, &units);
+        let sparkplug_metrics =
+            SparkplugMetrics::read(&self.entries("sparkplug_metric"), &names.metrics, &units);
         let text = join(self.sources);
         let hash = Sha256::digest(text.as_bytes()).into();
         let (by_metric, by_gateway) = (by_metric(&detectors), by_gateway(&stations));
@@ -128,6 +132,7 @@ impl<'a> Builder<'a> {
             office_hours,
             calendar,
             line_fields,
+            sparkplug_metrics,
             calibrations,
             registry,
             text,

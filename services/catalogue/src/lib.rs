@@ -29,6 +29,7 @@
 //! | `calendar_year` | `year off working source`; see [`calendar`] |
 //! | `calendar_day` | `date working source` |
 //! | `line_field` | `measurement field metric unit source_tag [source_prefix]`; see [`mod@line`] |
+//! | `sparkplug_metric` | `name metric unit [group]`; see [`sparkplug`] |
 //! | `calibration` | `id station from to source [metrics quality]`; see [`calibration`] |
 //!
 //! Days are those of Asia/Shanghai. `valid_from` and `valid_to` are both days on which the entry holds.
@@ -52,6 +53,7 @@ pub mod place;
 pub mod registry;
 pub mod route;
 mod source;
+pub mod sparkplug;
 pub mod station;
 mod value;
 
@@ -78,11 +80,13 @@ pub use place::{District, DistrictKind, Gateway, Named};
 pub use registry::Registry;
 pub use route::Route;
 pub use source::{MAX_BYTES, MAX_FILES};
+pub use sparkplug::SparkplugMetric;
 pub use station::{Plan, Station, StationKind};
 
 use family::Families;
 use line::LineFields;
 use route::Routes;
+use sparkplug::SparkplugMetrics;
 
 /// Plans by station and metric.
 type Plans = BTreeMap<Arc<str>, BTreeMap<Arc<str>, Plan>>;
@@ -120,6 +124,7 @@ pub struct Catalogue {
     office_hours: OfficeHours,
     calendar: Calendar,
     line_fields: LineFields,
+    sparkplug_metrics: SparkplugMetrics,
     registry: Registry,
     text: String,
     hash: [u8; 32],
@@ -222,6 +227,12 @@ impl Catalogue {
     #[must_use]
     pub fn line_fields(&self, measurement: &str) -> &[LineField] {
         self.line_fields.of(measurement)
+    }
+
+    /// What a metric of Sparkplug B of this group means, if the catalogue maps it.
+    #[must_use]
+    pub fn sparkplug_metric(&self, group: &str, name: &str) -> Option<&SparkplugMetric> {
+        self.sparkplug_metrics.find(group, name)
     }
 
     /// The windows in which a metric of a station is not judged, by name.

@@ -34,6 +34,7 @@ pub mod refuse;
 pub mod revise;
 pub mod senml;
 pub mod seq;
+pub mod sparkplug;
 pub mod start;
 pub mod tick;
 

@@ -255,6 +255,26 @@ const CASES: &[(&str, &str, &str, &str)] = &[
         "line_field.field",
         "\"fine\" again, as in small.toml:",
     ),
+    // Sparkplug B
+    (
+        "name = \"Air/Fine\"\nmetric = \"pm2_5\"",
+        "name = \"Air/Fine\"\nmetric = \"pm25\"",
+        "sparkplug_metric.metric",
+        "which is not there",
+    ),
+    (
+        "name = \"Air/Fine\"\nmetric = \"pm2_5\"\nunit = \"µg/m³\"",
+        "name = \"Air/Fine\"\nmetric = \"pm2_5\"\nunit = \"mg/m³\"",
+        "sparkplug_metric.unit",
+        "µg/m³",
+    ),
+    ("name = \"Air/Fine\"\n", "", "sparkplug_metric.name", "found nothing"),
+    (
+        "[[sparkplug_metric]]\n",
+        "[[sparkplug_metric]]\nname = \"Air/Fine\"\nmetric = \"pm2_5\"\nunit = \"µg/m³\"\n\n[[sparkplug_metric]]\n",
+        "sparkplug_metric.name",
+        "\"Air/Fine\" again, as in small.toml:",
+    ),
     // what must be there
     (
         "[[route]]\ndepartment = \"centre\"\n",

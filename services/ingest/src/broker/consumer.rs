@@ -1,8 +1,8 @@
 //! Who takes the messages of a broker: the seam between the client and what its messages mean.
 //!
 //! A consumer that also speaks, as a host of Sparkplug B, says what the broker is to publish when the connection is lost
-//! ([`Consumer::will`]), what to publish once it stands ([`Consumer::connected`]), and what to publish on a message
-//! ([`Consumer::take`]).
+//! ([`Consumer::will`]), what to publish once it stands ([`Consumer::connected`]), what to publish on a message
+//! ([`Consumer::take`]), and what when the city leaves ([`Consumer::leaving`]).
 
 use bytes::Bytes;
 
@@ -69,6 +69,11 @@ pub trait Consumer: Send {
         into: &mut Submission,
         say: &mut Vec<Say>,
     );
+
+    /// The city stops, and what was taken is acknowledged: what is to be published before the goodbye.
+    fn leaving(&mut self) -> Vec<Say> {
+        Vec::new()
+    }
 
     /// The connection is lost.
     fn lost(&mut self) {}

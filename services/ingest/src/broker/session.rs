@@ -129,7 +129,7 @@ impl<'a> Session<'a> {
 
     /// Acknowledges what is under way, takes nothing more, and says goodbye.
     async fn leave(mut self) -> Ended {
-        let Self { ears, flow, words, .. } = &mut self;
+        let Self { ears, flow, words, consumer, .. } = &mut self;
         let answered = async {
             poll_fn(|cx| match poll_flow(flow, words, cx) {
                 Ok(()) if flow.is_answered() => Poll::Ready(()),
@@ -137,6 +137,7 @@ impl<'a> Session<'a> {
                 Err(_) => Poll::Ready(()),
             })
             .await;
+            consumer.leaving().into_iter().try_for_each(|say| words.say(say))?;
             words.goodbye()
         };
         if answered.await.is_ok() {

@@ -61,6 +61,8 @@ pub struct Target {
     pub keep_alive: Duration,
     /// A larger message is refused, in bytes; at most [`super::MAX_READ_BYTES`].
     pub max_packet_bytes: u32,
+    /// The id of the host of Sparkplug B that we are there; none takes no part in it.
+    pub sparkplug_host: Option<String>,
 }
 
 /// The longest filter, in bytes: room for that of a group before it.

@@ -8,9 +8,10 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use yiwang_ingest::Ingest;
-use yiwang_ingest::broker::{Broker, Readings};
+use yiwang_ingest::broker::{Broker, Consumer, Readings};
 use yiwang_ingest::grpc::GrpcDoor;
 use yiwang_ingest::hj212::Passwords;
+use yiwang_ingest::sparkplug::Host;
 
 use super::Listeners;
 use crate::config::Config;
@@ -23,8 +24,11 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// The brokers that are configured; nothing is connected yet.
 pub fn brokers(config: &Config, ingest: &Arc<Ingest>) -> Vec<(WatchedBroker, Broker)> {
     let broker = |target: &crate::config::Broker| {
-        let broker = Broker::new(target.clone(), Arc::clone(ingest), Box::new(Readings));
-        (WatchedBroker { name: target.name.clone(), progress: broker.progress() }, broker)
+        let host = target.sparkplug_host.as_ref().map(Host::new);
+        let sparkplug = host.as_ref().map(Host::counts);
+        let consumer = host.map_or_else(|| Box::new(Readings) as Box<dyn Consumer>, |host| Box::new(host));
+        let broker = Broker::new(target.clone(), Arc::clone(ingest), consumer);
+        (WatchedBroker { name: target.name.clone(), progress: broker.progress(), sparkplug }, broker)
     };
     config.brokers.iter().map(broker).collect()
 }

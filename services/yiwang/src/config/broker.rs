@@ -11,6 +11,7 @@
 //! | `group` | a shared subscription, `$share/GROUP/FILTER`; version 5 only |
 //! | `keep_alive` | how long the connection may be silent before we ping; 30s |
 //! | `max_packet_bytes` | a larger message is refused; 1 MiB |
+//! | `sparkplug_host` | the id of the host of Sparkplug B that the city is there; without it none |
 
 use std::path::Path;
 use std::time::Duration;
@@ -40,6 +41,7 @@ const KIND: Kind = Kind {
         "group",
         "keep_alive",
         "max_packet_bytes",
+        "sparkplug_host",
     ],
     wanted: "name and address",
     most: Some(16),
@@ -56,14 +58,16 @@ pub(super) fn to_toml(broker: &Broker) -> String {
     let Target { name, host, port, client_id, login, topics, version, group, .. } = broker;
     let login = login.as_ref().map(|login| format!("user = {:?}\nsecret_file = \"***\"\n", login.user));
     let group = group.as_ref().map(|group| format!("group = {group:?}\n"));
+    let sparkplug = broker.sparkplug_host.as_ref().map(|id| format!("sparkplug_host = {id:?}\n"));
     let keep_alive = Span::from_secs(i64::try_from(broker.keep_alive.as_secs()).unwrap_or(i64::MAX));
     format!(
         "[[broker]]\nname = {name:?}\naddress = \"{host}:{port}\"\nclient_id = {client_id:?}\n{}topics = {topics:?}\n\
-         version = \"{}\"\n{}keep_alive = \"{keep_alive}\"\nmax_packet_bytes = {}\n\n",
+         version = \"{}\"\n{}keep_alive = \"{keep_alive}\"\nmax_packet_bytes = {}\n{}\n",
         login.unwrap_or_default(),
         version.word(),
         group.unwrap_or_default(),
         broker.max_packet_bytes,
+        sparkplug.unwrap_or_default(),
     )
 }
 
@@ -86,6 +90,7 @@ fn read(entry: &mut Entry<'_>) -> Option<Broker> {
     let wanted = format!("a number of bytes from 1024 to {MAX_READ_BYTES}");
     let bounds = [1024, u64::from(MAX_READ_BYTES)];
     let bytes = entry.number("max_packet_bytes", MAX_PACKET_BYTES, bounds, &wanted);
+    let sparkplug_host = sparkplug_host(entry);
     let (name, (host, port), client_id, topics) = (name?, address?, client_id?, topics?);
     Some(Target {
         client_id: client_id.unwrap_or_else(|| format!("yiwang-{name}")),
@@ -98,6 +103,7 @@ fn read(entry: &mut Entry<'_>) -> Option<Broker> {
         group: group?,
         keep_alive: Duration::from_secs(keep_alive?.0.unsigned_abs() / 1_000_000_000),
         max_packet_bytes: u32::try_from(bytes?).unwrap_or(MAX_READ_BYTES),
+        sparkplug_host: sparkplug_host?,
     })
 }
 
@@ -171,4 +177,14 @@ fn group(entry: &mut Entry<'_>, version: Option<Version>) -> Option<Option<Strin
         return entry.wrong("group", "a group under version \"3.1.1\"", wanted);
     }
     Some(Some(group))
+}
+
+#[expect(clippy::option_option, reason = "no host is not a fault")]
+fn sparkplug_host(entry: &mut Entry<'_>) -> Option<Option<String>> {
+    let wanted = "the id of a host, of letters, digits and _ - . :";
+    let Some(id) = entry.text("sparkplug_host", wanted)? else { return Some(None) };
+    if check_name("sparkplug_host", &id).is_err() || id.contains('/') {
+        return entry.wrong("sparkplug_host", &format!("{id:.100?}"), wanted);
+    }
+    Some(Some(id))
 }

@@ -219,7 +219,7 @@ fn brokers_are_read_and_shown_without_their_passwords() {
     let text = "[[broker]]\nname = \"one\"\naddress = \"[::1]:1883\"\nuser = \"city\"\nsecret_file = \"secret\"\n\
                 [[broker]]\nname = \"two\"\naddress = \"far.example:1884\"\nclient_id = \"me\"\ntopics = [\"a/+/b\", \"c/#\"]\n\
                 version = \"5\"\ngroup = \"g\"\nkeep_alive = \"1m\"\nmax_packet_bytes = 2000\n\
-                [[broker]]\nname = \"three\"\naddress = \"h:1\"\nversion = \"3.1.1\"\n";
+                [[broker]]\nname = \"three\"\naddress = \"h:1\"\nversion = \"3.1.1\"\nsparkplug_host = \"city\"\n";
     std::fs::write(&path, text).unwrap();
     let mut layers = Layers::default();
     layers.file(&path);
@@ -233,6 +233,7 @@ fn brokers_are_read_and_shown_without_their_passwords() {
     assert_eq!(one.login.as_ref().unwrap().secret, "very-secret-password");
     assert_eq!((two.group.as_deref(), two.keep_alive.as_secs(), two.max_packet_bytes), (Some("g"), 60, 2000));
     assert_eq!((three.version.word(), &three.login), ("3.1.1", &None));
+    assert_eq!((three.sparkplug_host.as_deref(), &one.sparkplug_host), (Some("city"), &None));
     let shown = config.to_toml();
     assert!(!shown.contains("very-secret") && !format!("{config:?}").contains("very-secret"), "{shown}");
     let without = shown.replace("user = \"city\"\nsecret_file = \"***\"\n", "");
@@ -246,7 +247,7 @@ fn the_faults_of_brokers_are_all_told() {
                 [[broker]]\nname = \"c\"\naddress = \"h:0\"\nuser = \"u\"\ntopics = [\"a#\", \"b\"]\nversion = \"4\"\nmax_packet_bytes = 1\n\
                 [[broker]]\nname = \"d\"\naddress = \"h:1\"\nsecret_file = \"no-such\"\ntopics = []\nversion = \"3.1.1\"\ngroup = \"g\"\n\
                 keep_alive = \"1s\"\n\
-                [[broker]]\nname = \"d\"\ntopics = \"a\"\n";
+                [[broker]]\nname = \"d\"\ntopics = \"a\"\nsparkplug_host = \"a/b\"\n";
     let faults = of(text).unwrap_err();
     let mut told: Vec<_> = faults.iter().map(|fault| (fault.line, fault.key.as_str())).collect();
     told.sort_unstable();
@@ -266,6 +267,7 @@ fn the_faults_of_brokers_are_all_told() {
         (20, "broker.address"),
         (21, "broker.name"),
         (22, "broker.topics"),
+        (23, "broker.sparkplug_host"),
     ];
     assert_eq!(told, wanted);
     assert_eq!(of("broker = 3").unwrap_err().len(), 1);

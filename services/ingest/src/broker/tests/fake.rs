@@ -39,6 +39,7 @@ pub(super) fn target(version: u8, port: u16) -> Target {
         group: None,
         keep_alive: Duration::from_secs(60),
         max_packet_bytes: 100_000,
+        sparkplug_host: None,
     }
 }
 
