@@ -107,6 +107,8 @@ pub struct Ingest {
 pub struct Tasks {
     /// Committer and ticker.
     pub running: JoinSet<Result<(), yiwang_log::Error>>,
+    /// Who keeps the quarantine: ends when the doors are to close, and must have ended before the last tick.
+    pub keeping: JoinSet<Result<(), yiwang_log::Error>>,
     /// Cancelled when the city is to tick a last time: after the doors are closed, so that no reading comes behind that tick.
     pub last_tick: CancellationToken,
 }
@@ -165,9 +167,10 @@ impl Ingest {
             max_rejected_bytes: options.max_rejected_bytes,
         };
         let (committer, committing) = committer(parts, stop.clone());
-        let mut tasks = Tasks { running: JoinSet::new(), last_tick: CancellationToken::new() };
+        let mut tasks =
+            Tasks { running: JoinSet::new(), keeping: JoinSet::new(), last_tick: CancellationToken::new() };
         tasks.running.spawn(committing);
-        tasks.running.spawn(keeper.run(stop.clone()));
+        tasks.keeping.spawn(keeper.run(stop.clone()));
         tasks.running.spawn(ticker.run(tasks.last_tick.clone()));
         let (seqs, desk) = (Arc::default(), hj212::desk::Desk::default());
         let shared =

@@ -197,6 +197,7 @@ impl City {
             () = told_to_stop() => tracing::info!("stopping"),
             error = self.stream.failed() => return Err(error.into()),
             ended = self.tasks.running.join_next() => return Err(ended_early("ingest", ended)),
+            ended = self.tasks.keeping.join_next() => return Err(ended_early("the quarantine", ended)),
             ended = self.consumers.join_next() => return Err(ended_early("a consumer of the log", ended)),
             ended = closed_early(&mut self.doors) => return Err(ended),
             error = failed(&mut simulation) => return Err(error),
@@ -223,7 +224,10 @@ impl City {
         if let Some((doors, _)) = doors {
             doors.close().await;
         }
+        // A city without doors has nobody else who says so.
+        ingest.stop.cancel();
         drop(ingest);
+        stop.stage("quarantine", all(&mut tasks.keeping)).await?;
         tasks.last_tick.cancel();
         stop.stage("ingest", all(&mut tasks.running)).await?;
         stop.stage("judgement", async { Ok(stream.drain().await?) }).await?;
