@@ -10,6 +10,7 @@ missing=()
 command -v mosquitto_pub >/dev/null || missing+=(mosquitto-clients)
 PATH=$PATH:/usr/sbin command -v mosquitto >/dev/null || missing+=(mosquitto)
 command -v victoria-metrics >/dev/null || missing+=(victoria-metrics)
+command -v prometheus-alertmanager >/dev/null || missing+=(prometheus-alertmanager)
 command -v strace >/dev/null || missing+=(strace)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 if [ ${#missing[@]} -gt 0 ]; then
@@ -18,6 +19,9 @@ if [ ${#missing[@]} -gt 0 ]; then
         echo "install: cannot have ${missing[*]}: no network, or no right to install; their stories will be skipped"
     # Debian starts the broker with the machine, on the city's own port.
     case " ${missing[*]} " in *" mosquitto "*) as_root systemctl disable --now mosquitto >/dev/null 2>&1 ;; esac
+    case " ${missing[*]} " in *" prometheus-alertmanager "*)
+        as_root systemctl disable --now prometheus-alertmanager >/dev/null 2>&1 ;;
+    esac
 fi
 
 wanted=$(cksum <requirements.txt)

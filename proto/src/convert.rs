@@ -53,10 +53,7 @@ impl From<model::WorkOrder> for v1::WorkOrder {
         let draft = order.draft;
         Self {
             no: order.no.0,
-            channel: match order.channel {
-                model::order::Channel::Sensor => "sensor".into(),
-                model::order::Channel::Hotline => "hotline".into(),
-            },
+            channel: order.channel.word().into(),
             state: order.state.word().into(),
             category: draft.category,
             title: Some(draft.title.into()),

@@ -5,13 +5,14 @@
 //! - [`sim`] runs `sensors-sim` beside it, [`gateway`] and [`mqtt`] are small clients for what the simulator never does.
 //! - [`orders`] asks a city for its orders and makes episodes that can be compared, [`books`] runs `yiwang reconcile`.
 //! - [`tmpfs`] mounts a small disk, to be filled.
-//! - [`victoria`] runs a foreign series store, [`mosquitto`] a foreign broker.
+//! - [`victoria`] runs a foreign series store, [`mosquitto`] a foreign broker, [`alertmanager`] a foreign sender of alerts.
 //! - [`wait`] waits for conditions. Nothing here waits for a duration, and nothing asserts one.
 //!
 //! Every city listens on a loopback address of its own, so that it can come back to the same ports after a kill.
 
 use std::io::Write as _;
 
+pub mod alertmanager;
 pub mod books;
 pub mod city;
 pub mod feed;

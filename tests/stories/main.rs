@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     reason = "helpers of a story are part of its test, and panic where they stand"
 )]
+mod alerts;
 mod bad_input;
 mod bad_start;
 mod beijing;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use yiwang_model::{Series, Unit};
 
+use crate::alert::AlertSubjects;
 use crate::calendar::Calendar;
 use crate::calibration::Calibration;
 use crate::deadline::{Clock, Deadline, OfficeHours, check_rivals};
@@ -26,7 +27,7 @@ use crate::station::{self, Plan, Station};
 use crate::{Catalogue, Plans};
 
 /// The kinds of entries that there are.
-const TOPS: [&str; 20] = [
+const TOPS: [&str; 21] = [
     "metric",
     "category",
     "district",
@@ -47,6 +48,7 @@ const TOPS: [&str; 20] = [
     "line_field",
     "sparkplug_metric",
     "calibration",
+    "alert",
 ];
 
 /// Builds a catalogue from its files.
@@ -109,6 +111,7 @@ impl<'a> Builder<'a> {
         let line_fields = LineFields::read(&self.entries("line_field"), &names.metrics, &units);
         let sparkplug_metrics =
             SparkplugMetrics::read(&self.entries("sparkplug_metric"), &names.metrics, &units);
+        let alerts = self.read_alerts(&names);
         let text = join(self.sources);
         let hash = Sha256::digest(text.as_bytes()).into();
         let (by_metric, by_gateway) = (by_metric(&detectors), by_gateway(&stations));
@@ -133,6 +136,7 @@ impl<'a> Builder<'a> {
             calendar,
             line_fields,
             sparkplug_metrics,
+            alerts,
             calibrations,
             registry,
             text,
@@ -272,6 +276,13 @@ impl<'a> Builder<'a> {
             self.missing("route", "a [[route]] with a department and without category and district");
         }
         routes
+    }
+
+    fn read_alerts(&self, names: &Names) -> AlertSubjects {
+        let mut alerts = AlertSubjects::default();
+        let entries = self.entries("alert");
+        entries.iter().for_each(|entry| alerts.read(entry, &names.categories, &names.districts));
+        alerts
     }
 
     fn read_calendar(&self) -> Calendar {

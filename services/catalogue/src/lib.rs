@@ -30,10 +30,12 @@
 //! | `calendar_day` | `date working source` |
 //! | `line_field` | `measurement field metric unit source_tag [source_prefix]`; see [`mod@line`] |
 //! | `sparkplug_metric` | `name metric unit [group]`; see [`sparkplug`] |
+//! | `alert` | `category [label value district]`; see [`mod@alert`] |
 //! | `calibration` | `id station from to source [metrics quality]`; see [`calibration`] |
 //!
 //! Days are those of Asia/Shanghai. `valid_from` and `valid_to` are both days on which the entry holds.
 
+pub mod alert;
 mod build;
 pub mod calendar;
 pub mod calibration;
@@ -66,6 +68,7 @@ use yiwang_detect::SeriesContext;
 use yiwang_model::order::{Due, Text};
 use yiwang_model::{Anomaly, Priority, Series, Timestamp};
 
+pub use alert::AlertSubject;
 pub use calendar::Calendar;
 pub use calibration::Calibration;
 pub use deadline::{Clock, Deadline, OfficeHours, Start};
@@ -83,6 +86,7 @@ pub use source::{MAX_BYTES, MAX_FILES};
 pub use sparkplug::SparkplugMetric;
 pub use station::{Plan, Station, StationKind};
 
+use alert::AlertSubjects;
 use family::Families;
 use line::LineFields;
 use route::Routes;
@@ -125,6 +129,7 @@ pub struct Catalogue {
     calendar: Calendar,
     line_fields: LineFields,
     sparkplug_metrics: SparkplugMetrics,
+    alerts: AlertSubjects,
     registry: Registry,
     text: String,
     hash: [u8; 32],
@@ -233,6 +238,12 @@ impl Catalogue {
     #[must_use]
     pub fn sparkplug_metric(&self, group: &str, name: &str) -> Option<&SparkplugMetric> {
         self.sparkplug_metrics.find(group, name)
+    }
+
+    /// What an alert of another system with these labels is about; nothing where the catalogue does not say.
+    #[must_use]
+    pub fn alert_subject(&self, labels: &BTreeMap<String, String>) -> Option<&AlertSubject> {
+        self.alerts.find(labels)
     }
 
     /// The windows in which a metric of a station is not judged, by name.

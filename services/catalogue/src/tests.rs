@@ -254,6 +254,27 @@ fn the_most_specific_route_is_taken() {
 }
 
 #[test]
+fn the_first_label_that_fits_says_what_an_alert_is_about() {
+    let more = "
+        [[category]]\nkey = \"device\"\nzh = \"x\"\nen = \"x\"
+        [[alert]]\nlabel = \"team\"\nvalue = \"air\"\ncategory = \"air\"\ndistrict = \"gaoxin\"
+        [[alert]]\nlabel = \"job\"\nvalue = \"node\"\ncategory = \"device\"";
+    let of = |catalogue: &Catalogue, labels: &[(&str, &str)]| {
+        let labels = labels.iter().map(|(label, value)| (label.to_string(), value.to_string())).collect();
+        catalogue.alert_subject(&labels).map(|subject| subject.category.to_string())
+    };
+    let small = Catalogue::parse(&[("small.toml", SMALL), ("alerts.toml", more)]).unwrap();
+    assert_eq!(of(&small, &[("team", "air"), ("x", "y")]).as_deref(), Some("air"));
+    assert_eq!(
+        of(&small, &[("team", "air"), ("job", "node")]).as_deref(),
+        Some("device"),
+        "job is before team"
+    );
+    assert_eq!(of(&small, &[("team", "water")]), None);
+    assert_eq!(of(&Catalogue::demo(), &[("team", "water")]).as_deref(), Some("device"), "all else");
+}
+
+#[test]
 fn the_metric_says_what_is_possible_and_plausible() {
     let demo = Catalogue::demo();
     let (sensor, figure) = (demo.metric("pm2_5").unwrap(), demo.metric("gdp").unwrap());

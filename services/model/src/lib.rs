@@ -6,7 +6,8 @@
 //! The key of a reading is (series, event time, vintage); see [`reading`]. The identity of an anomaly is
 //! derived from what it says about the world and from nothing else; see [`anomaly::AnomalyId`].
 
-pub mod anomaly;
+pub mod alert;
+mod anomaly;
 pub mod order;
 pub mod quality;
 pub mod reading;
@@ -14,6 +15,7 @@ pub mod series;
 pub mod time;
 pub mod unit;
 
+pub use alert::AlertKey;
 pub use anomaly::{Anomaly, AnomalyId, Phase, Severity};
 pub use order::{OrderIntent, OrderNo, OrderState, Priority, WorkOrder};
 pub use quality::Quality;

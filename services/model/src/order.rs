@@ -233,6 +233,9 @@ pub struct Evidence {
     pub lead: Span,
     /// The last judged values at the time of opening, oldest first, at most 100.
     pub points: Vec<EvidencePoint>,
+    /// Addresses at which another system shows what it saw, of http or https; those of an alert.
+    #[serde(default)]
+    pub links: Vec<String>,
 }
 
 /// A new order as the judgement words it, before the store gives it a number.
@@ -293,6 +296,20 @@ pub enum Channel {
     Sensor,
     /// 12345: a citizen's appeal.
     Hotline,
+    /// 外部告警: opened by an alert that another system made.
+    Alert,
+}
+
+impl Channel {
+    /// The word for it, as in APIs.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Sensor => "sensor",
+            Self::Hotline => "hotline",
+            Self::Alert => "alert",
+        }
+    }
 }
 
 /// What a line of the timeline records.
@@ -363,7 +380,7 @@ pub struct WorkOrder {
     pub no: OrderNo,
     /// How it came in.
     pub channel: Channel,
-    /// The episode that opened it; none for other channels.
+    /// The episode that opened it, or the occurrence of an alert; none for other channels.
     pub anomaly: Option<AnomalyId>,
     /// Its content, with the evidence as of the last step.
     #[serde(flatten)]

@@ -3,6 +3,7 @@
 //! [`suite`] runs all of them; each asks for a store of its own by name, and opens it again where it must show
 //! that something lasts. A store that breaks a promise makes the suite panic with what was expected.
 
+mod alerts;
 mod episodes;
 mod feed;
 mod life;
@@ -10,7 +11,7 @@ pub mod model;
 mod pages;
 pub(crate) mod sample;
 
-use crate::{OrderFeed, OrderStore};
+use crate::{AlertDesk, OrderFeed, OrderStore};
 
 /// Puts an engine through all promises of the seam. `open(name)` opens the store of that name, an empty one at
 /// first, the same one whenever the name comes again; its city is in `Asia/Shanghai`. Wants a tokio runtime.
@@ -19,7 +20,7 @@ use crate::{OrderFeed, OrderStore};
 /// When the engine breaks a promise.
 pub async fn suite<S, F, O>(open: O)
 where
-    S: OrderStore + OrderFeed,
+    S: OrderStore + OrderFeed + AlertDesk,
     F: Future<Output = S>,
     O: Fn(&'static str) -> F,
 {
@@ -33,6 +34,11 @@ where
     life::what_people_say_is_bounded(&open).await;
     life::of_many_at_once_one_wins(&open).await;
     life::the_outbox_has_every_step_once(&open).await;
+    alerts::an_alert_opens_updates_and_clears_one_order(&open).await;
+    alerts::what_arrives_late_or_again_changes_nothing(&open).await;
+    alerts::who_comes_again_after_the_end_gets_another_order(&open).await;
+    alerts::many_at_once_open_one_order(&open).await;
+    alerts::orders_of_alerts_stand_among_the_others(&open).await;
     feed::events_keep_their_places_for_ever(&open).await;
     feed::who_waits_is_told(&open).await;
     feed::events_are_chosen_by_what_is_wanted(&open).await;

@@ -12,13 +12,16 @@
 //! opens it: the same intents in the same order give the same numbers. The history of an order is added to,
 //! never changed, and its places are without holes. When an episode clears, its order stays open: people close.
 //!
+//! Orders also open for alerts that other systems make, in a transaction of their own, see [`mod@alert`].
+//!
 //! [`sqlite`] keeps one file; [`conformance`] is the suite that every engine must pass.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use yiwang_model::order::{Step, WorkOrder};
+use yiwang_model::order::{Channel, Step, WorkOrder};
 use yiwang_model::{Anomaly, AnomalyId, OrderIntent, OrderNo, OrderState, Timestamp};
 
+pub mod alert;
 pub mod conformance;
 pub mod feed;
 mod number;
@@ -26,6 +29,7 @@ mod plan;
 pub mod sqlite;
 mod token;
 
+pub use alert::{Alert, AlertDesk, AlertKey};
 pub use feed::OrderFeed;
 pub use sqlite::SqliteOrders;
 
@@ -130,6 +134,8 @@ pub struct OrderEvent {
 pub struct EpisodeRow {
     /// The order.
     pub no: OrderNo,
+    /// How it came in: what another system's alert opened has no episode in the log.
+    pub channel: Channel,
     /// The department that owns it.
     pub department: String,
     /// Its state.

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use yiwang_model::order::{OrderDraft, Step, StepKind};
+use yiwang_model::order::{Channel, OrderDraft, Step, StepKind};
 use yiwang_model::{Anomaly, AnomalyId, OrderIntent, OrderNo, OrderState, Phase, Timestamp};
 
 use crate::Applied;
@@ -56,6 +56,10 @@ pub(crate) struct Plan<'a> {
     days: &'a Days,
     wall: Timestamp,
     last_seq: i64,
+    /// Who stands in the history.
+    who: &'a str,
+    /// How the new orders came in.
+    pub(crate) channel: Channel,
     /// The last count given on each day that the intents speak of.
     pub(crate) counts: BTreeMap<String, i64>,
     /// All episodes that have an order, new ones too.
@@ -83,6 +87,8 @@ impl<'a> Plan<'a> {
             days,
             wall,
             last_seq,
+            who: JUDGEMENT,
+            channel: Channel::Sensor,
             counts,
             known,
             opened: Vec::new(),
@@ -90,6 +96,11 @@ impl<'a> Plan<'a> {
             lines: Vec::new(),
             applied: Applied::default(),
         }
+    }
+
+    /// The same plan for what comes in through another channel, in this name.
+    pub(crate) fn of_channel(self, channel: Channel, who: &'a str) -> Self {
+        Self { channel, who, ..self }
     }
 
     /// Judges one intent; the order of the calls decides the numbers.
@@ -100,7 +111,7 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn open(&mut self, draft: &'a OrderDraft) {
+    pub(crate) fn open(&mut self, draft: &'a OrderDraft) {
         let anomaly = &draft.evidence.anomaly;
         if self.known.contains_key(&anomaly.id) {
             self.applied.repeated += 1;
@@ -130,13 +141,13 @@ impl<'a> Plan<'a> {
         no
     }
 
-    fn note(&mut self, anomaly: &Anomaly, at: Timestamp) {
+    pub(crate) fn note(&mut self, anomaly: &Anomaly, at: Timestamp) {
         let Some(known) = self.known.get_mut(&anomaly.id) else {
             tracing::debug!(anomaly = %anomaly.id, detector = %anomaly.detector, "note for an episode without order");
             self.applied.repeated += 1;
             return;
         };
-        let Some((kind, says)) = news(known, anomaly) else {
+        let Some((kind, says)) = news(known, anomaly, self.channel) else {
             self.applied.repeated += 1;
             return;
         };
@@ -153,7 +164,7 @@ impl<'a> Plan<'a> {
             seq: known.steps,
             kind,
             state: known.state,
-            who: JUDGEMENT.into(),
+            who: self.who.into(),
             note,
             at,
             wall: self.wall,
@@ -164,12 +175,15 @@ impl<'a> Plan<'a> {
 
 /// What the step of an episode adds to what is known of it, and the words for it: numbers and times, which need
 /// no translation.
-fn news(known: &Known, anomaly: &Anomaly) -> Option<(StepKind, String)> {
+fn news(known: &Known, anomaly: &Anomaly, channel: Channel) -> Option<(StepKind, String)> {
     if same(&known.anomaly, anomaly) {
         return None;
     }
     match anomaly.phase {
         Phase::Raised => None,
+        Phase::Worsened if channel == Channel::Alert => {
+            Some((StepKind::Worsened, anomaly.severity.to_string()))
+        }
         Phase::Worsened => Some((StepKind::Worsened, format!("{} {}", anomaly.extreme, known.unit))),
         Phase::Cleared => {
             Some((StepKind::Cleared, anomaly.end.map(|end| end.to_string()).unwrap_or_default()))

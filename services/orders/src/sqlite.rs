@@ -16,8 +16,10 @@
 //! | `cursors` | the last event that a follower has; `log` is the outbox |
 //! | `store` | the store's own id; one row |
 //! | `days` | the last count given in the order numbers of a day |
+//! | `alerts` | an alert that another system made, with its last order |
 //! | `applied` | the last applied epoch; one row at most |
 
+mod alerts;
 mod apply;
 mod fault;
 mod feed;
@@ -39,6 +41,7 @@ use sqlx::SqlitePool;
 use tokio::sync::watch;
 use yiwang_model::{AnomalyId, OrderIntent, OrderNo, OrderState, Timestamp, WorkOrder};
 
+use crate::alert::{Alert, AlertDesk, Taken};
 use crate::feed::{Extent, Happening, OrderFeed};
 use crate::number::Days;
 use crate::{Applied, Counts, EpisodeRow, Error, Filter, Moment, OrderEvent, OrderStore, Page};
@@ -133,6 +136,15 @@ impl OrderStore for SqliteOrders {
 
     async fn outbox_taken(&self, seq: u64) -> Result<(), Error> {
         feed::move_cursor(&self.writer, outbox::LOG, seq).await
+    }
+}
+
+#[async_trait]
+impl AlertDesk for SqliteOrders {
+    async fn take(&self, who: &str, at: Moment, alerts: &[Alert]) -> Result<Vec<Taken>, Error> {
+        let taken = alerts::take(&self.writer, &self.days, who, at, alerts).await;
+        self.written.send_replace(());
+        taken
     }
 }
 

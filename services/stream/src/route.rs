@@ -45,6 +45,7 @@ fn draft(catalogue: &Catalogue, found: &Found, received: Timestamp) -> OrderDraf
             unit: subject.unit.clone(),
             lead: LEAD,
             points: found.points.clone(),
+            links: Vec::new(),
         },
         category: subject.category,
         place,

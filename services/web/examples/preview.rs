@@ -48,6 +48,7 @@ async fn main() -> std::io::Result<()> {
         catalogue: MemoryCatalogue::new(catalogue),
         series,
         feed: orders.clone(),
+        alerts: orders.clone(),
         orders,
         city_now,
         health: Arc::new(Well),

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::params::Params;
 use crate::{health, live};
 
+pub(crate) mod alerts;
 pub(crate) mod orders;
 pub(crate) mod query;
 pub(crate) mod registry;
@@ -26,6 +27,7 @@ pub(crate) mod wire;
         orders::list,
         orders::one,
         orders::transition,
+        alerts::send,
         series::list,
         query::query,
         registry::unknown,

@@ -115,6 +115,7 @@ pub(crate) async fn metrics(State(web): State<Web>, uri: axum::http::Uri) -> Res
     Params::read(&uri, &[])?;
     let mut samples = web.parts().health.samples();
     samples.extend(web.parts().live.samples());
+    samples.extend(web.alerts().samples());
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     Ok((kind, exposition(&samples)).into_response())
 }

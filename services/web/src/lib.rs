@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `/`, `/orders`, `/orders/{no}`, `/stations` | people, in Chinese and English |
 //! | `/api/v1/orders`, `…/{no}`, `…/{no}/transitions` | programs: orders |
+//! | `/api/v1/alerts` | Grafana and Alertmanager: alerts in, see [`alerts`] |
 //! | `/api/v1/series`, `/api/v1/query` | programs: readings |
 //! | `/api/v1/registry/…` | programs: gateways, sources, loggers, calibrations |
 //! | `/api/v1/live` | server-sent events, see [`live`] |
@@ -15,7 +16,7 @@
 //! | `/healthz`, `/readyz`, `/metrics` | whoever watches the process |
 //!
 //! Invariants: every request passes the [`Gate`] but `/healthz` and assets; every parameter is known and bounded, a
-//! body has at most [`MAX_BODY_BYTES`]; what came from outside is escaped wherever it is shown; nothing is loaded
+//! body has at most [`MAX_BODY_BYTES`], unless its address says otherwise; what came from outside is escaped wherever it is shown; nothing is loaded
 //! from another host. The page of a mistake says what the API says of it.
 
 use std::sync::Arc;
@@ -27,12 +28,13 @@ use axum::routing::{get, post};
 use utoipa::openapi::OpenApi;
 use yiwang_catalogue::Catalogue;
 use yiwang_model::Timestamp;
-use yiwang_orders::{OrderFeed, OrderStore};
+use yiwang_orders::{AlertDesk, OrderFeed, OrderStore};
 use yiwang_series::SeriesStore;
 
 #[cfg(test)]
 extern crate self as yiwang_web;
 
+pub mod alerts;
 mod api;
 mod asked;
 mod assets;
@@ -77,6 +79,8 @@ pub struct Parts {
     pub orders: Arc<dyn OrderStore>,
     /// What happens in it.
     pub feed: Arc<dyn OrderFeed>,
+    /// Where the alerts of other systems open orders in it.
+    pub alerts: Arc<dyn AlertDesk>,
     /// City time.
     pub city_now: CityNow,
     /// How the rooms are.
@@ -89,11 +93,11 @@ pub struct Parts {
 
 /// The console: its parts and the counts that its live clients share.
 #[derive(Clone)]
-pub(crate) struct Console(Arc<(Parts, live::Pulse, OpenApi)>);
+pub(crate) struct Console(Arc<(Parts, live::Pulse, OpenApi, alerts::Counts)>);
 
 impl Console {
     pub(crate) fn new(parts: Parts, described: OpenApi) -> Self {
-        Self(Arc::new((parts, live::Pulse::default(), described)))
+        Self(Arc::new((parts, live::Pulse::default(), described, alerts::Counts::default())))
     }
 }
 
@@ -130,6 +134,10 @@ impl Web {
 
     pub(crate) fn described(&self) -> &OpenApi {
         &self.console.0.2
+    }
+
+    pub(crate) fn alerts(&self) -> &alerts::Counts {
+        &self.console.0.3
     }
 
     /// City time.
@@ -181,6 +189,14 @@ pub fn router(parts: Parts, added: Added) -> Router {
         .route("/orders/{no}/transitions", post(pages::order::transition))
         .route("/stations", get(pages::stations::page))
         .route("/assets/{*path}", get(assets::asset));
+    let alerts = Router::new()
+        .route(
+            "/api/v1/alerts",
+            post(api::alerts::send).layer(DefaultBodyLimit::max(alerts::MAX_ALERTS_BYTES)),
+        )
+        .layer(from_fn_with_state(console.clone(), gate::guard_writes))
+        .layer(axum::middleware::from_fn(dress::dress))
+        .with_state(console.clone());
     api.merge(pages)
         .merge(commands.with_state(()))
         .fallback(dress::not_found)
@@ -189,5 +205,6 @@ pub fn router(parts: Parts, added: Added) -> Router {
         .layer(from_fn_with_state(console.clone(), gate::guard))
         .layer(axum::middleware::from_fn(dress::dress))
         .with_state(console.clone())
+        .merge(alerts)
         .merge(writes.layer(from_fn_with_state(console, gate::guard_writes)))
 }

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::http::{StatusCode, Uri};
 use axum::response::Html;
+use yiwang_model::order::Channel;
 use yiwang_model::{OrderState, Timestamp, WorkOrder};
 
 use crate::Web;
@@ -89,6 +90,7 @@ impl OrderLine {
         let anomaly = &draft.evidence.anomaly;
         let overdue = now.is_some_and(|now| view::is_overdue(order, now));
         let metric = web.catalogue().metric(anomaly.series.metric());
+        let is_alert = order.channel == Channel::Alert;
         let with_unit = |value: f64| {
             let unit = view::unit(&draft.evidence.unit, lang);
             let text = format!("{} {unit}", view::value(value, metric));
@@ -113,7 +115,12 @@ impl OrderLine {
             due_note: due_note(order, now, lang),
             overdue,
             active: order.anomaly.is_some() && anomaly.end.is_none(),
-            extreme: with_unit(anomaly.extreme),
+            // That of an alert is its severity, which has words.
+            extreme: if is_alert {
+                words::severity(lang, anomaly.severity).to_owned()
+            } else {
+                with_unit(anomaly.extreme)
+            },
             limit: anomaly.limit.map(with_unit),
         }
     }

@@ -13,6 +13,7 @@ use yiwang_proto::authorization::Presented;
 use self::stores::{MemoryCatalogue, MemoryOrders, MemorySeries};
 use crate::{Denied, Gate, Health, Live, May, OpenGate, Parts, Readiness, Sample, Who};
 
+mod alerts;
 mod api;
 #[path = "../testing/city.rs"]
 mod city;
@@ -90,6 +91,7 @@ fn city() -> City {
         series: series.clone(),
         orders: orders.clone(),
         feed: orders.clone(),
+        alerts: orders.clone(),
         city_now: Arc::new(|| Some(now())),
         health: well.clone(),
         gate: Arc::new(OpenGate),

@@ -10,6 +10,7 @@ use yiwang_model::{OrderState, Quality, Series, Span, Timestamp, WorkOrder};
 use yiwang_orders::Counts;
 
 use crate::lang::Lang;
+use crate::words;
 
 static ZONE: LazyLock<TimeZone> =
     LazyLock::new(|| TimeZone::get("Asia/Shanghai").expect("the time zones are built in"));
@@ -129,12 +130,16 @@ pub(crate) fn value(value: f64, metric: Option<&Metric>) -> String {
     number(value, metric.map_or(1, |metric| usize::from(metric.decimals)))
 }
 
-/// What was noted at a step. What an episode noted itself, an extreme with its unit or a time, as a reader says it.
+/// What was noted at a step. What an episode noted itself, an extreme with its unit, a severity or a time, as a reader says it.
 pub(crate) fn note(step: &Step, metric: Option<&Metric>, lang: Lang) -> String {
     let own = match step.kind {
-        StepKind::Worsened => step.note.split_once(' ').and_then(|(extreme, of)| {
-            Some(format!("{} {}", value(extreme.parse().ok()?, metric), unit(of, lang)))
-        }),
+        StepKind::Worsened => step
+            .note
+            .split_once(' ')
+            .and_then(|(extreme, of)| {
+                Some(format!("{} {}", value(extreme.parse().ok()?, metric), unit(of, lang)))
+            })
+            .or_else(|| Some(words::severity(lang, step.note.parse().ok()?).to_owned())),
         StepKind::Cleared => step.note.parse().ok().map(second),
         StepKind::Opened | StepKind::Moved => None,
     };
@@ -250,6 +255,7 @@ mod tests {
         };
         let shown = |kind, noted: &str| note(&step(kind, noted), None, Lang::Zh);
         assert_eq!(shown(StepKind::Worsened, "10.54615384615385 percentage points"), "10.5 个百分点");
+        assert_eq!(shown(StepKind::Worsened, "critical"), "危急");
         assert_eq!(shown(StepKind::Cleared, "2026-03-01T16:30:05Z"), "2026-03-02 00:30:05");
         for kind in [StepKind::Worsened, StepKind::Cleared, StepKind::Moved] {
             assert_eq!(shown(kind, "看过 twice"), "看过 twice", "what a person noted stays");

@@ -189,6 +189,7 @@ pub(crate) const fn channel(lang: Lang, channel: Channel) -> &'static str {
     match channel {
         Channel::Sensor => lang.pick("感知设备", "Sensor"),
         Channel::Hotline => lang.pick("12345 热线", "12345 hotline"),
+        Channel::Alert => lang.pick("外部告警", "External alert"),
     }
 }
 

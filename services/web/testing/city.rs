@@ -190,6 +190,7 @@ pub(crate) fn order(catalogue: &Catalogue, nth: usize, age: Span, now: Timestamp
             unit,
             lead: if category == "project" { Span::DAY.times(365) } else { Span::HOUR.times(2) },
             points: if category == "project" { Vec::new() } else { points },
+            links: Vec::new(),
         },
     };
     lived(nth, draft, anomaly, now)

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use yiwang_catalogue::Catalogue;
 use yiwang_model::order::{Channel, Step, StepKind};
 use yiwang_model::{AnomalyId, OrderIntent, OrderNo, OrderState, Row, Series, Timestamp, WorkOrder};
+use yiwang_orders::alert::Taken;
 use yiwang_orders::feed::{Extent, Happening, OrderFeed};
+use yiwang_orders::{Alert, AlertDesk};
 use yiwang_orders::{
     Applied, Counts, EpisodeRow, Error as OrdersError, Filter, Moment, OrderEvent, OrderStore, Page,
 };
@@ -213,6 +215,14 @@ impl OrderStore for MemoryOrders {
 
     async fn outbox_taken(&self, _: u64) -> Result<(), OrdersError> {
         Ok(())
+    }
+}
+
+/// Alerts are for a real store.
+#[async_trait]
+impl AlertDesk for MemoryOrders {
+    async fn take(&self, _: &str, _: Moment, _: &[Alert]) -> Result<Vec<Taken>, OrdersError> {
+        Err(OrdersError::Corrupt("it is in memory".into()))
     }
 }
 

@@ -132,6 +132,7 @@ impl City {
             series: rooms.series.clone(),
             orders: rooms.orders.clone(),
             feed: rooms.feed(),
+            alerts: rooms.alerts(),
             city_now: Arc::new(move || now.now()),
             health: Arc::new(health),
             gate: gate.clone(),

@@ -4,6 +4,7 @@
 //! - Every acknowledged reading is in the log.
 //! - Every key of the log up to the store's mark is in the store with its last value, and nothing else is.
 //! - Each episode of topic `derived` has one order, and each order of the channel sensor one episode.
+//! - Orders of the channel alert have no episode there and do not contradict themselves.
 //!
 //! What retention has dropped from the log cannot be balanced any more; it is counted and told. What cannot be read is a difference of
 //! its account, and the other accounts are balanced all the same.

@@ -13,6 +13,9 @@ fn line_of(text: &str) -> usize {
     SMALL[..SMALL.find(text).unwrap()].lines().count() + 1
 }
 
+/// A place before which an entry may stand.
+const ROUTE: &str = "[[route]]";
+
 /// One change, the key that is told, and words of the fault.
 const CASES: &[(&str, &str, &str, &str)] = &[
     // values
@@ -158,6 +161,16 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ),
     ("[[gateway]]", "[[gatway]]", "\"gatway\"", "not known; [[gateway]]"),
     ("start = \"next_day\"", "start = \"next_day\"\nxyz = 1", "deadline.xyz", "one of amount, category"),
+    // alerts
+    (ROUTE, "[[alert]]\nlabel = \"a\"\ncategory = \"air\"\n[[route]]", "alert.label", "a value beside it"),
+    (ROUTE, "[[alert]]\nvalue = \"a\"\ncategory = \"air\"\n[[route]]", "alert.value", "a label beside it"),
+    (ROUTE, "[[alert]]\ncategory = \"aid\"\n[[route]]", "alert.category", "\"aid\", which is not there"),
+    (
+        ROUTE,
+        "[[alert]]\ncategory = \"air\"\n[[alert]]\ncategory = \"air\"\n[[route]]",
+        "alert.category",
+        "a second",
+    ),
     // twice
     ("id = \"school\"", "id = \"air-1\"", "station.id", "found \"air-1\" again, first at small.toml:"),
     ("id = \"pm2_5-2026\"", "id = \"pm2_5-2012\"", "limit.id", "again"),

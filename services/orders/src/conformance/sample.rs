@@ -66,6 +66,7 @@ pub(crate) fn draft(station: &str, begin: Timestamp) -> OrderDraft {
             unit: "µg/m³".into(),
             lead: Span::DAY,
             points: vec![EvidencePoint { time: begin, value: 75.1 }],
+            links: Vec::new(),
             anomaly,
         },
     }

@@ -7,8 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
-use yiwang_model::order::Channel;
-use yiwang_model::{AnomalyId, OrderIntent};
+use yiwang_model::{AnomalyId, OrderIntent, Timestamp};
 
 use super::fault::judge;
 use super::outbox::write_lines;
@@ -68,7 +67,22 @@ async fn known<'a>(
 ) -> Result<Plan<'a>, Error> {
     let ids: BTreeSet<AnomalyId> = intents.iter().map(|intent| intent.anomaly().id).collect();
     let orders = known_orders(conn, ids).await?;
-    let counts = known_counts(conn, days, intents).await?;
+    let received = intents.iter().filter_map(|intent| match intent {
+        OrderIntent::Open(draft) => Some(draft.received),
+        OrderIntent::Note { .. } => None,
+    });
+    over(conn, days, at, received, orders).await
+}
+
+/// A plan over these orders, that can number what was received at these times.
+pub(super) async fn over<'a>(
+    conn: &mut SqliteConnection,
+    days: &'a Days,
+    at: Moment,
+    received: impl Iterator<Item = Timestamp>,
+    orders: BTreeMap<AnomalyId, Known>,
+) -> Result<Plan<'a>, Error> {
+    let counts = known_counts(conn, days, received).await?;
     let sql = "SELECT coalesce(max(seq), 0) FROM orders";
     let last_seq: i64 = sqlx::query_scalar(sql).fetch_one(conn).await.map_err(judge)?;
     Ok(Plan::new(days, at.wall, last_seq, counts, orders))
@@ -95,7 +109,7 @@ async fn known_orders(
     Ok(orders)
 }
 
-fn known_order(row: &SqliteRow) -> Result<Known, Error> {
+pub(super) fn known_order(row: &SqliteRow) -> Result<Known, Error> {
     Ok(Known {
         seq: get(row, "seq")?,
         state: parsed(row, "state")?,
@@ -109,12 +123,8 @@ fn known_order(row: &SqliteRow) -> Result<Known, Error> {
 async fn known_counts(
     conn: &mut SqliteConnection,
     days: &Days,
-    intents: &[OrderIntent],
+    received: impl Iterator<Item = Timestamp>,
 ) -> Result<BTreeMap<String, i64>, Error> {
-    let received = intents.iter().filter_map(|intent| match intent {
-        OrderIntent::Open(draft) => Some(draft.received),
-        OrderIntent::Note { .. } => None,
-    });
     let mut counts = BTreeMap::new();
     for day in received.map(|at| days.day(at)).collect::<BTreeSet<_>>() {
         let query = sqlx::query_scalar("SELECT last FROM days WHERE day = ?").bind(&day);
@@ -124,7 +134,8 @@ async fn known_counts(
     Ok(counts)
 }
 
-async fn write(conn: &mut SqliteConnection, plan: &Plan<'_>) -> Result<(), Error> {
+/// Writes what a plan holds.
+pub(super) async fn write(conn: &mut SqliteConnection, plan: &Plan<'_>) -> Result<(), Error> {
     for some in plan.opened.chunks(ROWS) {
         insert_orders(conn, plan, some).await?;
     }
@@ -160,7 +171,7 @@ async fn insert_orders(
     sql.push_values(orders, |mut row, Numbered { seq, no, draft }| {
         let (place, due) = (&draft.place, &draft.due);
         let Known { state, steps, anomaly, .. } = of(plan, draft.evidence.anomaly.id);
-        row.push_bind(*seq).push_bind(&*no.0).push_bind(Channel::Sensor.word());
+        row.push_bind(*seq).push_bind(&*no.0).push_bind(plan.channel.word());
         row.push_bind(anomaly.id.to_string()).push_bind(&*draft.category);
         row.push_bind(&*draft.title.zh).push_bind(&*draft.title.en);
         row.push_bind(&*draft.text.zh).push_bind(&*draft.text.en);

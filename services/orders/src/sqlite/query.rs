@@ -128,12 +128,13 @@ pub(super) async fn episodes(
 
 /// Every id is above the empty text.
 pub(super) const EPISODES: &str =
-    "SELECT no, department, state, active, anomaly, detector, source, metric, phase,
+    "SELECT no, channel, department, state, active, anomaly, detector, source, metric, phase,
     begins, ends, extreme, bound, edition, severity FROM orders WHERE anomaly > ? ORDER BY anomaly LIMIT ?";
 
 fn episode(row: &SqliteRow) -> Result<EpisodeRow, Error> {
     Ok(EpisodeRow {
         no: OrderNo(get(row, "no")?),
+        channel: rows::word(row, "channel")?,
         department: get(row, "department")?,
         state: parsed(row, "state")?,
         active: get(row, "active")?,

@@ -91,6 +91,9 @@ struct Shown {
     series: Vec<(Arc<str>, Arc<str>)>,
     lead: i64,
     points: Vec<(i64, Option<f64>)>,
+    /// Not there in stores of earlier releases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    links: Vec<String>,
 }
 
 /// The stored form of what evidence says beside its episode and unit.
@@ -99,6 +102,7 @@ pub(super) fn shown(evidence: &Evidence) -> String {
         series: evidence.series.iter().map(|s| (s.source().clone(), s.metric().clone())).collect(),
         lead: evidence.lead.0,
         points: evidence.points.iter().map(|p| (p.time.0, Some(p.value))).collect(),
+        links: evidence.links.clone(),
     };
     serde_json::to_string(&shown).expect("lists of names and numbers have a JSON form")
 }
@@ -116,6 +120,7 @@ fn evidence(row: &SqliteRow, anomaly: Anomaly) -> Result<Evidence, Error> {
         unit: get(row, "unit")?,
         lead: Span(shown.lead),
         points: shown.points.into_iter().map(point).collect(),
+        links: shown.links,
     })
 }
 
@@ -149,7 +154,8 @@ pub(super) fn parsed<T: FromStr<Err: Display>>(row: &SqliteRow, column: &str) ->
     get::<&str>(row, column)?.parse().map_err(|error: T::Err| Error::Corrupt(format!("{column}: {error}")))
 }
 
-fn word<T: Word>(row: &SqliteRow, column: &str) -> Result<T, Error> {
+/// The column as one of the words that are stored for it.
+pub(super) fn word<T: Word>(row: &SqliteRow, column: &str) -> Result<T, Error> {
     let word: &str = get(row, column)?;
     T::read(word).ok_or_else(|| Error::Corrupt(format!("{column}: \"{word}\" is not a word of ours")))
 }

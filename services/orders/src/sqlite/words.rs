@@ -29,7 +29,7 @@ macro_rules! words {
 }
 
 words! {
-    Channel { Sensor = "sensor", Hotline = "hotline" }
+    Channel { Sensor = "sensor", Hotline = "hotline", Alert = "alert" }
     Phase { Raised = "raised", Worsened = "worsened", Cleared = "cleared" }
     Severity { Notice = "notice", Warning = "warning", Serious = "serious", Critical = "critical" }
 }

@@ -82,7 +82,7 @@ pub(crate) enum Refused {
 pub(crate) struct WorkOrderSchema {
     /// Number, as YW20260302-000017.
     no: String,
-    /// sensor or hotline.
+    /// sensor, hotline or alert.
     channel: String,
     /// The episode that opened it, 32 hexadecimal digits.
     anomaly: Option<String>,
@@ -166,7 +166,7 @@ pub(crate) struct DueSchema {
 #[schema(as = Evidence)]
 #[expect(dead_code, reason = "described, never built")]
 pub(crate) struct EvidenceSchema {
-    /// The episode: id, detector, series, phase, begin, end, extreme, limit, edition, severity.
+    /// The episode, or the occurrence of an alert, whose extreme is its severity from 1, notice, to 4, critical: id, detector, series, phase, begin, end, extreme, limit, edition, severity.
     anomaly: Value,
     /// The series to look at.
     series: Vec<SeriesSchema>,
@@ -176,6 +176,8 @@ pub(crate) struct EvidenceSchema {
     lead: i64,
     /// The last judged values at the time of opening, in `unit`.
     points: Vec<JudgedSchema>,
+    /// Where another system shows what it saw, of http or https.
+    links: Vec<String>,
 }
 
 /// A series by source and metric.

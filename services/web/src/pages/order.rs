@@ -6,7 +6,7 @@ use axum::extract::{Form, FromRequest, Path, Request, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use yiwang_catalogue::Metric;
-use yiwang_model::order::{StepKind, WorkOrder};
+use yiwang_model::order::{Channel, StepKind, WorkOrder};
 use yiwang_model::{Span, Timestamp, Unit};
 
 use super::chart::{Chart, LimitLine, Line};
@@ -61,7 +61,9 @@ struct OrderPage {
     basis: String,
     ended: Option<String>,
     anomaly_id: Option<String>,
-    chart: String,
+    /// None of an alert that names no series of the catalogue.
+    chart: Option<String>,
+    links: Vec<String>,
     steps: Vec<StepLine>,
     actions: Vec<Action>,
     refused: Option<Refused>,
@@ -135,11 +137,19 @@ async fn shown(
         provisional: draft.due.provisional,
         point: draft.place.point.map(|(longitude, latitude)| format!("{longitude:.4}°E, {latitude:.4}°N")),
         detector: lang.of(&names.detector(&anomaly.detector)).to_owned(),
-        metric: lang.of(&names.metric(anomaly.series.metric())).to_owned(),
+        metric: match known {
+            None if order.channel == Channel::Alert => words::channel(lang, order.channel).to_owned(),
+            _ => lang.of(&names.metric(anomaly.series.metric())).to_owned(),
+        },
         basis: lang.of(&web.catalogue().basis(anomaly)).to_owned(),
         ended: anomaly.end.map(view::minute),
         anomaly_id: order.anomaly.map(|id| id.to_string()),
-        chart: chart(web, lang, order, now).await?.json(),
+        chart: if draft.evidence.series.is_empty() {
+            None
+        } else {
+            Some(chart(web, lang, order, now).await?.json())
+        },
+        links: draft.evidence.links.clone(),
         steps: order.timeline.iter().rev().map(|step| step_line(step, known, lang)).collect(),
         actions: order
             .state

@@ -14,7 +14,7 @@ use yiwang_log::embedded::EmbeddedLog;
 use yiwang_log::{CursorClass, Layout, Log, TopicSpec};
 use yiwang_model::Timestamp;
 use yiwang_orders::sqlite::SqliteOrders;
-use yiwang_orders::{OrderEvent, OrderFeed, OrderStore};
+use yiwang_orders::{AlertDesk, OrderEvent, OrderFeed, OrderStore};
 use yiwang_proto::topics;
 use yiwang_series::SeriesStore;
 use yiwang_series::embedded::EmbeddedSeries;
@@ -150,6 +150,11 @@ impl Rooms {
 
     /// What happens to the orders.
     pub fn feed(&self) -> Arc<dyn OrderFeed> {
+        self.sqlite.clone()
+    }
+
+    /// Where the alerts of other systems open orders.
+    pub fn alerts(&self) -> Arc<dyn AlertDesk> {
         self.sqlite.clone()
     }
 

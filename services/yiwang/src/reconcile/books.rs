@@ -5,8 +5,9 @@ use std::fmt::{self, Display};
 use std::path::Path;
 
 use anyhow::Context;
+use yiwang_model::order::Channel;
 use yiwang_model::{Anomaly, Series, Timestamp, Vintage};
-use yiwang_orders::OrderStore;
+use yiwang_orders::{EpisodeRow, OrderStore};
 use yiwang_series::Mark;
 
 use super::log_book::{Key, LogBook};
@@ -42,6 +43,8 @@ pub struct Books {
     acked: Account,
     store: Account,
     episodes: Account,
+    /// Orders that alerts of other systems opened; the log has nothing of them.
+    alerts: Account,
     /// Acknowledged readings of which nothing can be said, because retention cut the log.
     beyond: u64,
     dropped: u64,
@@ -121,6 +124,10 @@ impl Books {
             let Some(last) = page.last() else { break };
             after = Some(last.anomaly.id);
             for row in &page {
+                if row.channel == Channel::Alert {
+                    self.alert(log, row);
+                    continue;
+                }
                 self.episodes.looked_at += 1;
                 ordered.insert(row.anomaly.id);
                 if !log.found.contains_key(&row.anomaly.id) && log.dropped == 0 && log.damage.is_none() {
@@ -138,12 +145,25 @@ impl Books {
         Ok(())
     }
 
-    fn accounts(&self) -> [(&'static str, &Account); 4] {
+    /// An order of an alert: no episode of the log is its, and it is over when it has an end.
+    fn alert(&mut self, log: &LogBook, row: &EpisodeRow) {
+        self.alerts.looked_at += 1;
+        let EpisodeRow { no, anomaly, active, .. } = row;
+        if log.found.contains_key(&anomaly.id) {
+            self.alerts.differ(format!("order {no} is of an alert and of episode {}", anomaly.id));
+        }
+        if *active == anomaly.end.is_some() || anomaly.end.is_some_and(|end| end < anomaly.begin) {
+            self.alerts.differ(format!("order {no} of an alert contradicts itself about its end"));
+        }
+    }
+
+    fn accounts(&self) -> [(&'static str, &Account); 5] {
         [
             ("records of the log", &self.log),
             ("acknowledged readings in the log", &self.acked),
             ("keys of the log in the store", &self.store),
             ("episodes and their orders", &self.episodes),
+            ("orders of other systems' alerts", &self.alerts),
         ]
     }
 

@@ -42,7 +42,7 @@ async fn to_version_1(path: &std::path::Path, carried: i64) {
              FOREIGN KEY (order_seq, step_seq) REFERENCES steps (order_seq, seq)) STRICT;
          INSERT INTO outbox SELECT * FROM events;
          DELETE FROM outbox WHERE seq <= {carried};
-         DROP TABLE events; DROP TABLE cursors; DROP TABLE store;
+         DROP TABLE events; DROP TABLE cursors; DROP TABLE store; DROP TABLE alerts;
          PRAGMA user_version = 1"
     );
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
