@@ -4,7 +4,7 @@ use std::process::{Child, Output};
 use std::time::{Duration, Instant};
 
 /// The longest that anything may take; a machine that is that slow fails the story.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// How often to look.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
