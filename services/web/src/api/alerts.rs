@@ -26,7 +26,8 @@ use crate::{Web, Who};
 struct Document {
     alerts: Vec<Value>,
     receiver: Option<String>,
-    truncated_alerts: Option<u64>,
+    /// A number of 64 bits with a sign, as described; negative ones are refused.
+    truncated_alerts: Option<i64>,
 }
 
 /// What is read of the document; other fields may be there.
@@ -116,6 +117,8 @@ pub(crate) async fn send(
 ) -> Result<Response, Error> {
     Params::read(request.uri(), &["u", "p"])?;
     let Document { alerts, receiver, truncated_alerts } = read(request).await?;
+    let truncated = u64::try_from(truncated_alerts.unwrap_or_default())
+        .map_err(|_| Error::Field { field: "truncatedAlerts", why: "is negative".into() })?;
     let at = Moment { city: web.now()?, wall: Timestamp::from_jiff(jiff::Timestamp::now()) };
     let sent = Sent { who: &who.0, receiver: &receiver.unwrap_or_default(), received: at.city };
     let (mut good, mut places, mut refused) = (Vec::new(), Vec::new(), Vec::new());
@@ -129,7 +132,7 @@ pub(crate) async fn send(
         }
     }
     let taken = if good.is_empty() { Vec::new() } else { web.parts().alerts.take(&who.0, at, &good).await? };
-    web.alerts().add(&taken, refused.len(), truncated_alerts.unwrap_or_default());
+    web.alerts().add(&taken, refused.len(), truncated);
     let taken = places.into_iter().zip(taken).map(|(alert, taken)| TakenAlert {
         alert,
         came: taken.outcome,
