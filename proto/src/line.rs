@@ -55,9 +55,14 @@ impl<'a> Line<'a> {
         self.try_plain(text).is_some()
     }
 
+    /// Reads what stands behind the first space of a line as [`Line::plain`] does, and leaves measurement and tags as they
+    /// are; false for what has to be read by [`Line::read`].
+    pub fn plain_values(&mut self, text: &'a str) -> bool {
+        self.try_values(text).is_some()
+    }
+
     fn try_plain(&mut self, text: &'a str) -> Option<()> {
-        let (key, rest) = cut(text, b' ');
-        let (fields, time) = cut(rest?, b' ');
+        let (key, values) = cut(text, b' ');
         let (measurement, tags) = cut(key, b',');
         if !is_plain(measurement) || measurement.starts_with('#') {
             return None;
@@ -70,6 +75,12 @@ impl<'a> Line<'a> {
             self.tags.push((key.into(), is_plain(value).then_some(value)?.into()));
             rest = others;
         }
+        self.measurement = measurement.into();
+        self.try_values(values?)
+    }
+
+    fn try_values(&mut self, text: &'a str) -> Option<()> {
+        let (fields, time) = cut(text, b' ');
         self.fields.clear();
         let mut rest = Some(fields);
         while let Some(fields) = rest {
@@ -78,7 +89,6 @@ impl<'a> Line<'a> {
             self.fields.push((key.into(), Value::Number(number(value)?)));
             rest = others;
         }
-        self.measurement = measurement.into();
         self.time = time.map(|time| whole(time)?.parse().ok()).map_or(Some(None), |time| time.map(Some))?;
         Some(())
     }

@@ -39,9 +39,11 @@ use crate::budget::Budget;
 
 pub mod answer;
 mod body;
+mod keys;
 mod lines;
 
 use answer::{Dialect, Trouble};
+use keys::Keys;
 
 /// The name of the database, or bucket, that is the city.
 pub const DATABASE: &str = "city";
@@ -54,13 +56,15 @@ pub const BODY_TIME: Duration = Duration::from_secs(30);
 
 struct Door {
     ingest: Arc<Ingest>,
+    keys: Keys,
     budget: Arc<Budget>,
 }
 
 /// The addresses; whoever serves them sees to it that nobody comes in who may not write, and says who it is
 /// by an extension [`Who`].
 pub fn router(ingest: Arc<Ingest>) -> Router {
-    let door = Arc::new(Door { ingest, budget: Arc::new(Budget::new(MAX_HELD_BYTES)) });
+    let door =
+        Arc::new(Door { ingest, keys: Keys::default(), budget: Arc::new(Budget::new(MAX_HELD_BYTES)) });
     let address = |dialect| post(write).with_state((Arc::clone(&door), dialect));
     Router::new().route("/write", address(Dialect::V1)).route("/api/v2/write", address(Dialect::V2))
 }
@@ -92,7 +96,7 @@ async fn write(
         if body.is_empty() {
             return Err(Trouble::Empty);
         }
-        Ok(lines::take(&door.ingest, &sender, &body, nanos).await?)
+        Ok(lines::take(&door.ingest, &door.keys, &sender, &body, nanos).await?)
     };
     dialect.answer(taken.await)
 }

@@ -6,31 +6,36 @@ use influxdb_line_protocol::split_lines;
 use memchr::memchr2;
 use yiwang_catalogue::Catalogue;
 use yiwang_catalogue::line::READINGS;
-use yiwang_model::{Quality, Timestamp, Vintage};
+use yiwang_model::{Quality, Row, Timestamp, Vintage};
 use yiwang_proto::line::{Line, Value, cut};
 use yiwang_proto::v1::Reason;
 
+use super::keys::{Fresh, Keys, Met};
 use crate::Ingest;
-use crate::admit::{Admitted, Plausible, Said, admit};
+use crate::admit::{Admitted, Plausible, admit_row};
 use crate::clock::wall_now;
 use crate::commit::{Receipt, Stopping, Submission};
-use crate::names::Refused;
+use crate::names::{Known, Refused};
 use crate::refuse::Refusals;
 
 /// The readings of one submission; a body of more makes several.
 const MAX_ROWS: usize = 20_000;
+/// The field of a reading that has its value.
+const VALUE: &str = "value";
 /// How much of a line a refusal shows, in bytes.
 const MAX_SHOWN: usize = 120;
 
 /// Takes the lines of a body in; answers with what was refused, once all of it is durable.
 pub(super) async fn take(
     ingest: &Ingest,
+    keys: &Keys,
     sender: &str,
     body: &[u8],
     nanos: i64,
 ) -> Result<Refusals, Stopping> {
+    let edition = ingest.names.edition();
     let catalogue = ingest.names.catalogue();
-    let mut taker = Taker::new(ingest, &catalogue, sender, nanos);
+    let mut taker = Taker::new(ingest, keys, (&catalogue, edition), sender, nanos);
     let mut receipts: Vec<Receipt> = Vec::new();
     let text = taker.text(body);
     let mut lines = lines(&text);
@@ -61,7 +66,10 @@ fn lines(text: &str) -> Box<dyn Iterator<Item = &str> + Send + '_> {
 
 struct Taker<'a> {
     ingest: &'a Ingest,
+    keys: &'a Keys,
     catalogue: &'a Catalogue,
+    /// The edition of the names that is not newer than the catalogue.
+    edition: u64,
     sender: &'a str,
     nanos: i64,
     plausible: Plausible,
@@ -71,13 +79,23 @@ struct Taker<'a> {
     lines: usize,
     rows: Vec<Admitted>,
     refusals: Refusals,
+    /// Fields that were met for the first time.
+    fresh: Vec<Fresh>,
 }
 
 impl<'a> Taker<'a> {
-    fn new(ingest: &'a Ingest, catalogue: &'a Catalogue, sender: &'a str, nanos: i64) -> Self {
+    fn new(
+        ingest: &'a Ingest,
+        keys: &'a Keys,
+        (catalogue, edition): (&'a Catalogue, u64),
+        sender: &'a str,
+        nanos: i64,
+    ) -> Self {
         Self {
             ingest,
+            keys,
             catalogue,
+            edition,
             sender,
             nanos,
             plausible: ingest.plausible(),
@@ -85,33 +103,72 @@ impl<'a> Taker<'a> {
             lines: 0,
             rows: Vec::new(),
             refusals: Refusals::default(),
+            fresh: Vec::new(),
         }
     }
 
     /// Takes lines until there is enough for a submission; false when there are no more.
     fn gather<'l>(&mut self, lines: &mut impl Iterator<Item = &'l str>) -> bool {
-        let mut parsed = Line::default();
+        let (keys, mut parsed) = (self.keys, Line::default());
+        let met = keys.met(&self.ingest.names);
+        let mut more = false;
         for line in lines {
-            self.line(line, &mut parsed);
+            self.line(line, &met, &mut parsed);
             if self.rows.len() >= MAX_ROWS {
-                return true;
+                more = true;
+                break;
             }
         }
-        false
+        drop(met);
+        keys.learn(&mut self.fresh);
+        more
     }
 
     fn submission(&mut self) -> Submission {
         Submission { rows: std::mem::take(&mut self.rows), ..Submission::default() }
     }
 
-    fn line<'l>(&mut self, line: &'l str, parsed: &mut Line<'l>) {
+    fn line<'l>(&mut self, line: &'l str, met: &Met, parsed: &mut Line<'l>) {
         self.lines += 1;
-        let read = if parsed.plain(line) { Ok(true) } else { parsed.read(line) };
+        if self.met(line, met, parsed).is_some() {
+            return;
+        }
+        let is_plain = parsed.plain(line);
+        let read = if is_plain { Ok(true) } else { parsed.read(line) };
         match read {
-            Ok(true) => self.points(line, parsed),
+            Ok(true) => self.points(line, parsed, is_plain),
             Ok(false) => {}
             Err(error) => self.refuse(line, (Reason::Malformed, format!("{error:.200}"))),
         }
+    }
+
+    /// Takes a line whose key and fields were all met before; none, and nothing taken, for any other.
+    fn met<'l>(&mut self, line: &'l str, met: &Met, parsed: &mut Line<'l>) -> Option<()> {
+        let (key, values) = cut(line, b' ');
+        let fields = met.fields(key)?;
+        if !parsed.plain_values(values?) {
+            return None;
+        }
+        // Of a reading, a second value would be the same one again.
+        if parsed.fields.len() > 1 && cut(key, b',').0 == READINGS {
+            return None;
+        }
+        let time = self.time(parsed.time).ok()?;
+        let taken = self.rows.len();
+        for (field, value) in &parsed.fields {
+            let known = fields.iter().find(|(own, _)| **own == **field).map(|(_, known)| known);
+            let admitted = known.zip(number(field, value).ok()).and_then(|(known, value)| {
+                let (quality, period_end, vintage) = (Quality::Good, None, Vintage::default());
+                let row = Row { series: known.id, time, value, quality, period_end, vintage };
+                admit_row(known, self.plausible, row).ok()
+            });
+            let Some(admitted) = admitted else {
+                self.rows.truncate(taken);
+                return None;
+            };
+            self.rows.push(admitted);
+        }
+        Some(())
     }
 
     /// The body as text. A byte that is no UTF-8 spoils the whole line that it stands in, never a part of it.
@@ -132,19 +189,31 @@ impl<'a> Taker<'a> {
         good.into()
     }
 
-    fn points(&mut self, line: &str, parsed: &Line<'_>) {
+    fn points(&mut self, line: &str, parsed: &Line<'_>, is_plain: bool) {
         let time = match self.time(parsed.time) {
             Ok(time) => time,
             Err(refused) => return self.refuse(line, refused),
         };
         if parsed.measurement == READINGS {
-            return self.reading(line, parsed, time);
+            return match self.reading(parsed, time) {
+                Ok(known) if is_plain && parsed.fields.len() == 1 => self.remember(line, VALUE, known),
+                Ok(_) => {}
+                Err(refused) => self.refuse(line, refused),
+            };
         }
         for (field, value) in &parsed.fields {
-            if let Err(refused) = self.point(parsed, field, value, time) {
-                self.refuse(line, refused);
+            match self.point(parsed, field, value, time) {
+                Ok(known) if is_plain => self.remember(line, field, known),
+                Ok(_) => {}
+                Err(refused) => self.refuse(line, refused),
             }
         }
+    }
+
+    /// A plain line's key always means the same.
+    fn remember(&mut self, line: &str, field: &str, known: Known) {
+        let (key, edition) = (cut(line, b' ').0.into(), self.edition);
+        self.fresh.push(Fresh { key, field: field.into(), known, edition });
     }
 
     fn time(&self, timestamp: Option<i64>) -> Result<Timestamp, Refused> {
@@ -164,7 +233,7 @@ impl<'a> Taker<'a> {
         field: &str,
         value: &Value<'_>,
         time: Timestamp,
-    ) -> Result<(), Refused> {
+    ) -> Result<Known, Refused> {
         let measurement = parsed.measurement.as_ref();
         let fields = self.catalogue.line_fields(measurement);
         let known = fields.iter().find(|known| *known.field == *field).ok_or_else(|| {
@@ -183,17 +252,11 @@ impl<'a> Taker<'a> {
     }
 
     /// A line of the measurement that names source and metric itself.
-    fn reading(&mut self, line: &str, parsed: &Line<'_>, time: Timestamp) {
-        if let Err(refused) = self.try_reading(parsed, time) {
-            self.refuse(line, refused);
-        }
-    }
-
-    fn try_reading(&mut self, parsed: &Line<'_>, time: Timestamp) -> Result<(), Refused> {
+    fn reading(&mut self, parsed: &Line<'_>, time: Timestamp) -> Result<Known, Refused> {
         let (mut number_said, mut quality) = (None, Quality::Good);
         for (field, value) in &parsed.fields {
             match field.as_ref() {
-                "value" => number_said = Some(number(field, value)?),
+                VALUE => number_said = Some(number(field, value)?),
                 "quality" => quality = quality_of(value)?,
                 _ => {
                     let message = format!(
@@ -214,11 +277,12 @@ impl<'a> Taker<'a> {
         time: Timestamp,
         value: f64,
         quality: Quality,
-    ) -> Result<(), Refused> {
-        let vintage = Vintage::default();
-        let said = Said { source, metric, unit: None, time, value, quality, period_end: None, vintage };
-        self.rows.push(admit(&self.ingest.names, self.plausible, self.sender, &said)?);
-        Ok(())
+    ) -> Result<Known, Refused> {
+        let known = self.ingest.names.resolve(self.sender, source, metric)?;
+        let (period_end, vintage) = (None, Vintage::default());
+        let row = Row { series: known.id, time, value, quality, period_end, vintage };
+        self.rows.push(admit_row(&known, self.plausible, row)?);
+        Ok(known)
     }
 
     fn refuse(&mut self, line: &str, (reason, why): Refused) {
@@ -251,4 +315,75 @@ fn quality_of(value: &Value<'_>) -> Result<Quality, Refused> {
         return Err((Reason::BadQuality, "field \"quality\" is a word, as \"good\"".into()));
     };
     word.parse().map_err(|error: yiwang_model::Error| (Reason::BadQuality, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::names::Limits;
+    use crate::testing::MemoryLog;
+    use crate::tests_kit::city;
+
+    const KEYS: [&str; 8] = [
+        "readings,source=510104-air-1,metric=pm2_5",
+        "readings,source=510104-air-2,metric=pm10,host=a",
+        "readings,source=510104-air-1",
+        "readings,source=nobody,metric=pm2_5",
+        "air,station=510104-air-1",
+        "air,station=510104-air-1,host=b",
+        "a\\ ir,station=510104-air-1",
+        "# a remark",
+    ];
+    const FIELDS: [&str; 12] = [
+        "value=1.5",
+        "value=7i",
+        "value=1,value=2",
+        "value=3,quality=\"suspect\"",
+        "value=-9e9",
+        "value=-9999999",
+        "pm25=4,pm10=5i",
+        "pm10=6",
+        "pm25=t",
+        "pm25=\"x\"",
+        "uptime=1",
+        "",
+    ];
+    const TIMES: [&str; 5] = [" 1772417700", " 1772417701", " 99999999999999999", " x", ""];
+
+    fn line() -> impl Strategy<Value = String> {
+        let parts = (select(&KEYS[..]), select(&FIELDS[..]), select(&TIMES[..]));
+        parts.prop_map(|(key, fields, time)| format!("{key} {fields}{time}"))
+    }
+
+    fn taken(ingest: &Ingest, keys: &Keys, body: &str) -> (Vec<Admitted>, String) {
+        let catalogue = ingest.names.catalogue();
+        let edition = ingest.names.edition();
+        let mut taker = Taker::new(ingest, keys, (&catalogue, edition), "agent", 1_000_000_000);
+        // Now, but always the same now.
+        taker.now = Timestamp::from_secs(1_772_417_700);
+        while taker.gather(&mut lines(body)) {}
+        (taker.rows, format!("{:?}", taker.refusals))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        /// However often a key was met before, its lines are taken and refused as the first time.
+        #[test]
+        fn a_key_that_was_met_means_the_same(bodies in proptest::collection::vec(proptest::collection::vec(line(), 1..20), 1..6)) {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let start = runtime.block_on(city(MemoryLog::new(2), Limits::default()));
+            let learnt = Keys::default();
+            for body in bodies {
+                let body = body.join("\n");
+                for _ in 0..2 {
+                    let (found, wanted) = (taken(&start.ingest, &learnt, &body), taken(&start.ingest, &Keys::default(), &body));
+                    prop_assert_eq!(found, wanted);
+                }
+            }
+        }
+    }
 }

@@ -194,7 +194,8 @@ async fn a_body_that_does_not_come_is_given_up_and_too_many_are_turned_away() {
     let start = start().await;
     let never = Body::from_stream(futures::stream::pending::<Result<bytes::Bytes, std::io::Error>>());
     assert_eq!(send(&start, request(V1, never)).await.0, StatusCode::REQUEST_TIMEOUT);
-    let door = Door { ingest: Arc::clone(&start.ingest), budget: Arc::new(Budget::new(10)) };
+    let (ingest, budget) = (Arc::clone(&start.ingest), Arc::new(Budget::new(10)));
+    let door = Door { ingest, keys: Keys::default(), budget };
     let headers = HeaderMap::new();
     let mut share = door.budget.share();
     let read = body::read(&headers, Body::from(GOOD), &mut share).await;
