@@ -5,7 +5,10 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::time::Duration;
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use yiwang_model::{Span, Timestamp};
 use yiwang_tests::city::City;
 use yiwang_tests::feed::this_minute;
@@ -21,6 +24,9 @@ const INTERRUPTED: Option<i32> = Some(75);
 const USAGE: Option<i32> = Some(64);
 /// Values of the six metrics in the two shipped files, and how many are missing.
 const TWO_STATIONS: (u64, u64) = (408_896, 11_872);
+
+/// The longest that an import lives on after something more of it was acknowledged, in milliseconds.
+const MAX_PAUSE_MS: u64 = 300;
 
 fn shipped() -> std::path::PathBuf {
     programs::root().join("sensors-sim/data/beijing")
@@ -105,27 +111,37 @@ fn eight_stations_are_imported_from_their_folder() {
     assert_eq!(number(&ended.report, "acked"), number(&ended.report, "readings"));
 }
 
-/// `kill -9` of the import, and of the city, in the middle: the same command goes on, and nothing is missing.
+/// `kill -9` of the import, of the city and of both at random moments: the same command goes on, and nothing is missing.
+/// `YIWANG_IMPORT_KILLS` is how often (5; 100 in `make long`), `YIWANG_SEED` repeats a run.
 #[test]
 fn what_was_killed_goes_on() {
-    let rows = 600_000;
+    let kills = programs::count("YIWANG_IMPORT_KILLS", 5);
+    let seed = programs::count("YIWANG_SEED", u64::from(std::process::id()));
+    eprintln!("{kills} kills, YIWANG_SEED={seed}");
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    // It takes longer than all lives together, however fast the machine is.
+    let rows = kills * 75_000;
     let mut city = City::story();
     city.fed().start();
     let input = city.beside("long.csv");
     long(&input, rows);
     let import = Import::of(&city, &[&input]);
-    let mut killed = 0;
-    for round in 0..4 {
+    let paced = import.clone().with("--rate=50000");
+    let mut running = paced.start();
+    for kill in 0..kills {
         let before = import.done();
-        let mut running = import.start();
         wait::until("some more is acknowledged", || import.done() > before || !running.runs());
-        killed += u32::from(running.runs());
-        running.kill();
-        if round == 1 {
+        std::thread::sleep(Duration::from_millis(random.random_range(0..MAX_PAUSE_MS)));
+        assert!(running.runs(), "it was over before kill {kill}: {:?}", running.ended());
+        if kill % 3 != 1 {
+            running.kill();
+            running = paced.start();
+        }
+        if kill % 3 != 0 {
             city.kill().start();
         }
     }
-    assert!(killed > 0, "it was always over before it could be killed");
+    running.kill();
     let ended = import.run();
     assert_eq!(ended.code, Some(0), "{}", ended.said);
     assert_eq!(ended.report["complete"], true);

@@ -12,6 +12,7 @@
 //! The exit code is 0 when everything is in, [`REFUSED`] when something was refused, [`INTERRUPTED`] when the import was
 //! stopped and the same command goes on, 64 for bad usage, 1 for a failure.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -55,6 +56,9 @@ pub struct Options {
     /// These readings are of the past: store them however old they are, and do not judge them.
     #[arg(long)]
     history: bool,
+    /// Send no more than so many rows a second, so that gateways are not crowded out.
+    #[arg(long, value_name = "ROWS")]
+    rate: Option<NonZeroU32>,
     /// What the times of line protocol count: ns, us, ms or s.
     #[arg(long, default_value = "ns", value_parser = precision)]
     precision: i64,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sensors_sim::door::{Batch, Sender};
 use tokio::runtime::Handle;
@@ -29,8 +29,23 @@ pub(super) struct Feeder {
     pub(super) sender: Sender,
     pub(super) books: Arc<Mutex<Books>>,
     pub(super) read: Arc<Read>,
+    pub(super) pace: Option<Pace>,
     pub(super) stop: CancellationToken,
     pub(super) runtime: Handle,
+}
+
+/// So many rows a second, from a moment on.
+pub(super) struct Pace {
+    pub(super) began: Instant,
+    pub(super) rate: f64,
+}
+
+impl Pace {
+    /// How long to wait until so many may have been sent.
+    fn wait(&self, rows: u64) -> Duration {
+        let due = Duration::try_from_secs_f64(rows as f64 / self.rate).unwrap_or(Duration::MAX);
+        due.saturating_sub(self.began.elapsed())
+    }
 }
 
 /// How far reading is, for those who watch.
@@ -105,10 +120,8 @@ impl Feeder {
         let (rows, missing) = (gather.rows, gather.missing);
         let (file, faults) = (input.name.clone(), std::mem::take(&mut gather.faults));
         self.books().enter(Cut { file, mark, is_last, rows, missing, faults, places });
-        self.read.rows.fetch_add(rows, Ordering::Relaxed);
-        if self.stop.is_cancelled() {
-            return Err(Left::Stopped);
-        }
+        let before = self.read.rows.fetch_add(rows, Ordering::Relaxed);
+        self.keep_pace(before)?;
         if batch.is_empty() {
             return Ok(());
         }
@@ -120,6 +133,15 @@ impl Feeder {
         }
         shared.renew(gather);
         Ok(())
+    }
+
+    /// Waits until more may be sent after so many rows.
+    fn keep_pace(&self, rows: u64) -> Result<(), Left> {
+        let wait = self.pace.as_ref().map_or(Duration::ZERO, |pace| pace.wait(rows));
+        if !wait.is_zero() {
+            self.runtime.block_on(self.stop.run_until_cancelled(tokio::time::sleep(wait)));
+        }
+        if self.stop.is_cancelled() { Err(Left::Stopped) } else { Ok(()) }
     }
 
     fn books(&self) -> std::sync::MutexGuard<'_, Books> {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use yiwang_catalogue::Catalogue;
 use yiwang_files::Mapping;
 
-use super::batches::{Feeder, Read};
+use super::batches::{Feeder, Pace, Read};
 use super::books::Books;
 use super::plan::Plan;
 use super::progress::Progress;
@@ -70,6 +70,7 @@ pub(super) async fn run(
         sender: open.sender.clone(),
         books: Arc::clone(&books),
         read,
+        pace: options.rate.map(|rate| Pace { began: Instant::now(), rate: f64::from(rate.get()) }),
         stop: stop.clone(),
         runtime: tokio::runtime::Handle::current(),
     };
