@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Ingest;
 
 mod consumer;
+mod hold;
 mod link;
 mod pause;
 mod progress;

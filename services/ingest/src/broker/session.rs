@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use yiwang_proto::v1::Reason;
 
 use super::consumer::{Consumer, DOOR, Message};
+use super::hold::Hold;
 use super::link::{self, Ears, Heard, Incoming, Lost, NoRoom, Words};
 use super::{MAX_MESSAGES, MAX_WAITING_BYTES, Progress, Target};
 use crate::Ingest;
@@ -41,6 +42,7 @@ pub(super) struct Session<'a> {
     entered: bool,
     ears: Ears,
     flow: Flow,
+    hold: Hold,
     words: Words,
 }
 
@@ -55,7 +57,8 @@ impl<'a> Session<'a> {
         let (words, ears) = link::open(target, consumer.will());
         let filters = target.filters(consumer.filters());
         let flow = Flow::new(ingest.committer.clone());
-        Self { target, consumer, ingest, progress, filters, entered: false, ears, flow, words }
+        let hold = Hold::default();
+        Self { target, consumer, ingest, progress, filters, entered: false, ears, flow, hold, words }
     }
 
     /// Until the connection is lost or the city stops.
@@ -64,7 +67,7 @@ impl<'a> Session<'a> {
             let next = tokio::select! {
                 biased;
                 () = stop.cancelled() => None,
-                next = hear(&mut self.ears, &mut self.flow, &self.words) => Some(next),
+                next = hear(&mut self.ears, &mut self.flow, &mut self.hold, &self.words) => Some(next),
             };
             match next {
                 None if self.entered => return self.leave().await,
@@ -154,7 +157,7 @@ enum Broken {
 }
 
 /// Hears the next, unless too much is under way; what is under way goes on meanwhile.
-async fn hear(ears: &mut Ears, flow: &mut Flow, words: &Words) -> Result<Heard, Broken> {
+async fn hear(ears: &mut Ears, flow: &mut Flow, hold: &mut Hold, words: &Words) -> Result<Heard, Broken> {
     let mut next = pin!(ears.next());
     poll_fn(|cx| {
         loop {
@@ -165,7 +168,11 @@ async fn hear(ears: &mut Ears, flow: &mut Flow, words: &Words) -> Result<Heard, 
             if !full && let Poll::Ready(heard) = next.as_mut().poll(cx) {
                 return Poll::Ready(heard.map_err(Broken::Lost));
             }
-            poll_flow(flow, words, cx)?;
+            if flow.gathered() == 0 || hold.poll_due(flow.unanswered(), cx).is_ready() {
+                poll_flow(flow, words, cx)?;
+            } else {
+                poll_durable(flow, words, cx)?;
+            }
             let room = flow.messages() < usize::from(MAX_MESSAGES) && flow.bytes() < MAX_WAITING_BYTES;
             if !(full && room) {
                 return Poll::Pending;
@@ -177,19 +184,21 @@ async fn hear(ears: &mut Ears, flow: &mut Flow, words: &Words) -> Result<Heard, 
 
 /// Hands over what gathered and acknowledges what became durable.
 fn poll_flow(flow: &mut Flow, words: &Words, cx: &mut Context<'_>) -> Result<(), Broken> {
-    loop {
-        let mut moved = flow.poll_submit(cx).map_err(|Stopping| Broken::Stopping)?;
-        while let Poll::Ready(durable) = flow.poll_durable(cx) {
-            let load = durable.map_err(|Stopping| Broken::Stopping)?;
-            acknowledge(words, &load).map_err(|NoRoom| {
-                Broken::Lost(Lost::Other("there is no room for acknowledgements".to_owned()))
-            })?;
-            moved = true;
-        }
-        if !moved {
-            return Ok(());
-        }
+    while flow.poll_submit(cx).map_err(|Stopping| Broken::Stopping)? | poll_durable(flow, words, cx)? {}
+    Ok(())
+}
+
+/// Acknowledges what became durable; whether anything did.
+fn poll_durable(flow: &mut Flow, words: &Words, cx: &mut Context<'_>) -> Result<bool, Broken> {
+    let mut some = false;
+    while let Poll::Ready(durable) = flow.poll_durable(cx) {
+        let load = durable.map_err(|Stopping| Broken::Stopping)?;
+        acknowledge(words, &load).map_err(|NoRoom| {
+            Broken::Lost(Lost::Other("there is no room for acknowledgements".to_owned()))
+        })?;
+        some = true;
     }
+    Ok(some)
 }
 
 fn acknowledge(words: &Words, load: &Load) -> Result<(), NoRoom> {
