@@ -85,10 +85,16 @@ class City:
         self.out.close()
 
 
-def load(city, door, seconds, *flags):
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def load(at, door, seconds, *flags):
     """Runs the load generator; gives what it says at the end."""
     ran = subprocess.run(
-        [BIN / "sensors-sim", "load", f"--{door}", city.doors[door], "--seconds", str(seconds), *flags],
+        [BIN / "sensors-sim", "load", f"--{door}", at, "--seconds", str(seconds), *flags],
         check=True, capture_output=True, text=True,
     )
     return json.loads(ran.stdout.strip().splitlines()[-1])
@@ -103,7 +109,7 @@ def throughput(folder, door, seconds, *flags):
     city = City(folder)
     before = city.cpu()
     began = time.monotonic()
-    said = load(city, door, seconds, *flags)
+    said = load(city.doors[door], door, seconds, *flags)
     city.until_judged(said["acked"])
     wall = time.monotonic() - began
     city.stop_cpu = city.cpu()
@@ -132,8 +138,42 @@ def bench_mqtt(folder):
     return throughput(folder, "mqtt", 20, "--series", "10000", "--rate", "0", "--batch", "1", "--connections", "8")
 
 
+LINES = ("--series", "10000", "--rate", "0", "--connections", "4")
+
+
 def bench_influx(folder):
-    return throughput(folder, "influx", 20, "--series", "10000", "--rate", "0", "--connections", "4")
+    return throughput(folder, "influx", 20, *LINES)
+
+
+def bench_influx_victoria(folder):
+    """What the same generator with the same lines costs VictoriaMetrics, which judges nothing and answers before it is durable."""
+    program = shutil.which("victoria-metrics")
+    if not program:
+        return {"victoria-metrics is not there": 0}
+    at = f"127.0.0.1:{free_port()}"
+    store = subprocess.Popen(
+        [program, "-storageDataPath", Path(folder) / "data", "-httpListenAddr", at, "-retentionPeriod=100y"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+    while True:
+        try:
+            urllib.request.urlopen(f"http://{at}/health", timeout=1)
+            break
+        except OSError:
+            time.sleep(0.05)
+    before, began = cpu_of(store.pid), time.monotonic()
+    said = load(at, "influx", 20, *LINES)
+    urllib.request.urlopen(f"http://{at}/internal/force_flush", timeout=60)
+    used, wall = cpu_of(store.pid) - before, time.monotonic() - began
+    store.terminate()
+    store.wait()
+    return {
+        "readings": said["acked"],
+        "per core-second": said["acked"] / used,
+        "per second": said["acked"] / wall,
+        "its CPU s": used,
+        "generator CPU s": said["cpu_seconds"],
+    }
 
 
 # Factors of a packet of the demo city's loggers.
@@ -164,9 +204,7 @@ def cpu_of(pid):
 
 def bench_broker(folder):
     """Through a Mosquitto that keeps nothing on disk and holds back nobody: one reading a message, QoS 1 on both sides."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     folder = Path(folder)
     broker = folder / "mosquitto.conf"
     broker.write_text(
@@ -178,27 +216,38 @@ def bench_broker(folder):
     if not program:
         return {"mosquitto is not there": 0}
     mosquitto = subprocess.Popen([program, "-c", broker], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    fill = lambda: load(f"127.0.0.1:{port}", "mqtt", 10, "--series", "10000", "--rate", "0", "--batch", "1", "--connections", "8")["acked"]
+    cpus = lambda: (city.cpu(), cpu_of(mosquitto.pid))
     city = City(folder, f"--config={config}")
     while not city.metrics().get("yiwang_broker_connected"):
         time.sleep(0.01)
-    city.doors["mqtt"] = f"127.0.0.1:{port}"
-    before = city.cpu(), cpu_of(mosquitto.pid)
-    began = time.monotonic()
-    said = load(city, "mqtt", 10, "--series", "10000", "--rate", "0", "--batch", "1", "--connections", "8")
-    metrics = city.until_judged(said["acked"])
+    before, began = cpus(), time.monotonic()
+    through = fill()
+    redelivered = city.until_judged(through)["yiwang_broker_redelivered_total"]
     wall = time.monotonic() - began
-    ours, theirs = city.cpu() - before[0], cpu_of(mosquitto.pid) - before[1]
+    ours, theirs = (after - then for after, then in zip(cpus(), before))
+    city.stop()
+    # What came while the city was away: Mosquitto delivers as fast as it can.
+    backlog, filled = fill(), cpu_of(mosquitto.pid)
+    began = time.monotonic()
+    city = City(folder, f"--config={config}")
+    city.until_judged(backlog)
+    drained = time.monotonic() - began
+    ours_then, theirs_then = city.cpu(), cpu_of(mosquitto.pid) - filled
     city.stop()
     mosquitto.kill()
     mosquitto.wait()
-    taken = metrics["yiwang_broker_messages_total"]
     return {
-        "messages": taken,
-        "per second": taken / wall,
-        "city CPU µs a message": ours / taken * 1e6,
-        "Mosquitto CPU µs a message": theirs / taken * 1e6,
+        "messages": through,
+        "per second": through / wall,
+        "city CPU µs a message": ours / through * 1e6,
+        "Mosquitto CPU µs a message, in and out": theirs / through * 1e6,
         "city / Mosquitto": ours / theirs,
-        "redelivered": metrics["yiwang_broker_redelivered_total"],
+        "redelivered": redelivered,
+        "a backlog of": backlog,
+        "is taken per second": backlog / drained,
+        "at city CPU µs a message": ours_then / backlog * 1e6,
+        "and Mosquitto's, out only": theirs_then / backlog * 1e6,
     }
 
 
@@ -209,7 +258,7 @@ def bench_series(folder):
 def bench_restart(folder):
     """A million readings that neither judgement nor store has seen."""
     city = City(folder)
-    said = load(city, "grpc", 10, "--series", "10000", "--rate", "100000")
+    said = load(city.doors["grpc"], "grpc", 10, "--series", "10000", "--rate", "100000")
     city.stop()
     for lost in ("checkpoints", "series"):
         shutil.rmtree(Path(folder) / "data" / lost)
@@ -344,6 +393,7 @@ BENCHES = {
     "import of CSV, wide form, six values a row": bench_import_wide,
     "gRPC columns, 10,000 series, end to end": bench_grpc,
     "line protocol by POST /write, 5,000 points a body, 4 connections": bench_influx,
+    "the same lines into VictoriaMetrics": bench_influx_victoria,
     "HJ 212, six factors a packet, 8 loggers": bench_hj212,
     "HJ 212, 5,000 packets a second by a fixed schedule": bench_hj212_answers,
     "MQTT QoS 1, one reading a message, 8 connections": bench_mqtt,
