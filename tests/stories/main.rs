@@ -25,6 +25,7 @@ mod reconcile;
 mod registry;
 mod repeats;
 mod restart;
+mod senml;
 mod silence;
 mod sparkplug;
 mod store_elsewhere;

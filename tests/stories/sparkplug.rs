@@ -1,11 +1,16 @@
 //! An edge node by Eclipse Tahu's client for Node.js speaks with the city over a real Mosquitto: it is born, loses a message,
 //! dies, comes back; and the city dies and comes back.
+//!
+//! `YIWANG_SPARKPLUG_KILLS` is how often one of both is killed (4; 100 in `make long`), `YIWANG_SEED` repeats a run.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use yiwang_model::{Span, Timestamp};
 use yiwang_tests::city::City;
@@ -19,6 +24,9 @@ const SOURCE: &str = "plant/edge-1/air-1";
 const BORN_WITH: f64 = 10.5;
 /// The alias of its fine particles.
 const FINE: u8 = 1;
+
+const NO_BROKER: &str = "mosquitto is not there; tests/install.sh installs it";
+const NO_NODE: &str = "Node.js or tests/node_modules is not there; tests/install.sh makes the second";
 
 /// An edge node with one device.
 struct Node {
@@ -105,23 +113,73 @@ fn stored(city: &City, begin: Timestamp) -> Vec<f64> {
     answer["points"].as_array().unwrap().iter().map(|point| point["value"].as_f64().unwrap()).collect()
 }
 
-#[test]
-fn an_edge_node_of_tahu_is_heard_through_gaps_deaths_and_restarts() {
-    let Some(broker) = Mosquitto::start("allow_anonymous true") else {
-        return skip("sparkplug", "mosquitto is not there; tests/install.sh installs it");
-    };
-    let begin = this_minute() - Span::MINUTE.times(10);
-    let at = |second: i64| begin + Span::SECOND.times(second);
+/// A city that is a host of Sparkplug there.
+fn host(broker: &Mosquitto) -> City {
     let mut city = City::story();
     city.config("[[broker]]").config("name = \"main\"").config(&format!("address = \"{}\"", broker.at()));
     city.config("sparkplug_host = \"yiwang\"").config("keep_alive = \"10m\"").start();
-    let first_life = state(&broker, true);
-    let Some(mut node) = Node::start(&broker, 0, begin) else {
-        return skip(
-            "sparkplug",
-            "Node.js or tests/node_modules is not there; tests/install.sh makes the second",
-        );
+    city
+}
+
+/// Nothing of Sparkplug is acknowledged: what was said into a death may be lost. What was stored before stays, and who comes back is heard.
+#[test]
+fn who_comes_back_is_heard_over_kills_at_random_moments() {
+    let Some(broker) = Mosquitto::start("allow_anonymous true") else { return skip("sparkplug", NO_BROKER) };
+    let kills = programs::count("YIWANG_SPARKPLUG_KILLS", 4);
+    let seed = programs::count("YIWANG_SEED", u64::from(std::process::id()));
+    eprintln!("{kills} kills, YIWANG_SEED={seed}");
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let begin = this_minute() - Span::MINUTE.times(50);
+    let mut city = host(&broker);
+    let Some(mut node) = Node::start(&broker, 0, begin) else { return skip("sparkplug", NO_NODE) };
+    let (mut lives, mut said) = (1, 0);
+    let mut wanted = vec![BORN_WITH];
+    let mut say = |node: &mut Node| {
+        said += 1;
+        node.send(begin + Span::SECOND.times(said), said as f64);
+        said as f64
     };
+    are(&city, "devices", "online", 1.0);
+    for _ in 0..kills {
+        wanted.push(say(&mut node));
+        wait::until("it is heard", || has_all(&stored(&city, begin), &wanted));
+        // Into the death: it may be heard or not.
+        say(&mut node);
+        std::thread::sleep(Duration::from_millis(random.random_range(0..20)));
+        if random.random() {
+            city.kill().start();
+            state(&broker, true);
+            // The city knows no alias any more, and asks for a birth.
+            say(&mut node);
+            node.says("reborn");
+        } else {
+            node.kill();
+            are(&city, "nodes", "stale", 1.0);
+            node = Node::start(&broker, lives, begin).expect("it was there");
+            lives += 1;
+        }
+        are(&city, "devices", "online", 1.0);
+    }
+    let stored = stored(&city, begin);
+    assert!(has_all(&stored, &wanted), "{wanted:?} is not all in {stored:?}");
+    assert!(stored.is_sorted_by(|before, after| before == &BORN_WITH || before < after), "{stored:?}");
+    city.settle();
+    city.kill();
+    city.reconcile(true, &[]).must_balance();
+}
+
+fn has_all(stored: &[f64], wanted: &[f64]) -> bool {
+    wanted.iter().all(|value| stored.contains(value))
+}
+
+#[test]
+fn an_edge_node_of_tahu_is_heard_through_gaps_deaths_and_restarts() {
+    let Some(broker) = Mosquitto::start("allow_anonymous true") else { return skip("sparkplug", NO_BROKER) };
+    let begin = this_minute() - Span::MINUTE.times(10);
+    let at = |second: i64| begin + Span::SECOND.times(second);
+    let mut city = host(&broker);
+    let first_life = state(&broker, true);
+    let Some(mut node) = Node::start(&broker, 0, begin) else { return skip("sparkplug", NO_NODE) };
     are(&city, "nodes", "online", 1.0);
     are(&city, "devices", "online", 1.0);
     let mut wanted = vec![BORN_WITH];
