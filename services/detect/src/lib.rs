@@ -19,6 +19,7 @@ use yiwang_model::{Quality, Severity, Span, Timestamp};
 
 #[cfg(test)]
 mod cases;
+mod ensemble;
 mod episode;
 mod flat;
 pub mod gateway;
@@ -110,6 +111,11 @@ pub trait Detector: Send {
     /// The city time at which it wants a [`Input::Tick`]; `None` when only readings matter to it. Asked
     /// again after every step.
     fn wake_at(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// How strange the last reading was: 0 not at all, 0.5 an alarm, 1 beyond all measure. `None` for kinds that know only yes and no.
+    fn score(&self) -> Option<f64> {
         None
     }
 

@@ -24,6 +24,10 @@ const ENTRIES: &[(&str, &str)] = &[
     ("rate", r#"{ max_per_hour = 20, calm = 2, max_gap = "3h", critical_at = 3 }"#),
     ("flat", r#"{ duration = "30m", readings = 3, tolerance = 0.5, ignore = "13" }"#),
     ("silence", r#"{ after = "1h" }"#),
+    (
+        "ensemble",
+        r#"{ warm_up = 20, rest = 5, calm = 3, level_bar = 1.5, level_readings = 5, rank_readings = 6, fade = 50, serious_at = 2 }"#,
+    ),
     ("slip", r#"{ points = 3, hysteresis = 1, serious_at = 2 }"#),
 ];
 

@@ -3,11 +3,19 @@
 use crate::params::Parameter;
 use crate::rule::Rule;
 use crate::{Error, Prototype, Spec};
-use crate::{flat, gateway, limit, rate, silence, slip, spike};
+use crate::{ensemble, flat, gateway, limit, rate, silence, slip, spike};
 
 /// All of them, in the order in which they are listed to people.
-static KINDS: [Kind; 7] =
-    [limit::KIND, spike::KIND, rate::KIND, flat::KIND, silence::KIND, slip::KIND, gateway::KIND];
+static KINDS: [Kind; 8] = [
+    limit::KIND,
+    spike::KIND,
+    rate::KIND,
+    flat::KIND,
+    silence::KIND,
+    slip::KIND,
+    ensemble::KIND,
+    gateway::KIND,
+];
 
 /// One kind of detector, as `yiwang check` and the documentation list it.
 #[derive(Clone, Copy, Debug)]

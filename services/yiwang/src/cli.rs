@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use yiwang_catalogue::{Catalogue, Fault};
 
 use crate::config::{Config, Layers};
-use crate::{city, hj212, import, reconcile, replay, simulate};
+use crate::{city, hj212, import, reconcile, replay, score, simulate};
 
 /// Yiwang (一网): sensors in, work orders out.
 #[derive(Debug, Parser)]
@@ -38,6 +38,8 @@ enum Command {
     Reconcile(reconcile::Options),
     /// Judge a file of readings, without a city; the episodes go to the standard output, one JSON a line.
     Replay(replay::Options),
+    /// Say of each row of a series how strange it is, from 0 to 1.
+    Score(score::Options),
     /// Loggers of HJ 212.
     Hj212(hj212::Options),
     /// Import files of readings into a running city, with a mapping of columns if need be; what was interrupted goes on.
@@ -131,6 +133,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Config(common) => show(&common),
         Command::Reconcile(options) => reconcile::run(options),
         Command::Replay(options) => replay::run(&options),
+        Command::Score(options) => score::run(&options),
         Command::Hj212(options) => hj212::run(options),
         Command::Import(options) => import::run(&options),
     };

@@ -14,6 +14,7 @@ mod hj212;
 mod import;
 mod reconcile;
 mod replay;
+mod score;
 mod simulate;
 
 use std::io::IsTerminal;

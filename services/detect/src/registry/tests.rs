@@ -50,7 +50,7 @@ fn names_are_unique_and_defaults_are_of_their_form() {
 
 #[test]
 fn an_unknown_kind_is_told_the_known_ones_and_a_rule_is_no_detector() {
-    let known = "known are limit, spike, rate, flat, silence, slip";
+    let known = "known are limit, spike, rate, flat, silence, slip, ensemble";
     assert_eq!(faults(&spec("limits", &[])), [format!("detector kind \"limits\" is not known; {known}")]);
     assert!(faults(&spec("gateway_silent", &[]))[0].ends_with(known));
     assert!(build_rule(&spec("gateway_silent", &[])).is_ok());

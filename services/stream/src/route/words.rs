@@ -101,6 +101,7 @@ impl<'a> Words<'a> {
             ("flat", _) => Text::new("读数长时间不变", " does not move"),
             ("silence", _) => Text::new("失联", " fell silent"),
             ("slip", _) => Text::new("滞后于计划", " behind plan"),
+            ("ensemble", _) => Text::new("读数异常", " is unusual"),
             _ => Text::new(format!("：{}", self.detector.zh), format!(": {}", self.detector.en)),
         }
     }
@@ -115,6 +116,7 @@ impl<'a> Words<'a> {
             "silence" => self.silence(),
             "slip" => self.slip(),
             "gateway_silent" => self.gateway(),
+            "ensemble" => self.ensemble(),
             _ => Text::new(
                 format!("{}为{}", self.metric.zh, self.extreme()),
                 format!("{} is {}", self.metric.en, self.extreme()),
@@ -158,6 +160,14 @@ impl<'a> Words<'a> {
         Text::new(
             format!("{}读数一直为{extreme}，{}以上没有变化", self.metric.zh, lasts.zh),
             format!("{} has stood still at {extreme} for {} or longer", self.metric.en, lasts.en),
+        )
+    }
+
+    fn ensemble(&self) -> Text {
+        let extreme = self.extreme();
+        Text::new(
+            format!("{}为{extreme}，与该处以往读数明显不同", self.metric.zh),
+            format!("{} is {extreme}, unlike what was read here before", self.metric.en),
         )
     }
 

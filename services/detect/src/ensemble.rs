@@ -1,0 +1,280 @@
+//! `ensemble`: strange values of any kind, by six witnesses that know nothing of the unit.
+//!
+//! | witness | what it measures |
+//! |---|---|
+//! | range | how far the value lies beyond all so far, as a share of their range |
+//! | forecast | mean error of the last `error_readings` against hour of the day and the last values, in standard deviations of such means |
+//! | level | mean of the last `level_readings`, in standard deviations of such means |
+//! | rank | the same over `rank_readings`, of the value's rank among 64 of the past |
+//! | roughness | the same over `rough_readings`, of the logarithm of the mean step: too still, or too rough |
+//! | jump | distance from the last values, in typical distances |
+//!
+//! A measure is divided by that witness' bar, and the largest quotient q speaks: the score is q / (1 + q), so that 0.5 is the
+//! alarm. Means are compared only with means that ended before they began. After an alarm the series rests for `rest` readings, in
+//! which all is learnt and nothing is said, and its bars rise by `fatigue`, which fades over `fade` readings: a noisy series
+//! quietens itself. An episode opens at the first alarm, worsens by tenths of the bar, and ends at the first of `calm` readings in a row
+//! that raise none. The extreme is the value that was furthest out; the edition names the witness. Readings older than the last are left
+//! out, corrections too.
+//!
+//! The set of witnesses was chosen on the Numenta Anomaly Benchmark, as DETECTION.md says with its figures. Ranks and rests after
+//! an alarm are as old as alarms are; likelihoods of errors of a forecast by Ahmad et al. (Neurocomputing 262, 2017), range and rest
+//! by the same benchmark's leaders.
+//!
+//! Memory: at most 4 KiB a series with the defaults.
+//!
+//! Saved state: head 0x81; newest time (option); score; readings to rest; fatigue; the witnesses; then as every [`Watch`].
+
+use std::sync::Arc;
+
+use yiwang_model::Timestamp;
+
+use crate::episode::Sight;
+use crate::params::{
+    CRITICAL_AT, Entry, Form, Grades, POSITIVE, Parameter, SERIOUS_AT, SOURCE, WORSEN_STEP, defaulted,
+};
+use crate::registry::{Kind, Make};
+use crate::state::{Reader, put_byte, put_count, put_number, put_option, put_time};
+use crate::watch::Watch;
+use crate::{Detector, Error, Event, Input, Prototype, Sample, SeriesContext, Spec};
+
+mod history;
+mod witness;
+
+use witness::{COUNT, NAMES, Witnesses};
+
+const NAME: &str = "ensemble";
+const HEAD: u8 = 0x81;
+/// Values further out are taken as if they were there: their squares are still numbers.
+const FURTHEST: f64 = 1e100;
+
+pub(crate) const KIND: Kind = Kind {
+    name: NAME,
+    zh: "综合异常：六个见证中最强的一个",
+    en: "anything strange, by the loudest of six witnesses",
+    unit: "the metric's unit",
+    params: PARAMS,
+    needs_limits: false,
+    make: Make::Series(build),
+};
+
+/// A number of readings that are kept.
+const WINDOW: Form = Form::Number { least: 2.0, most: 255.0 };
+/// A weight of the newest.
+const WEIGHT: Form = Form::Number { least: f64::MIN_POSITIVE, most: 1.0 };
+/// A number of readings that are counted.
+const READINGS: Form = Form::Number { least: 1.0, most: 1e9 };
+
+const PARAMS: &[Parameter] = &[
+    defaulted("warm_up", READINGS, "180", "readings that are learnt before any is judged"),
+    defaulted("range_bar", POSITIVE, "0.026", "share of the range"),
+    defaulted("forecast_bar", POSITIVE, "8.5", "standard deviations"),
+    defaulted("level_bar", POSITIVE, "2.6", "standard deviations"),
+    defaulted("rank_bar", POSITIVE, "3.4", "standard deviations"),
+    defaulted("roughness_bar", POSITIVE, "3.3", "standard deviations"),
+    defaulted("jump_bar", POSITIVE, "84", "typical distances"),
+    defaulted("rest", READINGS, "33", "readings after an alarm in which nothing is said"),
+    defaulted(
+        "fatigue",
+        Form::Number { least: 0.0, most: 10.0 },
+        "0.15",
+        "share by which an alarm raises the bars",
+    ),
+    defaulted("fade", READINGS, "5700", "readings over which fatigue fades to a third"),
+    defaulted(
+        "calm",
+        Form::Number { least: 1.0, most: 255.0 },
+        "33",
+        "readings without an alarm that end an episode",
+    ),
+    defaulted("error_readings", WINDOW, "14", "readings of a mean error"),
+    defaulted("level_readings", WINDOW, "24", "readings of a level"),
+    defaulted("rank_readings", WINDOW, "55", "readings of a mean rank"),
+    defaulted("rough_readings", WINDOW, "50", "readings of a mean step"),
+    defaulted("keep_every", READINGS, "8", "of so many readings one is kept to rank others"),
+    defaulted("memory", READINGS, "23000", "readings over which histories fade to a third"),
+    defaulted("slow", WEIGHT, "0.034", "least weight of a reading in its hour of the day"),
+    defaulted("quick", WEIGHT, "0.028", "weight of a reading in what the last had beyond their hours"),
+    defaulted("quick_jump", WEIGHT, "0.049", "weight of a reading in where the last were"),
+    defaulted("jump_clip", POSITIVE, "16", "typical distances beyond which none is learnt"),
+    SOURCE,
+    SERIOUS_AT,
+    CRITICAL_AT,
+];
+
+/// What an entry says, as the witnesses need it.
+struct Rules {
+    warm_up: u64,
+    bars: [f64; COUNT],
+    rest: u64,
+    fatigue: f64,
+    fade: f64,
+    calm: u8,
+    error_readings: usize,
+    level_readings: usize,
+    rank_readings: usize,
+    rough_readings: usize,
+    keep_every: u64,
+    memory: f64,
+    slow: f64,
+    quick: f64,
+    quick_jump: f64,
+    jump_clip: f64,
+    /// By witness, as an order quotes it.
+    sources: [Arc<str>; COUNT],
+    grades: Grades,
+}
+
+struct Prepared(Arc<Rules>);
+
+impl Prototype for Prepared {
+    fn make(&self, _: &SeriesContext) -> Box<dyn Detector> {
+        Box::new(Ensemble {
+            newest: None,
+            score: 0.0,
+            resting: 0,
+            fatigue: 0.0,
+            witnesses: Witnesses::new(&self.0),
+            watch: Watch::default(),
+            rules: Arc::clone(&self.0),
+        })
+    }
+}
+
+fn build(spec: &Spec) -> Result<Box<dyn Prototype>, Vec<Error>> {
+    let mut entry = Entry::new(spec, PARAMS);
+    let source = entry.source();
+    let mut number = |key: &str| entry.number(key).unwrap_or(1.0);
+    let whole = |number: f64| number.round() as u64;
+    let bars = ["range_bar", "forecast_bar", "level_bar", "rank_bar", "roughness_bar", "jump_bar"];
+    let mut rules = Rules {
+        warm_up: whole(number("warm_up")),
+        bars: bars.map(&mut number),
+        rest: whole(number("rest")),
+        fatigue: number("fatigue"),
+        fade: number("fade"),
+        keep_every: whole(number("keep_every")),
+        memory: number("memory"),
+        slow: number("slow"),
+        quick: number("quick"),
+        quick_jump: number("quick_jump"),
+        jump_clip: number("jump_clip"),
+        calm: 1,
+        error_readings: 2,
+        level_readings: 2,
+        rank_readings: 2,
+        rough_readings: 2,
+        sources: NAMES.map(|witness| format!("{source}: {witness}").into()),
+        grades: entry.grades(),
+    };
+    rules.calm = entry.small("calm");
+    for (key, readings) in [
+        ("error_readings", &mut rules.error_readings),
+        ("level_readings", &mut rules.level_readings),
+        ("rank_readings", &mut rules.rank_readings),
+        ("rough_readings", &mut rules.rough_readings),
+    ] {
+        *readings = entry.count(key).unwrap_or(2);
+    }
+    entry.finish(Box::new(Prepared(Arc::new(rules))))
+}
+
+struct Ensemble {
+    newest: Option<Timestamp>,
+    /// Of the last reading.
+    score: f64,
+    /// Readings for which it still rests.
+    resting: u64,
+    /// By how much the bars are raised, as a share of them.
+    fatigue: f64,
+    witnesses: Witnesses,
+    watch: Watch,
+    rules: Arc<Rules>,
+}
+
+impl Ensemble {
+    fn reading(&mut self, sample: &Sample, out: &mut Vec<Event>) {
+        self.score = 0.0;
+        if self.newest > Some(sample.time) {
+            return;
+        }
+        self.newest = Some(sample.time);
+        match self.alarm(sample) {
+            Some(sight) => self.watch.broken(sample.time, sight, WORSEN_STEP, out),
+            None => self.watch.kept(sample.time, self.rules.calm, out),
+        }
+    }
+
+    /// Scores a reading; what is seen of it when that is an alarm.
+    fn alarm(&mut self, sample: &Sample) -> Option<Sight> {
+        let rules = &self.rules;
+        let value = sample.value.clamp(-FURTHEST, FURTHEST);
+        let measures = self.witnesses.see(sample.time, value, rules);
+        self.fatigue -= self.fatigue / rules.fade;
+        if self.witnesses.seen() <= rules.warm_up {
+            return None;
+        }
+        if self.resting > 0 {
+            self.resting -= 1;
+            return None;
+        }
+        let (loudest, quotient) = loudest(&measures, &rules.bars);
+        let quotient = quotient / (1.0 + self.fatigue);
+        self.score = quotient / (1.0 + quotient);
+        if quotient < 1.0 {
+            return None;
+        }
+        self.resting = rules.rest;
+        self.fatigue += rules.fatigue * (1.0 + self.fatigue);
+        Some(Sight {
+            value: sample.value,
+            badness: quotient,
+            limit: None,
+            edition: Arc::clone(&rules.sources[loudest]),
+            severity: rules.grades.grade(|times| quotient >= times),
+        })
+    }
+}
+
+/// The witness with the largest share of its bar, the first of equals, and that share.
+fn loudest(measures: &[f64; COUNT], bars: &[f64; COUNT]) -> (usize, f64) {
+    let quotients = measures.iter().zip(bars).map(|(measure, bar)| measure / bar).enumerate();
+    quotients.fold((0, 0.0), |most, quotient| if quotient.1 > most.1 { quotient } else { most })
+}
+
+impl Detector for Ensemble {
+    fn step(&mut self, input: &Input, out: &mut Vec<Event>) {
+        if let Input::Reading(sample) = input
+            && sample.is_judged()
+        {
+            self.reading(sample, out);
+        }
+    }
+
+    fn score(&self) -> Option<f64> {
+        Some(self.score)
+    }
+
+    fn snapshot(&self, out: &mut Vec<u8>) {
+        put_byte(out, HEAD);
+        put_option(out, self.newest, put_time);
+        put_number(out, self.score);
+        put_count(out, usize::try_from(self.resting).unwrap_or(usize::MAX));
+        put_number(out, self.fatigue);
+        self.witnesses.put(out);
+        self.watch.put(out);
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), Error> {
+        let mut from = Reader::new(NAME, HEAD, state)?;
+        let newest = from.option(Reader::time)?;
+        let score = from.number()?;
+        let resting = from.count(usize::MAX >> 1)? as u64;
+        let fatigue = from.number()?;
+        let witnesses = Witnesses::read(&mut from, &self.rules)?;
+        let watch = Watch::read(&mut from)?;
+        from.end()?;
+        (self.newest, self.score, self.resting, self.fatigue) = (newest, score, resting, fatigue);
+        (self.witnesses, self.watch) = (witnesses, watch);
+        Ok(())
+    }
+}
