@@ -155,10 +155,7 @@ impl Ingest {
             max_bytes: options.quarantine_bytes,
             next: Offset(0),
         };
-        match keeper.look().await {
-            Ok(()) | Err(Error::Log(yiwang_log::Error::NoRoom { .. })) => {}
-            Err(error) => return Err(error),
-        }
+        keeper.see().await?;
         let parts = Parts {
             log,
             names: Arc::clone(&names),

@@ -45,6 +45,8 @@ pub struct MemoryLog {
 struct Inner {
     records: Vec<Stored>,
     ends: HashMap<Partition, (u64, u64)>,
+    /// Where partitions begin that have lost something.
+    starts: HashMap<Partition, u64>,
     commits: Vec<usize>,
 }
 
@@ -98,6 +100,13 @@ impl MemoryLog {
         self.inner.lock().unwrap().commits.clone()
     }
 
+    /// Drops what stands before this offset, as retention does.
+    pub fn drop_before(&self, partition: Partition, start: u64) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.starts.insert(partition, start);
+        inner.records.retain(|stored| stored.partition != partition || stored.offset.0 >= start);
+    }
+
     fn put(&self, class: Class, records: Vec<Append>) -> Vec<Offset> {
         let mut inner = self.inner.lock().unwrap();
         if class == Class::Intake {
@@ -144,14 +153,21 @@ impl Log for MemoryLog {
             from.iter()
                 .any(|position| position.partition == stored.partition && stored.offset >= position.next)
         };
-        Ok(self.inner.lock().unwrap().records.iter().filter(wanted).cloned().collect())
+        let inner = self.inner.lock().unwrap();
+        for Position { partition, next: Offset(wanted) } in from {
+            if let Some(start) = inner.starts.get(partition).filter(|start| wanted < start) {
+                let partition = format!("{}/{}", partition.topic.0, partition.index);
+                return Err(Error::Gone { partition, wanted: *wanted, start: *start });
+            }
+        }
+        Ok(inner.records.iter().filter(wanted).cloned().collect())
     }
 
     fn extents(&self) -> Vec<Extent> {
         let inner = self.inner.lock().unwrap();
         let extent = |(partition, (end, bytes)): (&Partition, &(u64, u64))| Extent {
             partition: *partition,
-            start: Offset(0),
+            start: Offset(inner.starts.get(partition).copied().unwrap_or_default()),
             end: Offset(*end),
             bytes: *bytes,
         };
