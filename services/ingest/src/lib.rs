@@ -129,7 +129,7 @@ impl Ingest {
         let beginning = start::begin(&log, catalogue, options.clock).await?;
         let partitions = log.layout().topics[usize::from(yiwang_proto::topics::READINGS)].partitions;
         let names = Arc::new(Names::new(beginning.catalogue, partitions, options.limits));
-        beginning.names.into_iter().for_each(|series| names.restore(series));
+        beginning.names.iter().for_each(|series| names.restore(series));
         let clock = Arc::new(CityClock::new(beginning.clock, beginning.last_tick.city));
         let counters = Arc::new(Counters::default());
         let ticks_before = beginning.last_tick.number;

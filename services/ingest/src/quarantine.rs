@@ -7,9 +7,9 @@
 //! between two commits. The metric must be one of the catalogue's, so that value and unit have been checked.
 //!
 //! Bounded: [`Limits::quarantined`](crate::names::Limits) series, and [`Options::quarantine_bytes`](crate::Options::quarantine_bytes) in the log; beyond either, sources
-//! that are not in the catalogue are refused. What nobody registers goes with the log's retention.
+//! that are not in the catalogue are refused. What nobody registers goes with the log's retention, and leaves its seat.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -123,6 +123,11 @@ impl Quarantine {
         });
     }
 
+    /// The series that are there.
+    fn series(&self) -> HashSet<SeriesId> {
+        self.held().keys().copied().collect()
+    }
+
     /// Whether readings of this series in this record are still there.
     fn holds(&self, id: SeriesId, offset: u64) -> bool {
         self.held().get(&id).is_some_and(|held| held.records.contains_key(&offset))
@@ -178,6 +183,7 @@ impl Keeper {
                 break;
             }
         }
+        self.names.seat(&self.quarantine.series());
         Ok(())
     }
 
@@ -188,6 +194,7 @@ impl Keeper {
     pub(crate) async fn see(&mut self) -> Result<(), Error> {
         let Some(extent) = self.extent() else { return Ok(()) };
         self.read(extent).await?;
+        self.names.seat(&self.quarantine.series());
         self.names.fill_quarantine(extent.bytes > self.max_bytes);
         Ok(())
     }
