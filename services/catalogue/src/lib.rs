@@ -158,7 +158,7 @@ impl Catalogue {
     /// # Errors
     /// All faults, sorted by file and line.
     pub fn parse(files: &[(&str, &str)]) -> Result<Self, Vec<Fault>> {
-        build::build(&source::split(files)?)
+        build::build(&source::split(files)?, fault::MAX_FAULTS)
     }
 
     /// Reads, parses and checks a file, or all `*.toml` of a folder.

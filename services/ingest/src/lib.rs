@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use yiwang_catalogue::Catalogue;
+use yiwang_catalogue::{Catalogue, Fault};
 use yiwang_log::{Log, Offset};
 
 mod accept;
@@ -119,7 +119,8 @@ impl Ingest {
     /// they have let go of what this returns.
     ///
     /// # Errors
-    /// When the log cannot be read or appended to, or has another clock than `options` asks for.
+    /// When the log cannot be read or appended to, or has another clock than `options` asks for; when the files leave no place
+    /// for what was registered.
     pub async fn start(
         log: Arc<dyn Log>,
         catalogue: Arc<Catalogue>,
@@ -226,6 +227,13 @@ pub enum Error {
         /// What was asked for.
         wanted: String,
     },
+    /// What was registered by API and the catalogue's files cannot be one catalogue, and no entry that was registered is why.
+    /// Whoever keeps the files must act.
+    #[error(
+        "the catalogue's files and what was registered by API cannot be one catalogue: {}",
+        .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    )]
+    Files(Vec<Fault>),
     /// A record of this topic cannot be decoded.
     #[error("topic \"{0}\" has a record that this release cannot read: start a newer release")]
     Unreadable(&'static str),
