@@ -4,7 +4,7 @@
 //! `quarantine`, and acknowledged: not judged, not in any store, listed for whoever may register the source. When it is
 //! registered, its readings go on to topic `readings`, in one commit with records that say so: a city that is killed in
 //! between releases them once. This goes on beside the open doors, many records in a commit, and a city that stops hears of it
-//! between two commits. The metric must be one of the catalogue's, so that value and unit have been checked.
+//! between two commits. The metric must be one of the catalogue's and the unit be said, so that both have been checked.
 //!
 //! Bounded: [`Limits::quarantined`](crate::names::Limits) series, and [`Options::quarantine_bytes`](crate::Options::quarantine_bytes) in the log; beyond either, sources
 //! that are not in the catalogue are refused. What nobody registers goes with the log's retention, and leaves its seat.
