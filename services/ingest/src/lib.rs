@@ -115,8 +115,8 @@ pub struct Tasks {
 
 impl Ingest {
     /// Reads what the log knows, adds to the catalogue what was registered by API, appends it if it is new and the first tick
-    /// with it, and starts committer and ticker. The doors may open when this returns. `stop` closes the doors; the committer ends when
-    /// they have let go of what this returns.
+    /// with it, and starts committer and ticker. The doors may open when this returns: on a full disk not before there is room for
+    /// that tick. `stop` closes the doors; the committer ends when they have let go of what this returns.
     ///
     /// # Errors
     /// When the log cannot be read or appended to, or has another clock than `options` asks for; when the files leave no place
@@ -144,7 +144,7 @@ impl Ingest {
             ticked,
             last: beginning.last_tick,
         };
-        ticker.tick(false).await?;
+        ticker.first(&stop).await?;
         let reviser = Reviser::new(Arc::clone(&log), Arc::clone(&names), wanted, in_the_log);
         let quarantine = Arc::<Quarantine>::default();
         let mut keeper = Keeper {

@@ -26,6 +26,8 @@ pub enum Disk {
     Held,
     /// Those from outside find no room.
     Full,
+    /// None finds room.
+    Packed,
     /// They fail for good.
     Broken,
 }
@@ -36,6 +38,8 @@ pub struct MemoryLog {
     disk: watch::Sender<Disk>,
     /// How many appends from outside have begun.
     begun: watch::Sender<usize>,
+    /// How many of the city's own found no room.
+    refused_inner: watch::Sender<usize>,
     inner: Mutex<Inner>,
     /// Whether what is appended is kept, or only counted.
     keep: bool,
@@ -61,6 +65,7 @@ impl MemoryLog {
             layout: Layout { topics: topics::ALL.iter().enumerate().map(spec).collect() },
             disk: watch::Sender::new(Disk::Free),
             begun: watch::Sender::new(0),
+            refused_inner: watch::Sender::new(0),
             inner: Mutex::default(),
             keep: true,
         }
@@ -78,6 +83,11 @@ impl MemoryLog {
     /// Waits until so many appends from outside have begun.
     pub async fn begun(&self, appends: usize) {
         self.begun.subscribe().wait_for(|begun| *begun >= appends).await.unwrap();
+    }
+
+    /// Waits until so many of the city's own appends have found no room.
+    pub async fn refused_inner(&self, appends: usize) {
+        self.refused_inner.subscribe().wait_for(|refused| *refused >= appends).await.unwrap();
     }
 
     pub fn begun_now(&self) -> usize {
@@ -135,14 +145,21 @@ impl Log for MemoryLog {
 
     async fn append(&self, class: Class, records: Vec<Append>) -> Result<Vec<Offset>, Error> {
         let broken = || Error::Failed { file: "segment".into(), why: "broken".into() };
+        let no_room = || Error::NoRoom { free: 1, reserve: 2 };
         if class == Class::Inner {
-            let is_broken = *self.disk.borrow() == Disk::Broken;
-            return if is_broken { Err(broken()) } else { Ok(self.put(class, records)) };
+            return match *self.disk.borrow() {
+                Disk::Broken => Err(broken()),
+                Disk::Packed => {
+                    self.refused_inner.send_modify(|refused| *refused += 1);
+                    Err(no_room())
+                }
+                Disk::Free | Disk::Held | Disk::Full => Ok(self.put(class, records)),
+            };
         }
         self.begun.send_modify(|begun| *begun += 1);
         let disk = *self.disk.subscribe().wait_for(|disk| *disk != Disk::Held).await.unwrap();
         match disk {
-            Disk::Full => Err(Error::NoRoom { free: 1, reserve: 2 }),
+            Disk::Full | Disk::Packed => Err(no_room()),
             Disk::Broken => Err(broken()),
             Disk::Free | Disk::Held => Ok(self.put(class, records)),
         }

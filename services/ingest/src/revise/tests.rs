@@ -158,3 +158,24 @@ async fn a_stream_that_is_open_goes_by_the_new_catalogue() {
     let (rows, refusals) = dictionary.admit(ingest.plausible(), &columns);
     assert_eq!((rows.len(), refusals.kept[0].reason), (1, Reason::UnknownSource), "and forgets it again");
 }
+
+#[tokio::test]
+async fn the_doors_opened_under_a_catalogue_that_no_tick_named() {
+    let log = Arc::new(MemoryLog::new(2));
+    let open = |log: &Arc<MemoryLog>| {
+        let (log, stop) = (Arc::clone(log), tokio_util::sync::CancellationToken::new());
+        async move {
+            let options = crate::Options { clock: Some(crate::clock::ClockKind::Feed), ..<_>::default() };
+            crate::Ingest::start(log as _, Arc::new(Catalogue::demo()), &options, stop).await.unwrap()
+        }
+    };
+    drop(open(&log).await);
+    let before = last_tick(&log).number;
+    log.set(Disk::Packed);
+    let start = tokio::spawn(open(&log));
+    log.refused_inner(2).await;
+    assert!(!start.is_finished(), "no tick of this start is in the log");
+    log.set(Disk::Free);
+    let _city = start.await.unwrap();
+    assert!(last_tick(&log).number > before);
+}
