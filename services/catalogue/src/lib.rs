@@ -138,6 +138,15 @@ pub struct Catalogue {
     by_calibrated: BTreeMap<Arc<str>, Vec<Arc<str>>>,
 }
 
+/// The catalogue in force, with its revision: whoever changes the one says which of the other he has seen.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// Its number among all catalogues of the log.
+    pub revision: u32,
+    /// The catalogue.
+    pub catalogue: Arc<Catalogue>,
+}
+
 impl Catalogue {
     /// The demo city that the program carries: Chengdu, and twelve stations of Beijing to replay.
     ///
