@@ -172,7 +172,10 @@ pub fn router(parts: Parts, added: Added) -> Router {
         .route("/api/v1/registry/{kind}", get(api::registry::list))
         .route(
             "/api/v1/registry/{kind}/{*id}",
-            get(api::registry::one).put(api::registry::put).delete(api::registry::delete),
+            get(api::registry::one)
+                .put(api::registry::put)
+                .delete(api::registry::delete)
+                .layer(DefaultBodyLimit::max(api::registry::MAX_REGISTRY_BYTES)),
         )
         .route(
             "/api/v1/registry",
