@@ -54,9 +54,9 @@ const TOPS: [&str; 21] = [
 /// Builds a catalogue from its files.
 ///
 /// # Errors
-/// All faults, by file and line.
-pub(crate) fn build(sources: &[Source]) -> Result<Catalogue, Vec<Fault>> {
-    let faults = Faults::default();
+/// So many faults at most, by file and line.
+pub(crate) fn build(sources: &[Source], most_faults: usize) -> Result<Catalogue, Vec<Fault>> {
+    let faults = Faults::of_at_most(most_faults);
     let documents: Vec<Document<'_>> = sources.iter().map(|source| document(source, &faults)).collect();
     check_tops(&documents, &TOPS, &faults);
     let catalogue = Builder { documents: &documents, faults: &faults, sources }.build();

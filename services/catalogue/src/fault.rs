@@ -1,6 +1,7 @@
 //! What is wrong with a catalogue, in words that say where and what would be right.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The most faults that are kept of one catalogue. A text that has more is not a catalogue.
@@ -36,35 +37,48 @@ impl fmt::Display for Fault {
 }
 
 /// The faults found so far: parsing goes on after each, so that all are told at once.
-#[derive(Debug, Default)]
-pub(crate) struct Faults(RefCell<Vec<Fault>>);
+#[derive(Debug)]
+pub(crate) struct Faults {
+    most: usize,
+    found: RefCell<Vec<Fault>>,
+    /// Files and lines that are no TOML.
+    unread: RefCell<BTreeSet<(String, usize)>>,
+}
 
 impl Faults {
-    /// Takes a fault down, up to [`MAX_FAULTS`].
+    /// None so far, and so many in the end.
+    pub(crate) fn of_at_most(most: usize) -> Self {
+        Self { most, found: RefCell::default(), unread: RefCell::default() }
+    }
+
+    /// Takes a fault down, if there is room.
     ///
     /// Of a line that is no TOML nothing more is said.
     pub(crate) fn add(&self, fault: Fault) {
-        let mut faults = self.0.borrow_mut();
-        let echo =
-            |other: &Fault| other.key == TOML && (&other.file, other.line) == (&fault.file, fault.line);
-        if faults.len() < MAX_FAULTS && !faults.iter().any(echo) {
-            faults.push(fault);
+        let mut unread = self.unread.borrow_mut();
+        let at = (fault.file.clone(), fault.line);
+        if self.is_full() || unread.contains(&at) {
+            return;
         }
+        if fault.key == TOML {
+            unread.insert(at);
+        }
+        self.found.borrow_mut().push(fault);
     }
 
     /// Whether there is no room for another: then nobody need look for words.
     pub(crate) fn is_full(&self) -> bool {
-        self.0.borrow().len() >= MAX_FAULTS
+        self.found.borrow().len() >= self.most
     }
 
     /// Whether nothing was wrong.
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.found.borrow().is_empty()
     }
 
     /// All of them, by file and line, each once.
     pub(crate) fn into_sorted(self) -> Vec<Fault> {
-        let mut faults = self.0.into_inner();
+        let mut faults = self.found.into_inner();
         faults.sort();
         faults.dedup();
         faults

@@ -138,6 +138,15 @@ pub struct Catalogue {
     by_calibrated: BTreeMap<Arc<str>, Vec<Arc<str>>>,
 }
 
+/// The catalogue in force, with its revision: whoever changes the one says which of the other he has seen.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// Its number among all catalogues of the log.
+    pub revision: u32,
+    /// The catalogue.
+    pub catalogue: Arc<Catalogue>,
+}
+
 impl Catalogue {
     /// The demo city that the program carries: Chengdu, and twelve stations of Beijing to replay.
     ///
@@ -158,7 +167,7 @@ impl Catalogue {
     /// # Errors
     /// All faults, sorted by file and line.
     pub fn parse(files: &[(&str, &str)]) -> Result<Self, Vec<Fault>> {
-        build::build(&source::split(files)?)
+        build::build(&source::split(files)?, fault::MAX_FAULTS)
     }
 
     /// Reads, parses and checks a file, or all `*.toml` of a folder.

@@ -9,14 +9,14 @@ use std::fmt;
 
 use toml::{Table, Value};
 
-use crate::fault::Fault;
+use crate::fault::{Fault, MAX_FAULTS};
 use crate::source::{MARK, Source, split, split_one};
 use crate::{Catalogue, build};
 
 /// An entry: its keys and values, as in a catalogue's file.
 pub type Entry = Table;
 
-/// The name of the file. It sorts behind the files of people, so that of two equal names theirs is the first.
+/// The name of the file. It stands behind the files of people, so that of two equal names theirs is the first.
 pub const FILE: &str = "~registered";
 
 /// What can be registered.
@@ -113,17 +113,43 @@ impl Registry {
 
     /// The file: one entry after the other, and the line at which each begins.
     fn file(&self) -> (String, Vec<(usize, &Name)>) {
-        let (mut text, mut lines) = (String::new(), Vec::new());
+        let (mut text, mut lines, mut line) = (String::new(), Vec::new(), 1);
         for (name, entry) in &self.0 {
-            lines.push((text.lines().count() + 1, name));
+            lines.push((line, name));
             let one = Table::from_iter([(
                 name.0.entry().to_owned(),
                 Value::Array(vec![Value::Table(entry.clone())]),
             )]);
-            text.push_str(&toml::to_string(&one).expect("keys are texts and values are values of TOML"));
+            let one = toml::to_string(&one).expect("keys are texts and values are values of TOML");
+            line += one.lines().count();
+            text.push_str(&one);
         }
         (text, lines)
     }
+
+    /// The entries that have faults, each with its first.
+    fn faulty(&self, faults: &[Fault]) -> Vec<LeftOut> {
+        let (_, lines) = self.file();
+        let of = |fault: &Fault| {
+            let before = lines.partition_point(|(line, _)| *line <= fault.line);
+            let (_, (kind, id)) = lines.get(before.checked_sub(1)?).filter(|_| fault.file == FILE)?;
+            Some(LeftOut { kind: *kind, id: id.clone(), fault: fault.clone() })
+        };
+        let mut faulty: Vec<LeftOut> = faults.iter().filter_map(of).collect();
+        faulty.dedup_by(|one, before| (one.kind, &one.id) == (before.kind, &before.id));
+        faulty
+    }
+}
+
+/// An entry that was registered and does not fit the files any more.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeftOut {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name.
+    pub id: String,
+    /// What is wrong with it first.
+    pub fault: Fault,
 }
 
 impl Catalogue {
@@ -138,6 +164,10 @@ impl Catalogue {
     /// # Errors
     /// All faults.
     pub fn with(&self, registry: &Registry) -> Result<Self, Vec<Fault>> {
+        self.build_with(registry, MAX_FAULTS)
+    }
+
+    fn build_with(&self, registry: &Registry, most_faults: usize) -> Result<Self, Vec<Fault>> {
         let mut files = split_one("", self.text());
         files.retain(|file| file.name != FILE);
         let (text, _) = registry.file();
@@ -149,32 +179,29 @@ impl Catalogue {
         if !registry.is_empty() {
             files.push((FILE, &text));
         }
-        build::build(&split(&files)?)
+        build::build(&split(&files)?, most_faults)
     }
 
     /// The catalogue with those entries that fit, and what is wrong with the others.
-    #[must_use]
-    pub fn with_what_fits(&self, mut registry: Registry) -> (Self, Vec<Fault>) {
-        let mut dropped = Vec::new();
+    ///
+    /// # Errors
+    /// All faults, when no entry that was registered is to blame for them: then a file of the city is wrong.
+    pub fn with_what_fits(&self, mut registry: Registry) -> Result<(Self, Vec<LeftOut>), Vec<Fault>> {
+        let mut left_out = Vec::new();
         loop {
-            let faults = match self.with(&registry) {
-                Ok(catalogue) => return (catalogue, dropped),
+            // Room for a fault of each, so that one look mostly finds them all.
+            let faults = match self.build_with(&registry, MAX_FAULTS + registry.0.len()) {
+                Ok(catalogue) => return Ok((catalogue, left_out)),
                 Err(faults) => faults,
             };
-            let (_, lines) = registry.file();
-            let of = |fault: &Fault| {
-                let before = lines.partition_point(|(line, _)| *line <= fault.line);
-                (fault.file == FILE)
-                    .then(|| lines.get(before.checked_sub(1)?).map(|(_, name)| (*name).clone()))?
-            };
-            let faulty: Vec<Name> = faults.iter().filter_map(of).collect();
-            dropped.extend(faults);
+            let faulty = registry.faulty(&faults);
             if faulty.is_empty() {
-                return (self.clone(), dropped);
+                return Err(faults);
             }
-            faulty.iter().for_each(|(kind, id)| {
+            for LeftOut { kind, id, .. } in &faulty {
                 registry.remove(*kind, id);
-            });
+            }
+            left_out.extend(faulty);
         }
     }
 }

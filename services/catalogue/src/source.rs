@@ -1,12 +1,13 @@
 //! The files of a catalogue and the one text that they become.
 //!
-//! The canonical text is what goes into the log. It is the files in the order of their names, each behind a
-//! line `#: file NAME`. [`split`] takes such a text apart again, so that the text of a catalogue parses to the
+//! The canonical text is what goes into the log. It is the files in the order of their names, and behind them what was
+//! registered ([`FILE`]), each behind a line `#: file NAME`. [`split`] takes such a text apart again, so that the text of a catalogue parses to the
 //! same catalogue and its faults are told by the lines of the files that people edit.
 
 use std::path::Path;
 
 use crate::fault::{Fault, quoted};
+use crate::registry::FILE;
 
 /// The most bytes that all files of a catalogue may have together: a catalogue is one record of the log.
 pub const MAX_BYTES: usize = 8 << 20;
@@ -45,14 +46,14 @@ impl Source {
     }
 }
 
-/// The files, taken apart at their marks and sorted by name.
+/// The files, taken apart at their marks and sorted by name, what was registered last.
 ///
 /// # Errors
 /// Faults for too many bytes or files, and for names that are bad or given twice.
 pub(crate) fn split(files: &[(&str, &str)]) -> Result<Vec<Source>, Vec<Fault>> {
     check_size(files)?;
     let mut parts: Vec<Source> = files.iter().flat_map(|(name, text)| split_one(name, text)).collect();
-    parts.sort_by(|a, b| a.name.cmp(&b.name));
+    parts.sort_by(|a, b| (a.name == FILE, &a.name).cmp(&(b.name == FILE, &b.name)));
     let faults = name_faults(&parts);
     if faults.is_empty() { Ok(parts) } else { Err(faults) }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use yiwang_catalogue::Catalogue;
+use yiwang_catalogue::{Catalogue, Fault, InForce};
 use yiwang_log::{Log, Offset};
 
 mod accept;
@@ -116,11 +116,12 @@ pub struct Tasks {
 
 impl Ingest {
     /// Reads what the log knows, adds to the catalogue what was registered by API, appends it if it is new and the first tick
-    /// with it, and starts committer and ticker. The doors may open when this returns. `stop` closes the doors; the committer ends when
-    /// they have let go of what this returns.
+    /// with it, and starts committer and ticker. The doors may open when this returns: on a full disk not before there is room for
+    /// that tick. `stop` closes the doors; the committer ends when they have let go of what this returns.
     ///
     /// # Errors
-    /// When the log cannot be read or appended to, or has another clock than `options` asks for.
+    /// When the log cannot be read or appended to, or has another clock than `options` asks for; when the files leave no place
+    /// for what was registered.
     pub async fn start(
         log: Arc<dyn Log>,
         catalogue: Arc<Catalogue>,
@@ -129,8 +130,8 @@ impl Ingest {
     ) -> Result<(Arc<Self>, Tasks), Error> {
         let beginning = start::begin(&log, catalogue, options.clock).await?;
         let partitions = log.layout().topics[usize::from(yiwang_proto::topics::READINGS)].partitions;
-        let names = Arc::new(Names::new(beginning.catalogue, partitions, options.limits));
-        beginning.names.into_iter().for_each(|series| names.restore(series));
+        let names = Arc::new(Names::new(Arc::clone(&beginning.catalogue), partitions, options.limits));
+        beginning.names.iter().for_each(|series| names.restore(series));
         let clock = Arc::new(CityClock::new(beginning.clock, beginning.last_tick.city));
         let counters = Arc::new(Counters::default());
         let ticks_before = beginning.last_tick.number;
@@ -144,8 +145,9 @@ impl Ingest {
             ticked,
             last: beginning.last_tick,
         };
-        ticker.tick(false).await?;
-        let reviser = Reviser::new(Arc::clone(&log), Arc::clone(&names), wanted, in_the_log);
+        ticker.first(&stop).await?;
+        let in_force = InForce { revision: beginning.revision, catalogue: beginning.catalogue };
+        let reviser = Reviser::new(Arc::clone(&log), Arc::clone(&names), in_force, wanted, in_the_log);
         let quarantine = Arc::<Quarantine>::default();
         let mut keeper = Keeper {
             log: Arc::clone(&log),
@@ -156,10 +158,7 @@ impl Ingest {
             max_bytes: options.quarantine_bytes,
             next: Offset(0),
         };
-        match keeper.look().await {
-            Ok(()) | Err(Error::Log(yiwang_log::Error::NoRoom { .. })) => {}
-            Err(error) => return Err(error),
-        }
+        keeper.see().await?;
         let parts = Parts {
             log,
             names: Arc::clone(&names),
@@ -230,6 +229,13 @@ pub enum Error {
         /// What was asked for.
         wanted: String,
     },
+    /// What was registered by API and the catalogue's files cannot be one catalogue, and no entry that was registered is why.
+    /// Whoever keeps the files must act.
+    #[error(
+        "the catalogue's files and what was registered by API cannot be one catalogue: {}",
+        .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    )]
+    Files(Vec<Fault>),
     /// A record of this topic cannot be decoded.
     #[error("topic \"{0}\" has a record that this release cannot read: start a newer release")]
     Unreadable(&'static str),

@@ -6,9 +6,12 @@
 //! The catalogue may change while the city runs: [`Names::revise`]. A series keeps its number whatever the catalogue says of
 //! it, and [`Names::edition`] tells whoever keeps a [`Known`] to look it up again.
 //!
-//! Bounded: a gateway brings at most [`Limits::series_per_gateway`] new series, all together [`Limits::series`].
+//! Bounded: a gateway brings at most [`Limits::series_per_gateway`] new series, all together [`Limits::series`]. A series whose
+//! source is not in the catalogue needs one of [`Limits::quarantined`] seats. It keeps its seat until all that the quarantine
+//! holds of it is let go or expired, whatever the catalogue becomes meanwhile. If nothing of it was ever held, it keeps the seat until
+//! it is registered or the city starts again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -110,8 +113,8 @@ struct Inner {
     catalogue: Arc<Catalogue>,
     partitions: u16,
     limits: Limits,
-    /// Series whose source is not in the catalogue.
-    quarantined: usize,
+    /// The seats of the quarantine, and whether it was seen to hold something of each.
+    seats: HashMap<SeriesId, bool>,
     /// Whether the quarantine takes no more.
     is_full: bool,
     /// The metrics of the catalogue, shared by all their series.
@@ -138,7 +141,7 @@ impl Names {
     /// The reason and the sentence with which to refuse its readings.
     pub fn resolve(&self, gateway: &str, source: &str, metric: &str) -> Result<Known, Refused> {
         let inner = self.read();
-        if let Some(known) = inner.find(source, metric) {
+        if let Some(known) = inner.find(source, metric).filter(|known| inner.may_go_on(known)) {
             return Ok(known.clone());
         }
         let series = Series::new(source, metric).map_err(|error| (Reason::BadName, error.to_string()))?;
@@ -148,46 +151,67 @@ impl Names {
         self.insert(Some(gateway), series)
     }
 
-    /// Takes back a series that an earlier process had announced; one that the catalogue does not have gets its number and is
-    /// refused.
-    pub fn restore(&self, series: Series) {
-        if self.insert(None, series.clone()).is_err() {
-            let mut inner = self.write();
-            if let Ok(None) = inner.number(&series) {
-                let _ = inner.announce(None, &series);
-            }
+    /// Takes back the number of a series that an earlier process had announced, whatever the catalogue says of it now.
+    pub fn restore(&self, series: &Series) {
+        let mut inner = self.write();
+        if let Ok(None) = inner.number(series) {
+            let _ = inner.announce(None, series);
         }
     }
 
     /// From now on this catalogue is in force at the doors. Series that it does not have are refused; their numbers are
     /// theirs for when they come back.
     pub fn revise(&self, catalogue: Arc<Catalogue>) {
+        let metrics = shared(&catalogue);
         let mut inner = self.write();
-        inner.revise(catalogue);
+        inner.metrics = metrics;
+        inner.catalogue = catalogue;
+        inner.leave_unused_seats();
+        // Each is looked up again when it is next sent.
+        let before = std::mem::take(&mut inner.by_name);
         self.edition.fetch_add(1, Ordering::Release);
+        drop(inner);
+        drop(before);
     }
 
     /// Says whether the quarantine has room; without it sources that are not in the catalogue are refused.
-    pub fn fill_quarantine(&self, is_full: bool) {
-        if self.read().is_full == is_full {
+    pub(crate) fn fill_quarantine(&self, is_full: bool) {
+        if self.read().is_full != is_full {
+            self.write().is_full = is_full;
+            self.edition.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// Says of which series the quarantine holds readings now: they have seats, and those that left have none.
+    pub(crate) fn seat(&self, held: &HashSet<SeriesId>) {
+        let inner = self.read();
+        let is_seen = |(id, was_held): (&SeriesId, &bool)| *was_held == held.contains(id);
+        if inner.seats.iter().all(is_seen) && held.iter().all(|id| inner.seats.contains_key(id)) {
             return;
         }
+        drop(inner);
         let mut inner = self.write();
-        inner.is_full = is_full;
-        let catalogue = Arc::clone(&inner.catalogue);
-        inner.revise(catalogue);
-        self.edition.fetch_add(1, Ordering::Release);
+        let before = inner.seats.len();
+        inner.seats.retain(|id, was_held| !*was_held || held.contains(id));
+        if inner.seats.len() < before {
+            // Whoever keeps one without a seat asks for it again, and so does whoever was refused.
+            self.edition.fetch_add(1, Ordering::Release);
+        }
+        inner.seats.extend(held.iter().map(|id| (*id, true)));
     }
 
     /// The series with this number in the log, if the catalogue in force has it.
     #[must_use]
     pub fn known(&self, id: SeriesId) -> Option<Known> {
         let series = self.name(id)?;
-        if let Some(known) = self.read().find(series.source(), series.metric()) {
-            return (known.partition != QUARANTINED).then(|| known.clone());
+        let inner = self.read();
+        inner.catalogue.station(series.source())?;
+        if let Some(known) = inner.find(series.source(), series.metric()) {
+            return Some(known.clone());
         }
-        self.read().catalogue.station(series.source())?;
-        self.insert(None, series).ok()
+        inner.look_up(&series).ok()?;
+        drop(inner);
+        self.insert(None, series).ok().filter(|known| known.partition != QUARANTINED)
     }
 
     /// What the series with this number in the log is called.
@@ -229,16 +253,21 @@ impl Names {
 
     fn insert(&self, gateway: Option<&str>, series: Series) -> Result<Known, Refused> {
         let mut inner = self.write();
-        if let Some(known) = inner.find(series.source(), series.metric()) {
-            return Ok(known.clone());
+        if let Some(known) = inner.find(series.source(), series.metric()).cloned() {
+            if known.partition == QUARANTINED {
+                inner.take_seat(&series)?;
+            }
+            return Ok(known);
         }
         let Found { metric, own, partition } = inner.look_up(&series)?;
         let dense = match inner.number(&series)? {
             Some(dense) => dense,
             None => inner.announce(gateway, &series)?,
         };
+        if partition == QUARANTINED {
+            inner.take_seat(&series)?;
+        }
         let known = Known { dense, id: series.id(), partition, metric, own };
-        inner.quarantined += usize::from(partition == QUARANTINED);
         inner.by_name.entry(Arc::clone(series.source())).or_default().push(known.clone());
         Ok(known)
     }
@@ -264,8 +293,8 @@ impl Inner {
         let metrics = shared(&catalogue);
         let (by_name, by_id, brought) = (HashMap::new(), HashMap::new(), HashMap::new());
         let series = Vec::new();
-        let (quarantined, is_full) = (0, false);
-        Self { catalogue, partitions, limits, quarantined, is_full, metrics, by_name, series, by_id, brought }
+        let (seats, is_full) = (HashMap::new(), false);
+        Self { catalogue, partitions, limits, seats, is_full, metrics, by_name, series, by_id, brought }
     }
 
     fn find(&self, source: &str, metric: &str) -> Option<&Known> {
@@ -276,7 +305,7 @@ impl Inner {
         let (source, metric) = (series.source(), series.metric());
         let station = self.catalogue.station(source);
         if station.is_none() {
-            self.may_be_quarantined(source)?;
+            self.may_be_quarantined(series)?;
         }
         let known =
             self.metrics.get(metric).map(Arc::clone).ok_or_else(|| {
@@ -293,12 +322,12 @@ impl Inner {
         Err((Reason::UnknownMetric, format!("source \"{source}\" has no metric \"{metric}\"; it has {own}")))
     }
 
-    /// Refuses a source that is not in the catalogue, unless there is a quarantine with room for it.
-    fn may_be_quarantined(&self, source: &str) -> Result<(), Refused> {
-        let most = self.limits.quarantined;
-        let message = match most {
+    /// Refuses a series whose source is not in the catalogue, unless there is a quarantine with room for it.
+    fn may_be_quarantined(&self, series: &Series) -> Result<(), Refused> {
+        let source = series.source();
+        let message = match self.limits.quarantined {
             0 => format!("source \"{source}\" is not in the catalogue: add a station of this id"),
-            _ if self.is_full || self.quarantined >= most => {
+            _ if !self.has_room(series.id()) => {
                 format!(
                     "source \"{source}\" is not in the catalogue, and the quarantine is full: add a station of this id"
                 )
@@ -308,25 +337,29 @@ impl Inner {
         Err((Reason::UnknownSource, message))
     }
 
-    fn revise(&mut self, catalogue: Arc<Catalogue>) {
-        self.metrics = shared(&catalogue);
-        self.catalogue = catalogue;
-        let mut by_name = std::mem::take(&mut self.by_name);
-        let mut quarantined = 0;
-        // Those that are in quarantine already have their places there.
-        self.quarantined = 0;
-        by_name.retain(|_, of_source| {
-            of_source.retain_mut(|known| {
-                let found = self.series.get(known.dense as usize).map(|series| self.look_up(series));
-                let Some(Ok(Found { metric, own, partition })) = found else { return false };
-                (known.metric, known.own, known.partition) = (metric, own, partition);
-                quarantined += usize::from(partition == QUARANTINED);
-                true
-            });
-            !of_source.is_empty()
+    fn has_room(&self, id: SeriesId) -> bool {
+        !self.is_full && (self.seats.contains_key(&id) || self.seats.len() < self.limits.quarantined)
+    }
+
+    /// Whether a series that was looked up before can be admitted without another look.
+    fn may_go_on(&self, known: &Known) -> bool {
+        known.partition != QUARANTINED || (!self.is_full && self.seats.contains_key(&known.id))
+    }
+
+    fn take_seat(&mut self, series: &Series) -> Result<(), Refused> {
+        self.may_be_quarantined(series)?;
+        self.seats.entry(series.id()).or_insert(false);
+        Ok(())
+    }
+
+    /// Series that are registered and of which nothing is in quarantine need no seat.
+    fn leave_unused_seats(&mut self) {
+        let mut seats = std::mem::take(&mut self.seats);
+        seats.retain(|id, is_held| {
+            let series = self.by_id.get(id).and_then(|dense| self.series.get(*dense as usize));
+            *is_held || series.is_some_and(|series| self.catalogue.station(series.source()).is_none())
         });
-        self.by_name = by_name;
-        self.quarantined = quarantined;
+        self.seats = seats;
     }
 
     /// The number that this series has already.

@@ -2,11 +2,12 @@
 //!
 //! Where a city wants it, the readings of a source that is not in the catalogue are not refused but made durable in topic
 //! `quarantine`, and acknowledged: not judged, not in any store, listed for whoever may register the source. When it is
-//! registered, its readings go on to topic `readings`, in one commit with a record that says so: a city that is killed in
-//! between releases them once. The metric must be one of the catalogue's, so that value and unit have been checked.
+//! registered, its readings go on to topic `readings`, in one commit with records that say so: a city that is killed in
+//! between releases them once. This goes on beside the open doors, many records in a commit, and a city that stops hears of it
+//! between two commits. The metric must be one of the catalogue's and the unit be said, so that both have been checked.
 //!
 //! Bounded: [`Limits::quarantined`](crate::names::Limits) series, and [`Options::quarantine_bytes`](crate::Options::quarantine_bytes) in the log; beyond either, sources
-//! that are not in the catalogue are refused. What nobody registers goes with the log's retention.
+//! that are not in the catalogue are refused. What nobody registers goes with the log's retention, and leaves its seat.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +16,7 @@ use std::time::Duration;
 use prost::Message;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use yiwang_log::{Append, Class, Extent, Log, Offset, Partition, Position, TopicId};
+use yiwang_log::{Append, Class, Extent, Log, Offset, Partition, Position, Stored, TopicId};
 use yiwang_model::{Series, SeriesId, Timestamp};
 use yiwang_proto::block::Builder;
 use yiwang_proto::log::{Block, QuarantineRecord, Released, quarantine_record::Kind};
@@ -25,7 +26,7 @@ use crate::Error;
 use crate::clock::CityClock;
 use crate::commit::{block, to};
 use crate::counters::Counters;
-use crate::names::Names;
+use crate::names::{Known, Names};
 
 /// How often it is looked whether something came or may go.
 const EVERY: Duration = Duration::from_millis(250);
@@ -122,14 +123,21 @@ impl Quarantine {
         });
     }
 
-    /// The first record that has readings of series that are known now, and those series.
-    fn due(&self, names: &Names) -> Option<(u64, Vec<SeriesId>)> {
+    /// The series that are there.
+    fn series(&self) -> HashSet<SeriesId> {
+        self.held().keys().copied().collect()
+    }
+
+    /// Whether readings of this series in this record are still there.
+    fn holds(&self, id: SeriesId, offset: u64) -> bool {
+        self.held().get(&id).is_some_and(|held| held.records.contains_key(&offset))
+    }
+
+    /// The first record that has readings of a series that is known now.
+    fn due(&self, names: &Names) -> Option<u64> {
         let held = self.held();
-        let known: Vec<(&SeriesId, &Held)> =
-            held.iter().filter(|(id, _)| names.known(**id).is_some()).collect();
-        let first = known.iter().filter_map(|(_, held)| held.records.keys().next()).min()?;
-        let there = known.iter().filter(|(_, held)| held.records.contains_key(first));
-        Some((*first, there.map(|(id, _)| **id).collect()))
+        let known = held.iter().filter(|(id, _)| names.known(**id).is_some());
+        known.filter_map(|(_, held)| held.records.keys().next()).min().copied()
     }
 }
 
@@ -159,7 +167,7 @@ impl Keeper {
                 () = stop.cancelled() => return Ok(()),
                 _ = beats.tick() => {}
             }
-            match self.look().await {
+            match self.look(&stop).await {
                 Ok(()) | Err(Error::Log(yiwang_log::Error::NoRoom { .. })) => {}
                 Err(Error::Log(error)) => return Err(error),
                 Err(error) => tracing::error!(%error, "the quarantine cannot be read"),
@@ -167,15 +175,27 @@ impl Keeper {
         }
     }
 
-    /// Reads what came, and lets go what is known now.
-    pub(crate) async fn look(&mut self) -> Result<(), Error> {
-        if let Some(extent) = self.extent() {
-            self.read(extent).await?;
-            self.names.fill_quarantine(extent.bytes > self.max_bytes);
+    /// Reads what came, and lets go what is known now, unless the city stops.
+    async fn look(&mut self, stop: &CancellationToken) -> Result<(), Error> {
+        self.see().await?;
+        while let Some(first) = self.quarantine.due(&self.names).filter(|_| !stop.is_cancelled()) {
+            if !self.release(first).await? {
+                break;
+            }
         }
-        while let Some((offset, series)) = self.quarantine.due(&self.names) {
-            self.release(offset, series).await?;
-        }
+        self.names.seat(&self.quarantine.series());
+        Ok(())
+    }
+
+    /// Reads what came, and says what room is left.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub(crate) async fn see(&mut self) -> Result<(), Error> {
+        let Some(extent) = self.extent() else { return Ok(()) };
+        self.read(extent).await?;
+        self.names.seat(&self.quarantine.series());
+        self.names.fill_quarantine(extent.bytes > self.max_bytes);
         Ok(())
     }
 
@@ -187,11 +207,9 @@ impl Keeper {
         self.quarantine.forget_before(extent.start.0);
         self.next = self.next.max(extent.start);
         while self.next < extent.end {
-            let read =
-                self.log.read(&[Position { partition: PARTITION, next: self.next }], READ_BYTES).await?;
-            if read.is_empty() {
+            let Some(read) = self.records(self.next).await?.filter(|read| !read.is_empty()) else {
                 return Ok(());
-            }
+            };
             for stored in read {
                 self.next = Offset(stored.offset.0 + 1);
                 match record(stored.payload)? {
@@ -204,39 +222,54 @@ impl Keeper {
         Ok(())
     }
 
-    /// Sends the readings of these series that stand in one record on to the city.
-    async fn release(&self, offset: u64, series: Vec<SeriesId>) -> Result<(), Error> {
-        let released = Released { offset, series: series.iter().map(|id| id.0).collect() };
-        let mut read = self.log.read(&[Position { partition: PARTITION, next: Offset(offset) }], 1).await?;
-        let stored = read.drain(..).find(|stored| stored.offset.0 == offset);
-        let Some(Kind::Block(block)) = stored.map(|stored| record(stored.payload)).transpose()?.flatten()
-        else {
-            // Retention was faster.
-            self.quarantine.take(&released);
-            return Ok(());
-        };
-        let (mut records, rows) = self.blocks(&block, &series)?;
-        records.push(to(
-            topics::QUARANTINE,
-            0,
-            &QuarantineRecord { kind: Some(Kind::Released(released.clone())) },
-        ));
-        self.log.append(Class::Intake, records).await?;
-        self.quarantine.take(&released);
-        self.counters.released.add(rows);
-        Ok(())
+    /// Some records from here on; none when retention was faster.
+    async fn records(&self, next: Offset) -> Result<Option<Vec<Stored>>, Error> {
+        match self.log.read(&[Position { partition: PARTITION, next }], READ_BYTES).await {
+            Ok(read) => Ok(Some(read)),
+            Err(yiwang_log::Error::Gone { start, .. }) => {
+                self.quarantine.forget_before(start);
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
-    /// The blocks for the city, and how many readings they have.
-    fn blocks(&self, from: &Block, series: &[SeriesId]) -> Result<(Vec<Append>, u64), Error> {
+    /// Sends what is known now on to the city: as much as is read at once, in one commit. Says whether there may be more.
+    async fn release(&self, first: u64) -> Result<bool, Error> {
+        let Some(read) = self.records(Offset(first)).await? else { return Ok(true) };
+        let (mut appends, mut all, mut rows) = (Vec::new(), Vec::new(), 0);
+        for stored in read {
+            let Some(Kind::Block(block)) = record(stored.payload)? else { continue };
+            let (blocks, released, of_record) = self.blocks(stored.offset.0, &block)?;
+            if of_record > 0 {
+                let kind = Some(Kind::Released(released.clone()));
+                appends.extend(blocks);
+                appends.push(to(topics::QUARANTINE, 0, &QuarantineRecord { kind }));
+                all.push(released);
+                rows += of_record;
+            }
+        }
+        if all.is_empty() {
+            // It left the catalogue meanwhile.
+            return Ok(false);
+        }
+        self.log.append(Class::Intake, appends).await?;
+        all.iter().for_each(|released| self.quarantine.take(released));
+        self.counters.released.add(rows);
+        Ok(true)
+    }
+
+    /// The blocks of a record for the city, what is let go with them, and how many readings that is. What is let go is what
+    /// stands in the blocks: the catalogue may change meanwhile.
+    fn blocks(&self, offset: u64, from: &Block) -> Result<(Vec<Append>, Released, u64), Error> {
         let mut partitions: BTreeMap<u16, Builder> = BTreeMap::new();
+        let mut series: BTreeMap<SeriesId, Option<Known>> = BTreeMap::new();
         let (mut rows, mut newest) = (0, Timestamp::MIN);
-        let series: HashSet<SeriesId> = series.iter().copied().collect();
         for (_, mut row) in from.rows().map_err(|_| Error::Unreadable("quarantine"))? {
-            let Some(known) = series.contains(&row.series).then(|| self.names.known(row.series)).flatten()
-            else {
-                continue;
-            };
+            let known = series.entry(row.series).or_insert_with(|| {
+                self.quarantine.holds(row.series, offset).then(|| self.names.known(row.series)).flatten()
+            });
+            let Some(known) = known else { continue };
             row.quality = known.quality_at(row.time, row.quality);
             newest = newest.max(row.time);
             rows += 1;
@@ -247,7 +280,8 @@ impl Keeper {
             self.clock.admitted(newest);
         }
         let block = |(partition, builder): (&u16, &mut Builder)| block(*partition, builder, from.history);
-        Ok((partitions.iter_mut().map(block).collect(), rows))
+        let gone = series.iter().filter(|(_, known)| known.is_some()).map(|(id, _)| id.0).collect();
+        Ok((partitions.iter_mut().map(block).collect(), Released { offset, series: gone }, rows))
     }
 }
 

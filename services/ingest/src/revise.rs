@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, watch};
-use yiwang_catalogue::Catalogue;
+use yiwang_catalogue::{Catalogue, InForce};
 use yiwang_log::Log;
 
 use crate::names::Names;
@@ -17,11 +17,18 @@ use crate::start;
 pub struct Reviser {
     log: Arc<dyn Log>,
     names: Arc<Names>,
-    /// The revision that the next tick is to name.
-    wanted: Arc<Mutex<watch::Sender<u32>>>,
-    now: watch::Receiver<u32>,
+    changing: Arc<Mutex<Changing>>,
+    now: watch::Receiver<InForce>,
     /// The revision of the last tick in the log.
     ticked: watch::Receiver<u32>,
+}
+
+/// What a change moves on.
+struct Changing {
+    /// The revision that the next tick is to name.
+    wanted: watch::Sender<u32>,
+    /// What holds at the doors.
+    in_force: watch::Sender<InForce>,
 }
 
 /// Why the catalogue stays as it is.
@@ -51,23 +58,19 @@ impl Reviser {
     pub(crate) fn new(
         log: Arc<dyn Log>,
         names: Arc<Names>,
+        in_force: InForce,
         wanted: watch::Sender<u32>,
         ticked: watch::Receiver<u32>,
     ) -> Self {
-        let now = wanted.subscribe();
-        Self { log, names, wanted: Arc::new(Mutex::new(wanted)), now, ticked }
+        let (in_force, now) = watch::channel(in_force);
+        let changing = Arc::new(Mutex::new(Changing { wanted, in_force }));
+        Self { log, names, changing, now, ticked }
     }
 
-    /// The catalogue in force at the doors.
+    /// The catalogue in force at the doors, with its revision; goes on to tell it when the doors are closed.
     #[must_use]
-    pub fn catalogue(&self) -> Arc<Catalogue> {
-        self.names.catalogue()
-    }
-
-    /// The revision of the catalogue that was put in force last.
-    #[must_use]
-    pub fn revision(&self) -> u32 {
-        *self.now.borrow()
+    pub fn in_force(&self) -> watch::Receiver<InForce> {
+        self.now.clone()
     }
 
     /// Makes another catalogue of the one in force, if that is `seen`; `None` takes any. Returns its revision when it is
@@ -81,8 +84,8 @@ impl Reviser {
         seen: Option<u32>,
         change: impl FnOnce(&Catalogue) -> Result<Catalogue, E> + Send + 'static,
     ) -> Result<u32, Error<E>> {
-        let wanted = Arc::clone(&self.wanted).lock_owned().await;
-        let found = *wanted.borrow();
+        let changing = Arc::clone(&self.changing).lock_owned().await;
+        let found = *changing.wanted.borrow();
         if let Some(seen) = seen.filter(|seen| *seen != found) {
             return Err(Error::Changed { wanted: seen, found });
         }
@@ -94,9 +97,13 @@ impl Reviser {
             let next = tokio::task::spawn_blocking(move || change(&before)).await;
             let next = Arc::new(next.map_err(|_| Error::Stopping)?.map_err(Error::Refused)?);
             let revision = start::append_revision(log.as_ref(), found, &next, &who).await?;
-            wanted.send_replace(revision);
+            changing.wanted.send_replace(revision);
             ticked.wait_for(|ticked| *ticked == revision).await.map_err(|_| Error::Stopping)?;
-            names.revise(next);
+            let in_force = InForce { revision, catalogue: Arc::clone(&next) };
+            // A large city takes a while to forget what it had looked up.
+            let revised = tokio::task::spawn_blocking(move || names.revise(next));
+            revised.await.map_err(|_| Error::Stopping)?;
+            changing.in_force.send_replace(in_force);
             Ok(revision)
         });
         change.await.map_err(|_| Error::Stopping)?

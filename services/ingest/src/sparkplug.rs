@@ -17,6 +17,7 @@
 //!   that birth may not be the last: it is forgotten, and the node is asked for another, at most once in [`REBIRTH_PAUSE`]. Until then only
 //!   values with a name and a type are taken; the others are refused, for nobody knows what they are of.
 //! - A death counts when its `bdSeq` is that of the last birth that was heard.
+//! - A source that is not in the catalogue is refused; in a city with a quarantine, values that a `[[sparkplug_metric]]` gives a unit go there.
 //! - Metrics that the catalogue does not have are counted, and recorded once for each node and device. Those without a value (`is_null`) are counted.
 //!
 //! Bounded: a payload [`MAX_PAYLOAD_BYTES`] and [`MAX_METRICS`], all that is remembered of nodes [`MAX_REMEMBERED_BYTES`].
@@ -155,6 +156,14 @@ impl Host {
                 self.counts.nulls.add(1);
                 continue;
             }
+            if !meaning.has_unit {
+                taking.refusals.add(at, Reason::UnknownSource, || {
+                    format!(
+                        "source \"{source}\" is not in the catalogue, so nobody knows the unit of metric \"{name:.128}\": add a station of this id"
+                    )
+                });
+                continue;
+            }
             match taking.reading(&source, &meaning, (metric, datatype), payload) {
                 Ok(row) => taking.rows.push(row),
                 Err((reason, why)) => {
@@ -226,6 +235,8 @@ struct Meaning {
     metric: Arc<str>,
     /// The unit in which its station is known to send it, if that is another than the metric's.
     unit: Option<String>,
+    /// Whether a mapping or a station says in which unit it is. Without either it is not fit for the quarantine.
+    has_unit: bool,
 }
 
 /// What a metric of a node or device is here. One that a known station does not have is nothing.
@@ -240,7 +251,8 @@ fn meaning(catalogue: &Catalogue, topic: &Topic<'_>, source: &str, name: &str) -
         return None;
     }
     let own = station.filter(|_| mapped.is_none()).and_then(|station| station.units.get(&metric));
-    Some(Meaning { unit: own.map(|(unit, _)| unit.as_str().to_owned()), metric })
+    let has_unit = mapped.is_some() || station.is_some();
+    Some(Meaning { unit: own.map(|(unit, _)| unit.as_str().to_owned()), has_unit, metric })
 }
 
 /// Metrics that say something of the session, not of the city.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use prost::Message;
+use yiwang_catalogue::registry::LeftOut;
 use yiwang_catalogue::{Catalogue, Registry};
 use yiwang_log::{Class, Log, Offset, Partition, Position, Stored, TopicId};
 use yiwang_model::{Series, Timestamp};
@@ -55,7 +56,7 @@ pub async fn clock(log: &dyn Log, wanted: Option<ClockKind>) -> Result<ClockKind
 /// not the last of the log.
 ///
 /// # Errors
-/// When the log cannot be read or appended to.
+/// When the log cannot be read or appended to; [`Error::Files`] when the files are why nothing registered can hold on.
 pub async fn catalogue(log: &dyn Log, files: Arc<Catalogue>) -> Result<(Arc<Catalogue>, u32), Error> {
     let partition = Partition { topic: TopicId(topics::CATALOGUE), index: 0 };
     let end = log.extents().into_iter().find(|extent| extent.partition == partition);
@@ -63,7 +64,7 @@ pub async fn catalogue(log: &dyn Log, files: Arc<Catalogue>) -> Result<(Arc<Cata
     let last = all(log, partition, newest).await?.pop();
     let last = last.map(|last| CatalogueRevision::decode(last.payload)).transpose();
     let last = last.map_err(|_| Error::Unreadable("catalogue"))?.unwrap_or_default();
-    let catalogue = with_registered(files, &last.text);
+    let catalogue = with_registered(files, &last.text)?;
     if last.hash == catalogue.hash() {
         return Ok((catalogue, last.revision));
     }
@@ -72,16 +73,16 @@ pub async fn catalogue(log: &dyn Log, files: Arc<Catalogue>) -> Result<(Arc<Cata
 }
 
 /// What was registered holds on, as far as it still fits.
-fn with_registered(files: Arc<Catalogue>, last: &str) -> Arc<Catalogue> {
+fn with_registered(files: Arc<Catalogue>, last: &str) -> Result<Arc<Catalogue>, Error> {
     let registry = Registry::of(last);
     if registry.is_empty() {
-        return files;
+        return Ok(files);
     }
-    let (catalogue, dropped) = files.with_what_fits(registry);
-    for fault in dropped {
-        tracing::error!(%fault, "what was registered by API does not fit the catalogue's files any more and is left out");
+    let (catalogue, left_out) = files.with_what_fits(registry).map_err(Error::Files)?;
+    for LeftOut { kind, id, fault } in left_out {
+        tracing::warn!(%kind, id, %fault, "what was registered by API does not fit the catalogue's files any more and is left out");
     }
-    Arc::new(catalogue)
+    Ok(Arc::new(catalogue))
 }
 
 /// Appends a catalogue as the revision after `last`; `who` changed it, nobody at a start.

@@ -26,6 +26,8 @@ pub enum Disk {
     Held,
     /// Those from outside find no room.
     Full,
+    /// None finds room.
+    Packed,
     /// They fail for good.
     Broken,
 }
@@ -36,6 +38,8 @@ pub struct MemoryLog {
     disk: watch::Sender<Disk>,
     /// How many appends from outside have begun.
     begun: watch::Sender<usize>,
+    /// How many of the city's own found no room.
+    refused_inner: watch::Sender<usize>,
     inner: Mutex<Inner>,
     /// Whether what is appended is kept, or only counted.
     keep: bool,
@@ -45,6 +49,8 @@ pub struct MemoryLog {
 struct Inner {
     records: Vec<Stored>,
     ends: HashMap<Partition, (u64, u64)>,
+    /// Where partitions begin that have lost something.
+    starts: HashMap<Partition, u64>,
     commits: Vec<usize>,
 }
 
@@ -59,6 +65,7 @@ impl MemoryLog {
             layout: Layout { topics: topics::ALL.iter().enumerate().map(spec).collect() },
             disk: watch::Sender::new(Disk::Free),
             begun: watch::Sender::new(0),
+            refused_inner: watch::Sender::new(0),
             inner: Mutex::default(),
             keep: true,
         }
@@ -76,6 +83,11 @@ impl MemoryLog {
     /// Waits until so many appends from outside have begun.
     pub async fn begun(&self, appends: usize) {
         self.begun.subscribe().wait_for(|begun| *begun >= appends).await.unwrap();
+    }
+
+    /// Waits until so many of the city's own appends have found no room.
+    pub async fn refused_inner(&self, appends: usize) {
+        self.refused_inner.subscribe().wait_for(|refused| *refused >= appends).await.unwrap();
     }
 
     pub fn begun_now(&self) -> usize {
@@ -96,6 +108,13 @@ impl MemoryLog {
     /// How many records each append from outside had.
     pub fn commits(&self) -> Vec<usize> {
         self.inner.lock().unwrap().commits.clone()
+    }
+
+    /// Drops what stands before this offset, as retention does.
+    pub fn drop_before(&self, partition: Partition, start: u64) {
+        let mut inner = self.inner.lock().unwrap();
+        inner.starts.insert(partition, start);
+        inner.records.retain(|stored| stored.partition != partition || stored.offset.0 >= start);
     }
 
     fn put(&self, class: Class, records: Vec<Append>) -> Vec<Offset> {
@@ -126,14 +145,21 @@ impl Log for MemoryLog {
 
     async fn append(&self, class: Class, records: Vec<Append>) -> Result<Vec<Offset>, Error> {
         let broken = || Error::Failed { file: "segment".into(), why: "broken".into() };
+        let no_room = || Error::NoRoom { free: 1, reserve: 2 };
         if class == Class::Inner {
-            let is_broken = *self.disk.borrow() == Disk::Broken;
-            return if is_broken { Err(broken()) } else { Ok(self.put(class, records)) };
+            return match *self.disk.borrow() {
+                Disk::Broken => Err(broken()),
+                Disk::Packed => {
+                    self.refused_inner.send_modify(|refused| *refused += 1);
+                    Err(no_room())
+                }
+                Disk::Free | Disk::Held | Disk::Full => Ok(self.put(class, records)),
+            };
         }
         self.begun.send_modify(|begun| *begun += 1);
         let disk = *self.disk.subscribe().wait_for(|disk| *disk != Disk::Held).await.unwrap();
         match disk {
-            Disk::Full => Err(Error::NoRoom { free: 1, reserve: 2 }),
+            Disk::Full | Disk::Packed => Err(no_room()),
             Disk::Broken => Err(broken()),
             Disk::Free | Disk::Held => Ok(self.put(class, records)),
         }
@@ -144,14 +170,21 @@ impl Log for MemoryLog {
             from.iter()
                 .any(|position| position.partition == stored.partition && stored.offset >= position.next)
         };
-        Ok(self.inner.lock().unwrap().records.iter().filter(wanted).cloned().collect())
+        let inner = self.inner.lock().unwrap();
+        for Position { partition, next: Offset(wanted) } in from {
+            if let Some(start) = inner.starts.get(partition).filter(|start| wanted < start) {
+                let partition = format!("{}/{}", partition.topic.0, partition.index);
+                return Err(Error::Gone { partition, wanted: *wanted, start: *start });
+            }
+        }
+        Ok(inner.records.iter().filter(wanted).cloned().collect())
     }
 
     fn extents(&self) -> Vec<Extent> {
         let inner = self.inner.lock().unwrap();
         let extent = |(partition, (end, bytes)): (&Partition, &(u64, u64))| Extent {
             partition: *partition,
-            start: Offset(0),
+            start: Offset(inner.starts.get(partition).copied().unwrap_or_default()),
             end: Offset(*end),
             bytes: *bytes,
         };

@@ -20,6 +20,9 @@ use crate::start::{LastTick, TICKS_CURSOR};
 /// How often the city ticks.
 pub const EVERY: Duration = Duration::from_millis(100);
 
+/// How long the first tick waits before it asks a full disk again.
+const NO_ROOM_PAUSE: Duration = Duration::from_secs(1);
+
 /// After how many ticks the place of the last one is noted, so that a start need not look further back.
 const NOTE_EVERY: u64 = 100;
 
@@ -58,11 +61,27 @@ impl Ticker {
         Ok(())
     }
 
-    /// Appends the next tick, the last one before the city stops or not. A full disk skips it: the same number is tried again at the next beat.
+    /// Appends the first tick; while the disk is full, again and again, until the city stops.
     ///
     /// # Errors
     /// When the log has failed.
-    pub async fn tick(&mut self, last: bool) -> Result<(), yiwang_log::Error> {
+    pub async fn first(&mut self, stop: &CancellationToken) -> Result<(), yiwang_log::Error> {
+        while !self.tick(false).await? {
+            tracing::warn!("the disk is full: the doors stay shut until a tick names the catalogue");
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(NO_ROOM_PAUSE) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the next tick, the last one before the city stops or not; says whether it is in the log. A full disk skips it:
+    /// the same number is tried again at the next beat.
+    ///
+    /// # Errors
+    /// When the log has failed.
+    pub async fn tick(&mut self, last: bool) -> Result<bool, yiwang_log::Error> {
         let number = self.last.number + 1;
         let city = self.clock.now();
         let revision = *self.revision.borrow();
@@ -79,11 +98,12 @@ impl Ticker {
                 self.last = LastTick { number, city };
                 self.counters.ticks.add(1);
                 self.ticked.send_if_modified(|ticked| std::mem::replace(ticked, revision) != revision);
-                self.note(&offsets).await
+                self.note(&offsets).await?;
+                Ok(true)
             }
             Err(yiwang_log::Error::NoRoom { .. }) => {
                 self.counters.ticks_wait.store(true, Ordering::Relaxed);
-                Ok(())
+                Ok(false)
             }
             Err(error) => Err(error),
         }

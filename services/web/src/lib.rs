@@ -26,7 +26,7 @@ use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use utoipa::openapi::OpenApi;
-use yiwang_catalogue::Catalogue;
+use yiwang_catalogue::{Catalogue, InForce};
 use yiwang_model::Timestamp;
 use yiwang_orders::{AlertDesk, OrderFeed, OrderStore};
 use yiwang_series::SeriesStore;
@@ -105,12 +105,12 @@ impl Console {
 #[derive(Clone)]
 pub(crate) struct Web {
     console: Console,
-    catalogue: Arc<Catalogue>,
+    in_force: InForce,
 }
 
 impl FromRef<Console> for Web {
     fn from_ref(console: &Console) -> Self {
-        Self { console: console.clone(), catalogue: console.0.0.catalogue.catalogue() }
+        Self { console: console.clone(), in_force: console.0.0.catalogue.in_force() }
     }
 }
 
@@ -124,12 +124,12 @@ impl Web {
     }
 
     pub(crate) fn catalogue(&self) -> &Catalogue {
-        &self.catalogue
+        &self.in_force.catalogue
     }
 
-    /// The revision of the catalogue, or of one that came since.
+    /// The revision of that catalogue.
     pub(crate) fn revision(&self) -> u32 {
-        self.parts().catalogue.revision()
+        self.in_force.revision
     }
 
     pub(crate) fn described(&self) -> &OpenApi {
@@ -172,7 +172,10 @@ pub fn router(parts: Parts, added: Added) -> Router {
         .route("/api/v1/registry/{kind}", get(api::registry::list))
         .route(
             "/api/v1/registry/{kind}/{*id}",
-            get(api::registry::one).put(api::registry::put).delete(api::registry::delete),
+            get(api::registry::one)
+                .put(api::registry::put)
+                .delete(api::registry::delete)
+                .layer(DefaultBodyLimit::max(api::registry::MAX_REGISTRY_BYTES)),
         )
         .route(
             "/api/v1/registry",

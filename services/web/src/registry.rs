@@ -1,12 +1,10 @@
 //! The way to another catalogue: who holds the one in force, and how it is changed.
 
-use std::sync::Arc;
-
 use async_trait::async_trait;
 use serde::Serialize;
 use utoipa::ToSchema;
 use yiwang_catalogue::registry::Kind;
-use yiwang_catalogue::{Catalogue, Fault};
+use yiwang_catalogue::{Catalogue, Fault, InForce};
 
 use crate::Who;
 
@@ -16,14 +14,11 @@ pub type Change = Box<dyn FnOnce(&Catalogue) -> Result<Catalogue, Refusal> + Sen
 /// Holds the catalogue in force.
 #[async_trait]
 pub trait Registrar: Send + Sync + 'static {
-    /// The catalogue in force: names, units, limits and plans.
-    fn catalogue(&self) -> Arc<Catalogue>;
+    /// The catalogue in force: names, units, limits and plans; and its revision.
+    fn in_force(&self) -> InForce;
 
     /// The series that are sent and that nobody has registered, those that came first first.
     fn unknown(&self) -> Vec<UnknownSeries>;
-
-    /// Its revision.
-    fn revision(&self) -> u32;
 
     /// Puts another in force, if the revision is `seen`; `None` takes any. Returns the new revision when it is durable and
     /// the doors admit by it.

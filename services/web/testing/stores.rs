@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use yiwang_catalogue::Catalogue;
+use yiwang_catalogue::{Catalogue, InForce};
 use yiwang_model::order::{Channel, Step, StepKind};
 use yiwang_model::{AnomalyId, OrderIntent, OrderNo, OrderState, Row, Series, Timestamp, WorkOrder};
 use yiwang_orders::alert::Taken;
@@ -276,35 +276,32 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A catalogue that can be changed.
-pub(crate) struct MemoryCatalogue(Mutex<(u32, Arc<Catalogue>)>);
+pub(crate) struct MemoryCatalogue(Mutex<InForce>);
 
 impl MemoryCatalogue {
     pub(crate) fn new(catalogue: Arc<Catalogue>) -> Arc<Self> {
-        Arc::new(Self(Mutex::new((1, catalogue))))
+        Arc::new(Self(Mutex::new(InForce { revision: 1, catalogue })))
     }
 }
 
 #[async_trait]
 impl Registrar for MemoryCatalogue {
-    fn catalogue(&self) -> Arc<Catalogue> {
-        Arc::clone(&held(&self.0).1)
+    fn in_force(&self) -> InForce {
+        held(&self.0).clone()
     }
 
     fn unknown(&self) -> Vec<UnknownSeries> {
         Vec::new()
     }
 
-    fn revision(&self) -> u32 {
-        held(&self.0).0
-    }
-
     async fn revise(&self, _: &Who, seen: Option<u32>, change: Change) -> Result<u32, Refusal> {
         let mut held = held(&self.0);
-        if let Some(wanted) = seen.filter(|seen| *seen != held.0) {
-            return Err(Refusal::Changed { wanted, found: held.0 });
+        let found = held.revision;
+        if let Some(wanted) = seen.filter(|seen| *seen != found) {
+            return Err(Refusal::Changed { wanted, found });
         }
-        let next = change(&held.1)?;
-        *held = (held.0 + 1, Arc::new(next));
-        Ok(held.0)
+        let next = change(&held.catalogue)?;
+        *held = InForce { revision: found + 1, catalogue: Arc::new(next) };
+        Ok(held.revision)
     }
 }

@@ -39,7 +39,7 @@ fn a_text_cannot_forge_a_file() {
     );
     let faults = Catalogue::demo().with(&registry).unwrap_err();
     assert!(faults[0].to_string().contains("a line that begins with"), "{faults:?}");
-    let (with, dropped) = Catalogue::demo().with_what_fits(registry);
+    let (with, dropped) = Catalogue::demo().with_what_fits(registry).unwrap();
     assert_eq!((with.registry(), dropped.len()), (&two(), 1), "and it takes nothing else along");
 }
 
@@ -50,9 +50,9 @@ fn what_does_not_fit_is_left_out_and_told() {
     registry.put(Kind::Logger, "88888880000001", entry("station = 'nowhere'\nunits = {}"));
     let taken = Catalogue::demo().gateways.keys().next().unwrap().to_string();
     registry.put(Kind::Gateway, &taken, entry("zh = '二'\nen = 'Again'"));
-    let (with, dropped) = Catalogue::demo().with_what_fits(registry);
+    let (with, dropped) = Catalogue::demo().with_what_fits(registry).unwrap();
     assert_eq!(with.registry(), &two());
-    let said: Vec<String> = dropped.iter().map(ToString::to_string).collect();
+    let said: Vec<String> = dropped.iter().map(|left_out| left_out.fault.to_string()).collect();
     for key in ["gateway.en", "logger.station", "gateway.id"] {
         assert!(said.iter().any(|said| said.contains(key)), "{key}: {said:?}");
     }
@@ -63,7 +63,43 @@ fn what_does_not_fit_is_left_out_and_told() {
 fn an_entry_that_others_need_takes_them_along() {
     let mut registry = two();
     registry.remove(Kind::Gateway, "g-1");
-    let (with, dropped) = Catalogue::demo().with_what_fits(registry);
+    let (with, dropped) = Catalogue::demo().with_what_fits(registry).unwrap();
     assert!(with.registry().is_empty() && !dropped.is_empty());
     assert_eq!(with.hash(), Catalogue::demo().hash());
+}
+
+#[test]
+fn a_file_that_sorts_behind_threw_all_registrations_away() {
+    let own = "[[gateway]]\nid = 'g-1'\nzh = '自家'\nen = 'Own'\n";
+    let files = Catalogue::parse(&[("demo.toml", crate::demo_text()), ("站点.toml", own)]).unwrap();
+    let (with, dropped) = files.with_what_fits(two()).unwrap();
+    assert_eq!((&*with.gateways["g-1"].title.en, dropped.len()), ("Own", 1));
+    assert!(with.stations.contains_key("s-1"), "it needs a gateway of this name, whoever says what it is");
+}
+
+#[test]
+fn files_that_left_no_place_threw_all_registrations_away() {
+    let demo = Catalogue::demo();
+    let names: Vec<String> =
+        (demo.text().matches(MARK).count()..crate::MAX_FILES).map(|nth| format!("f{nth}.toml")).collect();
+    let mut files = vec![("demo.toml", crate::demo_text())];
+    files.extend(names.iter().map(|name| (name.as_str(), "# nothing yet\n")));
+    let faults = Catalogue::parse(&files).unwrap().with_what_fits(two()).unwrap_err();
+    assert!(faults[0].to_string().contains("257 files"), "{faults:?}");
+}
+
+#[test]
+fn a_thousand_faults_at_a_time_were_found() {
+    let mut registry = two();
+    for nth in 0..2_500 {
+        let station = format!(
+            "zh = '站'\nen = 'S'\nkind = 'air'\ndistrict = '510104'\ngateway = 'gone'\nmetrics = ['pm10']\npoint = [{}, 30]",
+            nth % 90
+        );
+        registry.put(Kind::Station, &format!("gone-{nth}"), entry(&station));
+    }
+    let faults = Catalogue::demo().build_with(&registry, MAX_FAULTS + registry.0.len()).unwrap_err();
+    assert_eq!(registry.faulty(&faults).len(), 2_500);
+    let (with, left_out) = Catalogue::demo().with_what_fits(registry).unwrap();
+    assert_eq!((with.registry(), left_out.len()), (&two(), 2_500));
 }

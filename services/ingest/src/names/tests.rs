@@ -68,7 +68,7 @@ fn numbers_come_back_in_the_order_of_the_log() {
         before.resolve("g1", AIR, metric).unwrap();
     }
     let after = names(1, 10);
-    (0..3).for_each(|dense| after.restore(before.series(dense).unwrap()));
+    (0..3).for_each(|dense| after.restore(&before.series(dense).unwrap()));
     assert_eq!(after.resolve("g1", AIR, "pm2_5").unwrap().dense, 2);
     assert_eq!(after.resolve("g1", AIR, "no2").unwrap().dense, 3, "those restored are nobody's");
 }
@@ -76,7 +76,7 @@ fn numbers_come_back_in_the_order_of_the_log() {
 #[test]
 fn a_series_that_left_the_catalogue_is_refused() {
     let names = names(10, 10);
-    names.restore(Series::new("nowhere", "pm2_5").unwrap());
+    names.restore(&Series::new("nowhere", "pm2_5").unwrap());
     assert_eq!(names.resolve("g1", "nowhere", "pm2_5").unwrap_err().0, Reason::UnknownSource);
     assert_eq!(names.resolve("g1", AIR, "pm2_5").unwrap().dense, 1);
 }
@@ -165,4 +165,48 @@ fn what_is_said_of_one_source_holds_for_it_alone() {
     assert_eq!(known.shift(&Unit::new("ppm")).unwrap_err().0, Reason::WrongUnit);
     let other = names.resolve("g1", "new-1", "pm2_5").unwrap();
     assert_eq!(other.shift(&Unit::new("mg/m³")).unwrap_err().0, Reason::WrongUnit);
+}
+
+#[test]
+fn names_of_the_log_closed_the_quarantine_to_others() {
+    let limits = Limits { quarantined: 2, ..Limits::default() };
+    let names = Names::new(Arc::new(Catalogue::demo()), 4, limits);
+    for junk in ["junk-1", "junk-2", "junk-3"] {
+        names.restore(&Series::new(junk, "pm10").unwrap());
+    }
+    assert_eq!(names.resolve("g1", "new-1", "pm10").unwrap().partition, QUARANTINED);
+}
+
+#[test]
+fn sources_that_left_the_registry_went_into_quarantine_beyond_its_bound() {
+    let limits = Limits { quarantined: 2, ..Limits::default() };
+    let names = Names::new(Arc::new(Catalogue::demo()), 4, limits);
+    let keys = station("metrics = ['pm10']");
+    let sources = ["new-1", "new-2", "new-3"];
+    names.revise(registered(&sources.map(|source| (Kind::Station, source, &*keys))));
+    sources.iter().for_each(|source| assert!(names.resolve("g1", source, "pm10").is_ok()));
+    names.revise(Arc::new(Catalogue::demo()));
+    let taken = sources.map(|source| names.resolve("g1", source, "pm10").is_ok());
+    assert_eq!(taken, [true, true, false]);
+}
+
+#[test]
+fn what_left_the_quarantine_kept_its_seat() {
+    let limits = Limits { quarantined: 2, ..Limits::default() };
+    let names = Names::new(Arc::new(Catalogue::demo()), 4, limits);
+    let taken = |source: &str| names.resolve("g1", source, "pm10").is_ok();
+    let held = |sources: &[&str]| {
+        let ids = sources.iter().map(|source| Series::new(*source, "pm10").unwrap().id());
+        names.seat(&ids.collect());
+    };
+    assert!(taken("new-1") && taken("new-2"));
+    held(&["new-1"]);
+    assert!(!taken("new-3"), "what new-2 has sent is under way");
+    held(&["new-1", "new-2"]);
+    names.revise(registered(&[(Kind::Station, "new-1", &station("metrics = ['pm10']"))]));
+    assert!(!taken("new-3"), "and what new-1 has sent is still there");
+    let edition = names.edition();
+    held(&["new-2"]);
+    assert_ne!(names.edition(), edition, "a stream that was refused asks again");
+    assert!(taken("new-3") && !taken("new-4") && taken("new-2"));
 }

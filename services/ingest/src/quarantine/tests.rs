@@ -9,7 +9,7 @@ use crate::commit::Submission;
 use crate::names::Limits;
 use crate::testing::{Disk, MemoryLog};
 use crate::tests_kit::{NOON, Start, values};
-use crate::{Ingest, Options};
+use crate::{Ingest, Options, Tasks};
 
 /// A city that keeps what it does not know, up to so many bytes.
 async fn city(log: MemoryLog, quarantine_bytes: u64) -> Start {
@@ -125,7 +125,7 @@ async fn what_was_let_go_is_not_let_go_again_by_the_next_start() {
     register(&ingest, "new-2").await;
     drop((ingest, _tasks));
     let Start { ingest, tasks: _tasks, .. } = start(Arc::clone(&log), 1 << 20).await;
-    assert_eq!(ingest.quarantine.count(), (0, 0));
+    until("it is let go", || ingest.quarantine.count() == (0, 0)).await;
     assert_eq!(values(&log).iter().filter(|value| **value == 42.0).count(), 1);
 }
 
@@ -170,4 +170,96 @@ async fn the_past_leaves_the_quarantine_as_the_past() {
         }
     });
     assert_eq!(blocks.collect::<Vec<_>>(), [(41.0, true), (42.0, false)]);
+}
+
+/// A keeper beside the city's own, which does what it does only when it is told to.
+fn keeper(ingest: &Ingest, log: &Arc<MemoryLog>) -> Keeper {
+    Keeper {
+        log: Arc::clone(log) as _,
+        names: Arc::clone(&ingest.names),
+        clock: Arc::clone(&ingest.clock),
+        counters: Arc::clone(&ingest.counters),
+        quarantine: Arc::default(),
+        max_bytes: 1 << 20,
+        next: Offset(0),
+    }
+}
+
+#[tokio::test]
+async fn what_is_taken_out_of_the_registry_during_its_release_is_lost() {
+    let Start { ingest, log, tasks, .. } = city(MemoryLog::new(2), 1 << 20).await;
+    let Tasks { mut keeping, running: _running, last_tick: _last_tick } = tasks;
+    keeping.shutdown().await;
+    send(&ingest, "new-1", 41.0).await;
+    register(&ingest, "new-1").await;
+    let mut keeper = keeper(&ingest, &log);
+    keeper.read(keeper.extent().unwrap()).await.unwrap();
+    let first = keeper.quarantine.due(&ingest.names).unwrap();
+    ingest.names.revise(Arc::new(Catalogue::demo()));
+    keeper.release(first).await.unwrap();
+    assert_eq!((keeper.quarantine.count(), values(&log).len()), ((1, 1), 0), "nobody may say it was let go");
+    register(&ingest, "new-1").await;
+    keeper.look(&CancellationToken::new()).await.unwrap();
+    assert_eq!((keeper.quarantine.count(), values(&log)), ((0, 0), vec![41.0]));
+}
+
+/// A city in which `new-1` has sent so many readings, one a record, is registered, and nothing of it was let go.
+async fn due(readings: u32) -> (Start, Keeper) {
+    let mut start = city(MemoryLog::new(2), 1 << 20).await;
+    start.tasks.keeping.shutdown().await;
+    for nth in 0..readings {
+        send(&start.ingest, "new-1", f64::from(nth)).await;
+    }
+    register(&start.ingest, "new-1").await;
+    let mut keeper = keeper(&start.ingest, &start.log);
+    keeper.read(keeper.extent().unwrap()).await.unwrap();
+    (start, keeper)
+}
+
+#[tokio::test]
+async fn each_record_took_a_commit_of_its_own() {
+    let (Start { log, tasks: _tasks, .. }, mut keeper) = due(5).await;
+    let before = log.commits().len();
+    keeper.look(&CancellationToken::new()).await.unwrap();
+    assert_eq!((keeper.quarantine.count(), values(&log).len()), ((0, 0), 5));
+    assert_eq!(log.commits().len() - before, 1);
+}
+
+#[tokio::test]
+async fn what_retention_took_during_its_release_ended_the_city() {
+    let (Start { log, tasks: _tasks, .. }, mut keeper) = due(3).await;
+    log.drop_before(PARTITION, 1);
+    assert!(keeper.release(0).await.unwrap());
+    keeper.look(&CancellationToken::new()).await.unwrap();
+    assert_eq!((keeper.quarantine.count(), values(&log)), ((0, 0), vec![1.0, 2.0]));
+}
+
+#[tokio::test]
+async fn the_doors_waited_for_a_release() {
+    let log = Arc::new(MemoryLog::new(2));
+    {
+        let Start { ingest, tasks: _tasks, .. } = start(Arc::clone(&log), 1 << 20).await;
+        send(&ingest, "new-1", 41.0).await;
+        log.set(Disk::Full);
+        register(&ingest, "new-1").await;
+    }
+    log.set(Disk::Held);
+    let begun = log.begun_now();
+    let Start { ingest, tasks: _tasks, .. } = tokio::select! {
+        biased;
+        started = start(Arc::clone(&log), 1 << 20) => started,
+        () = log.begun(begun + 1) => panic!("the release has begun and the doors are shut"),
+    };
+    assert_eq!(ingest.quarantine.count(), (1, 1), "known before the doors open");
+    log.set(Disk::Free);
+    until("it is let go", || ingest.quarantine.count() == (0, 0)).await;
+    assert_eq!(values(&log), [41.0]);
+}
+
+#[tokio::test]
+async fn a_release_did_not_hear_that_the_city_stops() {
+    let (Start { log, stop, tasks: _tasks, .. }, mut keeper) = due(2).await;
+    stop.cancel();
+    keeper.look(&stop).await.unwrap();
+    assert_eq!((keeper.quarantine.count(), values(&log).len()), ((1, 2), 0));
 }

@@ -37,15 +37,15 @@ fn last_tick(log: &MemoryLog) -> Tick {
 #[tokio::test]
 async fn the_doors_go_by_a_catalogue_when_a_tick_has_named_it() {
     let Start { ingest, log, tasks: _tasks, .. } = city(MemoryLog::new(2), Limits::default()).await;
-    assert_eq!((ingest.reviser.revision(), last_tick(&log).catalogue_revision), (1, 1));
+    assert_eq!((ingest.reviser.in_force().borrow().revision, last_tick(&log).catalogue_revision), (1, 1));
     let revised = ingest.reviser.revise("desk", None, gateway("g-new")).await;
     assert_eq!(revised.unwrap(), 2);
-    assert!(ingest.reviser.catalogue().gateways.contains_key("g-new"));
+    assert!(ingest.names.catalogue().gateways.contains_key("g-new"));
     assert_eq!(last_tick(&log).catalogue_revision, 2, "the judgement knows it before the doors do");
     let records = revisions(&log);
     let last = records.last().unwrap();
     assert_eq!((last.revision, last.who.as_str()), (2, "desk"));
-    assert!(last.text.contains("g-new") && last.hash == ingest.reviser.catalogue().hash());
+    assert!(last.text.contains("g-new") && last.hash == ingest.names.catalogue().hash());
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn changes_come_one_after_the_other_and_none_is_lost() {
     let mut numbers = [all.0.unwrap(), all.1.unwrap(), all.2.unwrap()];
     numbers.sort_unstable();
     assert_eq!(numbers, [2, 3, 4]);
-    let catalogue = ingest.reviser.catalogue();
+    let catalogue = ingest.names.catalogue();
     assert!(["g-1", "g-2", "g-3"].iter().all(|id| catalogue.gateways.contains_key(*id)));
     assert_eq!(revisions(&log).len(), 4);
     let late = ingest.reviser.revise("desk", Some(3), gateway("g-4")).await;
@@ -69,11 +69,11 @@ async fn what_is_refused_or_not_durable_changes_nothing() {
     let Start { ingest, log, tasks: _tasks, .. } = city(MemoryLog::new(2), Limits::default()).await;
     let refused = ingest.reviser.revise("desk", None, |_| Err("no")).await;
     assert!(matches!(refused, Err(Error::Refused("no"))));
-    let before = ingest.reviser.catalogue().hash();
+    let before = ingest.names.catalogue().hash();
     log.set(Disk::Broken);
     let failed = ingest.reviser.revise("desk", None, gateway("g-1")).await;
     assert!(matches!(failed, Err(Error::Log(_))));
-    assert_eq!((ingest.reviser.catalogue().hash(), ingest.reviser.revision()), (before, 1));
+    assert_eq!((ingest.names.catalogue().hash(), ingest.reviser.in_force().borrow().revision), (before, 1));
     assert_eq!(revisions(&log).len(), 1);
 }
 
@@ -91,7 +91,7 @@ async fn a_change_goes_on_when_the_caller_leaves() {
         }
     }
     ingest.reviser.revise("desk", None, gateway("g-2")).await.unwrap();
-    assert!(ingest.reviser.catalogue().gateways.contains_key("g-1"));
+    assert!(ingest.names.catalogue().gateways.contains_key("g-1"));
     assert_eq!(revisions(&log).len(), 3);
 }
 
@@ -135,7 +135,7 @@ async fn a_stream_that_is_open_goes_by_the_new_catalogue() {
     };
     let (rows, refusals) = dictionary.admit(ingest.plausible(), &columns);
     assert_eq!((rows.len(), refusals.kept[0].reason), (1, Reason::UnknownSource));
-    let gateway = ingest.reviser.catalogue().gateways.keys().next().unwrap().to_string();
+    let gateway = ingest.names.catalogue().gateways.keys().next().unwrap().to_string();
     let station = format!(
         "zh = '新'\nen = 'New'\nkind = 'air'\ndistrict = '510104'\ngateway = '{gateway}'\nmetrics = ['pm10']\nunits = {{ pm10 = 'mg/m³' }}"
     );
@@ -157,4 +157,36 @@ async fn a_stream_that_is_open_goes_by_the_new_catalogue() {
     dictionary.renew(&ingest.names, "g1");
     let (rows, refusals) = dictionary.admit(ingest.plausible(), &columns);
     assert_eq!((rows.len(), refusals.kept[0].reason), (1, Reason::UnknownSource), "and forgets it again");
+}
+
+#[tokio::test]
+async fn a_revision_stood_beside_the_catalogue_before_it() {
+    let Start { ingest, mut tasks, .. } = city(MemoryLog::new(2), Limits::default()).await;
+    // No tick names the change: the doors go on by the old.
+    tasks.running.shutdown().await;
+    let revised = ingest.reviser.revise("desk", None, gateway("g-new")).await;
+    assert!(matches!(revised, Err(Error::Stopping)));
+    let in_force = ingest.reviser.in_force().borrow().clone();
+    assert_eq!((in_force.revision, in_force.catalogue.gateways.contains_key("g-new")), (1, false));
+}
+
+#[tokio::test]
+async fn the_doors_opened_under_a_catalogue_that_no_tick_named() {
+    let log = Arc::new(MemoryLog::new(2));
+    let open = |log: &Arc<MemoryLog>| {
+        let (log, stop) = (Arc::clone(log), tokio_util::sync::CancellationToken::new());
+        async move {
+            let options = crate::Options { clock: Some(crate::clock::ClockKind::Feed), ..<_>::default() };
+            crate::Ingest::start(log as _, Arc::new(Catalogue::demo()), &options, stop).await.unwrap()
+        }
+    };
+    drop(open(&log).await);
+    let before = last_tick(&log).number;
+    log.set(Disk::Packed);
+    let start = tokio::spawn(open(&log));
+    log.refused_inner(2).await;
+    assert!(!start.is_finished(), "no tick of this start is in the log");
+    log.set(Disk::Free);
+    let _city = start.await.unwrap();
+    assert!(last_tick(&log).number > before);
 }

@@ -7,7 +7,7 @@ use yiwang_proto::log::Rejected;
 use super::*;
 use crate::names::Limits;
 use crate::testing::MemoryLog;
-use crate::tests_kit::{NOON, Start, city};
+use crate::tests_kit::{NOON, Start, city, city_of};
 
 const DOUBLE: Option<u32> = Some(10);
 const INT32: Option<u32> = Some(3);
@@ -285,4 +285,16 @@ async fn any_sequence_of_any_messages_is_taken_or_refused() {
             Ok(())
         })
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_value_in_nobody_knows_what_unit_was_let_go_as_in_the_metrics_own() {
+    let mut here = Here::new().await;
+    let limits = Limits { quarantined: 10, ..Limits::default() };
+    let catalogue = here.start.ingest.names.catalogue();
+    here.start = city_of(MemoryLog::new(1), limits, catalogue.as_ref().clone()).await;
+    let metrics = [metric("pm2_5", Some(0.5), DOUBLE, 0), metric("Air/Fine", Some(7.5), DOUBLE, 0)];
+    let came = here.take("spBv1.0/nowhere/NBIRTH/n", &payload(0, &metrics));
+    assert_eq!(came.rows, [("nowhere/n pm2_5".to_owned(), 7.5)], "its mapping says what unit that is in");
+    assert_eq!(came.reasons(), [(number_of(Reason::UnknownSource), 1)]);
 }

@@ -20,7 +20,7 @@ use crate::params::Params;
 use crate::registry::{Change, Refusal, UnknownSeries};
 use crate::{Web, Who};
 
-/// The most bytes of a body that registers many.
+/// The most bytes of a body that registers.
 pub(crate) const MAX_REGISTRY_BYTES: usize = 4 << 20;
 /// Says of an entry that is shown whether it was registered; in what is sent back it means nothing.
 const REGISTERED: &str = "registered";
@@ -172,7 +172,8 @@ pub(crate) async fn post(
         let list: Vec<Entry> = serde_json::from_value(list).map_err(|error| {
             body(format!("has {kind} entries that are none: {}", excerpt(&error.to_string())))
         })?;
-        for entry in list {
+        for mut entry in list {
+            entry.remove(REGISTERED);
             let id = entry.get(kind.key()).and_then(|id| id.as_str()).map(str::to_owned);
             let id = id.ok_or_else(|| body(format!("has a {kind} without \"{}\"", kind.key())))?;
             entries.push((kind, id, Some(entry)));

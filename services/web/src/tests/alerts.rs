@@ -216,7 +216,14 @@ async fn the_page_of_a_bare_alert_has_no_chart_and_escapes() {
 #[tokio::test]
 async fn without_a_subject_the_answer_names_what_to_configure() {
     let desk = Desk::open().await;
-    let text = desk.city.parts.catalogue.catalogue().text().replace("[[alert]]\ncategory = \"device\"\n", "");
+    let text = desk
+        .city
+        .parts
+        .catalogue
+        .in_force()
+        .catalogue
+        .text()
+        .replace("[[alert]]\ncategory = \"device\"\n", "");
     let bare = yiwang_catalogue::Catalogue::parse(&[("bare.toml", text.as_str())]).unwrap();
     let desk = Desk {
         city: City {

@@ -64,7 +64,7 @@ async fn a_hostile_note_is_text() {
 #[tokio::test]
 async fn hostile_titles_and_queries_are_text() {
     let city = city();
-    let catalogue = city.parts.catalogue.catalogue();
+    let catalogue = city.parts.catalogue.in_force().catalogue;
     let mut order = city::order(&catalogue, 0, Span::MINUTE, now());
     let text = Text::new(HOSTILE, HOSTILE);
     order.no.0 = "YW20260302-900000".into();
@@ -157,7 +157,7 @@ async fn an_order_quotes_its_basis_in_the_language_of_the_reader() {
         (1, "GB 12523—2025 昼间 等效声级，限值同2011年版表1", "GB 12523-2025, day"),
         (2, "本市规则：落后计划曲线5个百分点", "5 points behind the planned curve"),
     ] {
-        let order = city::order(&city.parts.catalogue.catalogue(), nth, Span::MINUTE, now());
+        let order = city::order(&city.parts.catalogue.in_force().catalogue, nth, Span::MINUTE, now());
         let path = format!("/orders/{}", order.no);
         city.orders.put(order);
         let (chinese, english) =
@@ -172,7 +172,7 @@ async fn an_order_quotes_its_basis_in_the_language_of_the_reader() {
 #[tokio::test]
 async fn a_basis_without_chinese_words_is_quoted_as_it_is() {
     let city = city();
-    let mut order = city::order(&city.parts.catalogue.catalogue(), 0, Span::MINUTE, now());
+    let mut order = city::order(&city.parts.catalogue.in_force().catalogue, 0, Span::MINUTE, now());
     order.draft.evidence.anomaly.edition = "DB 51/2682-2020".into();
     let path = format!("/orders/{}", order.no);
     city.orders.put(order);
@@ -185,7 +185,7 @@ async fn derived_units_are_in_the_language_of_the_reader() {
     for (nth, unit, zh) in
         [(30, "µg/m³ per hour", "25,188 µg/m³/小时"), (32, "percentage points", "25,188.0 个百分点")]
     {
-        let mut order = city::order(&city.parts.catalogue.catalogue(), nth, Span::MINUTE, now());
+        let mut order = city::order(&city.parts.catalogue.in_force().catalogue, nth, Span::MINUTE, now());
         (order.draft.evidence.unit, order.draft.evidence.anomaly.extreme) = (unit.into(), 25_188.0);
         let own = format!("/orders/{}", order.no);
         city.orders.put(order);
@@ -223,7 +223,7 @@ async fn an_order_shows_its_evidence_with_the_limit() {
 #[tokio::test]
 async fn a_long_episode_is_drawn_from_its_beginning_with_every_peak() {
     let city = city();
-    let order = city::order(&city.parts.catalogue.catalogue(), 25, Span::DAY.times(3), now());
+    let order = city::order(&city.parts.catalogue.in_force().catalogue, 25, Span::DAY.times(3), now());
     let anomaly = order.draft.evidence.anomaly.clone();
     let series = anomaly.series.clone();
     let seconds = (now() - anomaly.begin).0 / Span::SECOND.0;
@@ -251,7 +251,7 @@ async fn a_long_episode_is_drawn_from_its_beginning_with_every_peak() {
 #[tokio::test]
 async fn stations_show_their_last_value_and_health() {
     let city = city();
-    let catalogue = city.parts.catalogue.catalogue();
+    let catalogue = city.parts.catalogue.in_force().catalogue;
     city::fill(&city.series, &catalogue, now());
     let page = city.get("/stations?kind=air&district=510106&lang=en").await.body;
     assert_eq!(page.matches("<article").count(), 2, "two air stations in Jinniu");
@@ -264,7 +264,7 @@ async fn stations_show_their_last_value_and_health() {
 #[tokio::test]
 async fn the_overview_has_a_chart_of_each_kind() {
     let city = city();
-    city::fill(&city.series, &city.parts.catalogue.catalogue(), now());
+    city::fill(&city.series, &city.parts.catalogue.in_force().catalogue, now());
     let page = city.get("/?lang=en").await.body;
     for kind in ["Environment", "Projects", "Economy"] {
         assert!(page.contains(&format!("<p class=\"eyebrow\">{kind}</p>")), "{kind}");

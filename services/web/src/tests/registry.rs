@@ -130,7 +130,7 @@ async fn pages_of_the_registry_leave_nothing_out() {
         after = next.to_owned();
     }
     let all: Vec<String> =
-        city.parts.catalogue.catalogue().stations.keys().map(ToString::to_string).collect();
+        city.parts.catalogue.in_force().catalogue.stations.keys().map(ToString::to_string).collect();
     assert_eq!(seen, all);
 }
 
@@ -150,4 +150,26 @@ async fn registering_takes_who_may_manage() {
         let answer = city.ask(request.body(r#"{"zh": "一", "en": "One"}"#.into()).unwrap()).await;
         assert_eq!(answer.status, status, "{secret}");
     }
+}
+
+#[tokio::test]
+async fn what_was_shown_could_not_be_sent_back_with_others() {
+    let city = city();
+    assert_eq!(city.register("/gateways/g-1", r#"{"zh": "一", "en": "One"}"#).await.status, StatusCode::OK);
+    let shown = city.get("/api/v1/registry/gateways/g-1").await.json();
+    let answer = city.send(Method::POST, "", None, &json!({"gateways": [shown]}).to_string()).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn one_entry_was_held_to_less_than_the_answer_said() {
+    let city = city();
+    let units: Vec<String> = (0..5_000).map(|nth| format!(r#""w{nth:09}": "mg/L""#)).collect();
+    let body = format!(r#"{{"station": "nowhere", "units": {{{}}}}}"#, units.join(", "));
+    assert!(body.len() > crate::MAX_BODY_BYTES);
+    let answer = city.register("/loggers/88888880000001", &body).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.body);
+    let answer = city.register("/gateways/g-1", &format!(r#"{{"zh": "{}"}}"#, "x".repeat(4 << 20))).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(answer.body.contains("4194304"), "{}", answer.body);
 }

@@ -8,7 +8,7 @@ use crate::LiveEvent;
 use crate::live::{CLIENT_EVENTS, KEPT_EVENTS, MAX_CLIENTS};
 
 fn anomaly(city: &City) -> Anomaly {
-    let order = city::order(&city.parts.catalogue.catalogue(), 3, Span::HOUR, now());
+    let order = city::order(&city.parts.catalogue.in_force().catalogue, 3, Span::HOUR, now());
     Anomaly { phase: Phase::Raised, severity: Severity::Critical, ..order.draft.evidence.anomaly }
 }
 

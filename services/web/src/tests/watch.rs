@@ -52,7 +52,7 @@ impl Served {
     /// An epoch that opens the `nth` order of the demo city.
     async fn open_order(&self, nth: usize) {
         let order = city::order(
-            &self.city.parts.catalogue.catalogue(),
+            &self.city.parts.catalogue.in_force().catalogue,
             nth,
             Span::HOUR,
             now() - Span::SECOND.times(nth as i64),

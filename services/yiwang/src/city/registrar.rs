@@ -3,7 +3,8 @@
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
-use yiwang_catalogue::Catalogue;
+use tokio::sync::watch;
+use yiwang_catalogue::InForce;
 use yiwang_ingest::Ingest;
 use yiwang_ingest::names::Names;
 use yiwang_ingest::quarantine::{Quarantine, Unknown};
@@ -11,8 +12,9 @@ use yiwang_ingest::revise::Error;
 use yiwang_web::registry::{Change, UnknownSeries};
 use yiwang_web::{Refusal, Registrar, Who};
 
-/// Holds on to the names, which outlive the doors, and not to the doors, which must be able to close.
+/// Holds on to the names and the catalogue, which outlive the doors, and not to the doors, which must be able to close.
 pub struct CityRegistrar {
+    in_force: watch::Receiver<InForce>,
     names: Arc<Names>,
     quarantine: Arc<Quarantine>,
     ingest: Weak<Ingest>,
@@ -22,14 +24,14 @@ impl CityRegistrar {
     /// Of these doors.
     pub fn new(ingest: &Arc<Ingest>) -> Self {
         let (names, quarantine) = (Arc::clone(&ingest.names), Arc::clone(&ingest.quarantine));
-        Self { names, quarantine, ingest: Arc::downgrade(ingest) }
+        Self { in_force: ingest.reviser.in_force(), names, quarantine, ingest: Arc::downgrade(ingest) }
     }
 }
 
 #[async_trait]
 impl Registrar for CityRegistrar {
-    fn catalogue(&self) -> Arc<Catalogue> {
-        self.names.catalogue()
+    fn in_force(&self) -> InForce {
+        self.in_force.borrow().clone()
     }
 
     fn unknown(&self) -> Vec<UnknownSeries> {
@@ -42,10 +44,6 @@ impl Registrar for CityRegistrar {
             value: unknown.value,
         };
         self.quarantine.unknown(&self.names).into_iter().map(shown).collect()
-    }
-
-    fn revision(&self) -> u32 {
-        self.ingest.upgrade().map_or(0, |ingest| ingest.reviser.revision())
     }
 
     async fn revise(&self, Who(who): &Who, seen: Option<u32>, change: Change) -> Result<u32, Refusal> {
