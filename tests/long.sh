@@ -20,6 +20,10 @@ row() { # log, what, command…
     echo "|---|---|---|---|---|"
     row kills "kill -9 at random moments under load, 1,000 times" env YIWANG_KILLS=1000 cargo test --locked -p yiwang-tests kill_nine
     row loggers "kill -9 under loggers of HJ 212, 100 times" env YIWANG_LOGGER_KILLS=100 cargo test --locked -p yiwang-tests what_a_logger
+    row brokers "kill -9 of the city, of Mosquitto and of both, 100 times" env YIWANG_BROKER_KILLS=100 cargo test --locked -p yiwang-tests what_a_broker_acknowledged
+    row senml "kill -9 under SenML, 100 times" env YIWANG_SENML_KILLS=100 cargo test --locked -p yiwang-tests what_a_pack
+    row sparkplug "kill -9 of the city and of an edge node of Sparkplug B, 100 times" env YIWANG_SPARKPLUG_KILLS=100 cargo test --locked -p yiwang-tests who_comes_back
+    row imports "kill -9 of an import, of the city and of both, 100 times" env YIWANG_IMPORT_KILLS=100 cargo test --locked -p yiwang-tests what_was_killed_goes_on
     row cuts "1,000 power cuts of the series store" cargo test --locked -p yiwang-series -- --ignored
     row properties "property tests, 20,000 cases each" env PROPTEST_CASES=20000 cargo test --locked -p yiwang-proto -p yiwang-ingest -p yiwang-catalogue -p yiwang-log
     row fuzz "an hour of broken, hostile and cut packets of HJ 212" env YIWANG_FUZZ_SECONDS=3600 cargo test --locked -p yiwang-proto fuzz

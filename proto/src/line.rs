@@ -3,11 +3,39 @@
 //! Every line can be read by the library, [`Line::read`]. Most lines have no escapes, no quotes and plain numbers; [`Line::plain`]
 //! reads those, and those only, at less cost (BENCHMARKS.md). What it reads, it reads as the library does: a property test
 //! holds it to that.
+//!
+//! A line is bounded, so that none of a few megabytes costs more than its share: whoever looks for a tag looks through all of them.
 
 use std::borrow::Cow;
 
 use influxdb_line_protocol::{EscapedStr, FieldValue, ParsedLine, parse_lines};
 use memchr::memchr;
+
+/// The most bytes of a line.
+pub const MAX_BYTES: usize = 1 << 20;
+/// The most tags of a line.
+pub const MAX_TAGS: usize = 100;
+/// The most fields of a line.
+pub const MAX_FIELDS: usize = 1_000;
+
+/// Why a line cannot be read.
+#[derive(Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// It is no line protocol; what the library says.
+    #[error("{0}")]
+    Malformed(String),
+    /// It has more of something than is read.
+    #[error("a line has at most {most} {what}, this one has {found}")]
+    TooMany {
+        /// Of what: bytes, tags or fields.
+        what: &'static str,
+        /// How many it has.
+        found: usize,
+        /// How many are read.
+        most: usize,
+    },
+}
 
 /// A line taken apart.
 #[derive(Debug, Default, PartialEq)]
@@ -37,10 +65,16 @@ impl<'a> Line<'a> {
     /// Reads any line into this one; false for a blank one or a remark.
     ///
     /// # Errors
-    /// What the library says.
-    pub fn read(&mut self, text: &'a str) -> Result<bool, influxdb_line_protocol::Error> {
-        let Some(parsed) = parse_lines(text).next().transpose()? else { return Ok(false) };
+    /// [`Error`].
+    pub fn read(&mut self, text: &'a str) -> Result<bool, Error> {
+        at_most("bytes", text.len(), MAX_BYTES)?;
+        let parsed = parse_lines(text).next().transpose();
+        let Some(parsed) = parsed.map_err(|error| Error::Malformed(format!("{error:.200}")))? else {
+            return Ok(false);
+        };
         let ParsedLine { series, field_set, timestamp } = parsed;
+        at_most("tags", series.tag_set.as_ref().map_or(0, |tags| tags.len()), MAX_TAGS)?;
+        at_most("fields", field_set.len(), MAX_FIELDS)?;
         let tags = series.tag_set.into_iter().flatten();
         self.tags.clear();
         self.tags.extend(tags.map(|(key, value)| (cow(key), cow(value))));
@@ -62,6 +96,9 @@ impl<'a> Line<'a> {
     }
 
     fn try_plain(&mut self, text: &'a str) -> Option<()> {
+        if text.len() > MAX_BYTES {
+            return None;
+        }
         let (key, values) = cut(text, b' ');
         let (measurement, tags) = cut(key, b',');
         if !is_plain(measurement) || measurement.starts_with('#') {
@@ -71,7 +108,7 @@ impl<'a> Line<'a> {
         let mut rest = tags;
         while let Some(tags) = rest {
             let (tag, others) = cut(tags, b',');
-            let (key, value) = pair(tag)?;
+            let (key, value) = pair(tag).filter(|_| self.tags.len() < MAX_TAGS)?;
             self.tags.push((key.into(), is_plain(value).then_some(value)?.into()));
             rest = others;
         }
@@ -85,7 +122,7 @@ impl<'a> Line<'a> {
         let mut rest = Some(fields);
         while let Some(fields) = rest {
             let (field, others) = cut(fields, b',');
-            let (key, value) = pair(field)?;
+            let (key, value) = pair(field).filter(|_| self.fields.len() < MAX_FIELDS)?;
             self.fields.push((key.into(), Value::Number(number(value)?)));
             rest = others;
         }
@@ -97,6 +134,10 @@ impl<'a> Line<'a> {
     pub fn tag(&self, key: &str) -> Option<&str> {
         self.tags.iter().find(|(own, _)| own == key).map(|(_, value)| value.as_ref())
     }
+}
+
+fn at_most(what: &'static str, found: usize, most: usize) -> Result<(), Error> {
+    if found > most { Err(Error::TooMany { what, found, most }) } else { Ok(()) }
 }
 
 /// What stands before the first such byte, which is ASCII, and, if it is there, what stands behind it.
@@ -228,6 +269,23 @@ mod tests {
             "a value=99999999999999999999i",
         ] {
             assert!(!Line::default().plain(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_has_too_much_is_refused() {
+        let many = |count: usize, part: &str| vec![part; count].join(",");
+        for (text, wanted) in [
+            (format!("a,{} b=1", many(MAX_TAGS, "t=u")), None),
+            (format!("a,{} b=1", many(MAX_TAGS + 1, "t=u")), Some(("tags", MAX_TAGS + 1, MAX_TAGS))),
+            (format!("a {}", many(MAX_FIELDS, "b=1")), None),
+            (format!("a {}", many(MAX_FIELDS + 1, "b=1")), Some(("fields", MAX_FIELDS + 1, MAX_FIELDS))),
+            (format!("a,t={} b=1", "u".repeat(MAX_BYTES)), Some(("bytes", MAX_BYTES + 8, MAX_BYTES))),
+        ] {
+            let (is_plain, ..) = both(&text);
+            let wanted = wanted.map(|(what, found, most)| Error::TooMany { what, found, most });
+            assert!(is_plain || wanted.is_some());
+            assert_eq!(Line::default().read(&text).err(), wanted);
         }
     }
 

@@ -221,6 +221,12 @@ impl Sender {
     pub async fn send(&self, batch: Batch, due: Instant) -> anyhow::Result<()> {
         self.0.send((batch, due)).await.map_err(|_| anyhow!("the door takes no more"))
     }
+
+    /// Whether the door was given up or stopped.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
 }
 
 /// A door at work.

@@ -64,7 +64,7 @@ fn city() -> City {
     let secret = city.beside("desk.secret");
     std::fs::write(&secret, SECRET).unwrap();
     city.config("[[credential]]").config("name = \"desk\"").config(&format!("secret_file = {secret:?}"));
-    city.config("may = [\"write\", \"read\", \"act\"]").fed();
+    city.config("may = [\"write\", \"read\", \"act\", \"manage\"]").fed();
     city
 }
 

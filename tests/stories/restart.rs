@@ -11,6 +11,7 @@ use yiwang_tests::gateway::{Gateway, pm2_5};
 use yiwang_tests::mqtt::Client;
 use yiwang_tests::orders::{self, Episode, all, assert_same};
 use yiwang_tests::sim::{Door, Sim, number};
+use yiwang_tests::wait;
 
 /// How much event time is replayed before and after.
 const HALF: Span = Span::HOUR.times(5);
@@ -73,10 +74,17 @@ fn it_stops_though_nobody_leaves() {
     let mut page = TcpStream::connect(city.at().http).unwrap();
     std::io::Write::write_all(&mut page, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     page.read_exact(&mut [0; 64]).unwrap();
+    // A body that never comes whole.
+    let mut slow = TcpStream::connect(city.at().http).unwrap();
+    let begun = b"POST /write?db=city HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nreadings";
+    std::io::Write::write_all(&mut slow, begun).unwrap();
+    let requests = "yiwang_influx_requests_total";
+    wait::until("the body is waited for", || city.metric(requests) == 1.0);
     let load = Sim::run(&city, Door::Grpc, &["load", "--series", "100", "--seconds", "1000"]);
     gateway.push(None).unwrap();
     city.interrupt();
     assert!(client.closed().is_some_and(|(kind, _)| kind == 0xe0), "a client of version 5 is told goodbye");
+    assert!(!city.said().contains("did not end in time"), "{}", city.said());
     drop(load);
     city.reconcile(false, &[]).must_balance();
 }

@@ -33,7 +33,7 @@ pub struct Item {
 pub struct Fault {
     /// Its line, from 1.
     pub line: u64,
-    /// Its column; empty when it is the whole row.
+    /// Its column, at most [`MAX_EXCERPT`] bytes of it; empty when it is the whole row.
     pub column: String,
     /// What stands there, at most [`MAX_EXCERPT`] bytes of it.
     pub text: String,
@@ -79,8 +79,8 @@ impl Gather {
     }
 
     pub(crate) fn fault(&mut self, line: u64, column: &str, text: &[u8], Why(reason, message): Why) {
-        let text = excerpt(text);
-        self.faults.push(Fault { line, column: column.to_owned(), text, reason, message });
+        let (column, text) = (excerpt(column.as_bytes()), excerpt(text));
+        self.faults.push(Fault { line, column, text, reason, message });
     }
 }
 

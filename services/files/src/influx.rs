@@ -20,8 +20,8 @@ pub(crate) fn take(precision: i64, line: u64, text: &[u8], into: &mut Gather) {
 
 fn points(precision: i64, line: u64, text: &str, into: &mut Gather) -> Result<(), Why> {
     let mut parsed = Line::default();
-    let is_line = parsed.plain(text)
-        || parsed.read(text).map_err(|error| Why(Reason::Malformed, format!("{error:.200}")))?;
+    let is_line =
+        parsed.plain(text) || parsed.read(text).map_err(|error| Why(Reason::Malformed, error.to_string()))?;
     if !is_line {
         return Ok(());
     }
@@ -53,7 +53,7 @@ fn reading(line: u64, parsed: &Line<'_>, time: i64, into: &mut Gather) -> Result
             _ => {
                 return Err(Why(
                     Reason::Malformed,
-                    format!("field {field:?} is not known; known are value and quality"),
+                    format!("field \"{field:.64}\" is not known; known are value and quality"),
                 ));
             }
         }
@@ -77,7 +77,7 @@ fn point(
         Why(
             Reason::UnknownMetric,
             format!(
-                "field {field:?} of measurement {:?} is not in the catalogue: add a [[line_field]]",
+                "field \"{field:.64}\" of measurement \"{:.64}\" is not in the catalogue: add a [[line_field]]",
                 parsed.measurement
             ),
         )

@@ -21,6 +21,10 @@ use crate::{influx, json};
 
 /// The longest row of CSV that goes over several lines, in bytes.
 const MAX_QUOTED_BYTES: usize = 64 << 10;
+/// And in lines.
+const MAX_QUOTED_LINES: u64 = 100;
+/// The most rows that are read at a time, whatever is in them.
+const MAX_ROWS: u64 = 100_000;
 /// The most faults that are gathered at a time.
 const MAX_FAULTS: usize = 1000;
 
@@ -115,12 +119,13 @@ impl<'m> Reader<'m> {
         Ok(self.mark() == mark)
     }
 
-    /// Reads until there are so many readings, or many faults, or the end; false at the end.
+    /// Reads until there are so many readings, or many faults or rows, or the end; false at the end.
     ///
     /// # Errors
     /// What cannot be read.
     pub fn read(&mut self, readings: usize, into: &mut Gather) -> Result<bool, Error> {
-        while into.items.len() < readings && into.faults.len() < MAX_FAULTS {
+        let before = into.rows;
+        while into.items.len() < readings && into.faults.len() < MAX_FAULTS && into.rows - before < MAX_ROWS {
             match self.next(into) {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
@@ -168,7 +173,9 @@ impl<'m> Reader<'m> {
             match quoted(cells, &mut self.lines, length, all)? {
                 Some(whole) => whole,
                 None => {
-                    let why = format!("a quote is open, and not closed within {MAX_QUOTED_BYTES} bytes");
+                    let why = format!(
+                        "a quote is open, and not closed within {MAX_QUOTED_BYTES} bytes and {MAX_QUOTED_LINES} lines"
+                    );
                     into.fault(line, "", self.lines.bytes(length), Why(Reason::Malformed, why));
                     self.lines.consume(all, 1);
                     return Ok(true);
@@ -241,7 +248,8 @@ fn quoted(
         if is_whole {
             return Ok(Some((length, all, count)));
         }
-        if all > MAX_QUOTED_BYTES {
+        // Each further line takes the row apart from its beginning again.
+        if all > MAX_QUOTED_BYTES || count >= MAX_QUOTED_LINES {
             return Ok(None);
         }
         let Found::Line(further, further_all) = lines.find(all)? else { return Ok(None) };

@@ -18,10 +18,7 @@
 //! organisation; they mean nothing here.
 //!
 //! Bounds: a body has at most [`MAX_BODY_BYTES`], as it comes and when its gzip is undone; all bodies that are held at a time
-//! [`MAX_HELD_BYTES`]; a body has [`BODY_TIME`] to come.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! [`MAX_HELD_BYTES`]; a body has [`TIME`](crate::body::TIME) to come.
 
 use axum::Extension;
 use axum::Router;
@@ -32,6 +29,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::post;
 use serde::Deserialize;
+use std::sync::Arc;
 use yiwang_proto::authorization::Who;
 
 use crate::Ingest;
@@ -51,8 +49,6 @@ pub const DATABASE: &str = "city";
 pub const MAX_BODY_BYTES: usize = 25_000_000;
 /// The most bytes of bodies that are held at a time; beyond, a body is turned away (503).
 pub const MAX_HELD_BYTES: usize = 256 << 20;
-/// How long a body may take to come.
-pub const BODY_TIME: Duration = Duration::from_secs(30);
 
 struct Door {
     ingest: Arc<Ingest>,

@@ -13,6 +13,7 @@ use yiwang_log::{Log, Offset};
 
 mod accept;
 pub mod admit;
+pub mod body;
 pub mod broker;
 mod budget;
 mod clients;

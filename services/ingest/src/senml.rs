@@ -19,9 +19,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use yiwang_model::series::MAX_NAME_BYTES;
 use yiwang_model::{Quality, Row, Timestamp, Vintage};
 use yiwang_proto::v1::Reason;
 
@@ -40,6 +42,10 @@ pub use http::router;
 pub const TOPIC: &str = "senml/";
 /// The most records of a pack.
 pub const MAX_RECORDS: usize = 10_000;
+/// The longest name of a record: source, metric and what stands between.
+const MAX_NAME: usize = 2 * MAX_NAME_BYTES + 1;
+/// The longest unit, in bytes.
+const MAX_UNIT: usize = 64;
 /// The version that is read.
 const VERSION: u32 = 10;
 /// Times below it are relative, in seconds (RFC 8428, 4.5.3).
@@ -119,13 +125,40 @@ pub(crate) fn take(
     count
 }
 
+/// The records of a pack, no more than may be: each takes many times the room of the two bytes that it may have.
+struct Records<'a>(Vec<Record<'a>>);
+
+impl<'de> Deserialize<'de> for Records<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_seq(Several)
+    }
+}
+
+struct Several;
+
+impl<'de> Visitor<'de> for Several {
+    type Value = Records<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an array of at most {MAX_RECORDS} records")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Self::Value, A::Error> {
+        let mut records = Vec::new();
+        while let Some(record) = from.next_element()? {
+            if records.len() == MAX_RECORDS {
+                return Err(A::Error::custom(format!("a pack has at most {MAX_RECORDS} records")));
+            }
+            records.push(record);
+        }
+        Ok(Records(records))
+    }
+}
+
 /// The records of a pack that is understood.
 fn pack(payload: &[u8]) -> Result<Vec<Record<'_>>, String> {
-    let records: Vec<Record<'_>> = serde_json::from_slice(payload)
+    let Records(records) = serde_json::from_slice(payload)
         .map_err(|error| format!("the payload is no SenML pack, an array of records: {error:.200}"))?;
-    if records.len() > MAX_RECORDS {
-        return Err(format!("a pack has at most {MAX_RECORDS} records, this one has {}", records.len()));
-    }
     for record in &records {
         if let Some(version) = record.bver.filter(|version| *version > VERSION) {
             return Err(format!("the pack is of version {version}; {VERSION} is read"));
@@ -150,13 +183,24 @@ impl<'a> Base<'a> {
             let message = "a record has no value that is a number: it needs \"v\"".to_owned();
             return if is_base_only { Ok(None) } else { Err((Reason::Malformed, message)) };
         };
-        let unit = record.u.or_else(|| self.unit.clone());
+        let unit = record.u.as_deref().or(self.unit.as_deref());
         let unit =
             unit.ok_or((Reason::WrongUnit, "a record has no unit: it needs \"u\" or \"bu\"".to_owned()))?;
+        // Before they are laid together: a base name holds for thousands of records.
+        let own = record.n.unwrap_or_default();
+        let length = self.name.len() + own.len();
+        if length > MAX_NAME {
+            let message =
+                format!("a name of {length} bytes is too long; source and metric have {MAX_NAME} at most");
+            return Err((Reason::BadName, message));
+        }
+        if unit.len() > MAX_UNIT {
+            return Err((Reason::WrongUnit, format!("unit \"{unit:.64}…\" is longer than {MAX_UNIT} bytes")));
+        }
         Ok(Some(Resolved {
-            name: format!("{}{}", self.name, record.n.unwrap_or_default()),
+            name: format!("{}{own}", self.name),
             time: time(self.time + record.t.unwrap_or_default(), now)?,
-            unit: unit.into_owned(),
+            unit: unit.to_owned(),
             value: self.value + value,
         }))
     }

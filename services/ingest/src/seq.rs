@@ -3,7 +3,7 @@
 //! A gateway may number what it sends, from any number on, each message one more than the last; readings of one message carry
 //! the same number. What is missing is counted and told once for each gateway. Nothing is refused for its number.
 //!
-//! - A lower number is a gateway that began anew, no gap.
+//! - A lower number, or one that is more than [`MAX_GAP`] ahead, is a gateway that began anew, no gap.
 //! - A message that is marked as sent again says nothing of what is missing.
 //! - What came before this process is not known: its first number is taken as it is.
 //!
@@ -16,6 +16,9 @@ use crate::counters::Counter;
 
 /// How many gateways are watched.
 pub const MAX_GATEWAYS: usize = 65_536;
+
+/// The most messages that can be missing at once.
+pub const MAX_GAP: u64 = 1 << 32;
 
 /// How far the number of a message can be trusted to be the next of its gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,11 +67,10 @@ impl Seqs {
         if seq < last.seq && order == Order::Again {
             return;
         }
-        if seq < last.seq {
-            self.restarts.add(1);
-        }
         let missing = seq.saturating_sub(last.seq).saturating_sub(1);
-        if missing > 0 {
+        if seq < last.seq || missing > MAX_GAP {
+            self.restarts.add(1);
+        } else if missing > 0 {
             self.missing.add(missing);
             if !std::mem::replace(&mut last.told, true) {
                 tracing::warn!(
@@ -100,7 +102,8 @@ mod tests {
         assert_eq!(kept(&[7, 8, 8, 8, 9]), (0, 0));
         assert_eq!(kept(&[7, 8, 11, 12, 14]), (3, 0));
         assert_eq!(kept(&[7, 0, 1, 2]), (0, 1));
-        assert_eq!(kept(&[0, u64::MAX]), (u64::MAX - 1, 0));
+        assert_eq!(kept(&[0, MAX_GAP + 1]), (MAX_GAP, 0));
+        assert_eq!(kept(&[0, MAX_GAP + 2, u64::MAX]), (0, 2));
         assert_eq!(counted(&[(7, Kept), (8, Kept), (7, Again), (8, Again), (9, Kept)]), (0, 0));
         assert_eq!(counted(&[(7, Kept), (9, Again)]), (1, 0));
         assert_eq!(counted(&[(7, Kept), (90, Unknown), (8, Kept)]), (0, 0));

@@ -24,6 +24,8 @@ pub enum May {
     Write,
     /// Move orders.
     Act,
+    /// Register sources, and say what loggers are to do.
+    Manage,
 }
 
 /// Why somebody may not.
@@ -74,16 +76,24 @@ fn is_public(path: &str) -> bool {
 }
 
 /// What a request needs.
-fn needed(method: &Method) -> May {
-    if origin::is_safe(method) { May::Read } else { May::Act }
+fn needed(method: &Method, path: &str) -> May {
+    let managed = MANAGED.iter().any(|managed| path.starts_with(managed));
+    match (origin::is_safe(method), managed) {
+        (true, _) => May::Read,
+        (false, true) => May::Manage,
+        (false, false) => May::Act,
+    }
 }
+
+/// Where a change decides what is judged at all.
+const MANAGED: [&str; 2] = ["/api/v1/registry", "/api/v1/hj212"];
 
 /// The one place through which all requests go.
 pub(crate) async fn guard(State(web): State<Web>, request: Request, next: Next) -> Response {
     if is_public(request.uri().path()) {
         return next.run(request).await;
     }
-    let (act, found) = (needed(request.method()), presented(request.headers()));
+    let (act, found) = (needed(request.method(), request.uri().path()), presented(request.headers()));
     pass(&web, request, next, found.as_ref(), act).await
 }
 
@@ -128,6 +138,7 @@ pub(crate) fn not_this(name: &str, act: May) -> String {
         May::Read => "read",
         May::Write => "write",
         May::Act => "act",
+        May::Manage => "manage",
     };
     format!("credential \"{name}\" may not {wanted}")
 }

@@ -54,7 +54,7 @@ impl Health for Vitals {
     }
 }
 
-/// A gate with two credentials: `desk` may read and act, `wall` may only read, `gateway` may only write.
+/// A gate with credentials: `desk` may read and act, `office` manage, `wall` only read, `gateway` only write.
 struct Locked;
 
 impl Gate for Locked {
@@ -62,6 +62,7 @@ impl Gate for Locked {
         let presented = presented.ok_or(Denied::Unknown)?;
         let (name, may): (_, &[May]) = match presented.secret.as_slice() {
             b"desk-secret" => ("desk", &[May::Read, May::Act]),
+            b"office-secret" => ("office", &[May::Manage]),
             b"wall-secret" => ("wall", &[May::Read]),
             b"gateway-secret" => ("gateway", &[May::Write]),
             _ => return Err(Denied::Unknown),

@@ -1,5 +1,7 @@
 //! One try: a connection, a request, the beginning of an answer.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -15,6 +17,8 @@ use crate::{Target, sign};
 
 /// The most bytes that are read of an answer's body, and only when it is not well.
 pub const MAX_READ_BYTES: usize = 4096;
+/// How long the beginning of a body may take to come once the status is there.
+const BODY_TIME: Duration = Duration::from_secs(2);
 /// The most bytes of an answer's head.
 const MAX_HEAD_BYTES: usize = 64 << 10;
 
@@ -115,11 +119,11 @@ async fn judged(answer: Response<Incoming>) -> Verdict {
     Verdict::of(status.as_u16(), asked.as_deref(), &said)
 }
 
-/// The beginning of a body, as far as it comes in one piece.
+/// The beginning of a body, as far as it comes in one piece and soon: what counts is the status.
 async fn beginning(body: Incoming) -> Bytes {
     let mut body = Limited::new(body, MAX_READ_BYTES);
-    match body.frame().await {
-        Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+    match tokio::time::timeout(BODY_TIME, body.frame()).await {
+        Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
         _ => Bytes::new(),
     }
 }

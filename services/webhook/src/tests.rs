@@ -172,6 +172,24 @@ async fn an_event_that_is_refused_is_set_aside_and_the_next_is_sent() {
     assert_eq!(receiver.got().len(), 5, "it was tried three times");
 }
 
+/// The status is the verdict; a body that does not come behind it blocks nothing.
+#[tokio::test]
+async fn a_stalled_body_does_not_hide_the_status() {
+    let receiver = Receiver::start(|got| match got.id.as_str() {
+        "YW20260302-000001-1" => Answer::Stalled(422),
+        _ => Answer::status(200),
+    })
+    .await;
+    let feed = Memory::new();
+    feed.set("webhook/desk", 0);
+    feed.add(2);
+    let mut impatient = target(&receiver.url());
+    impatient.patience.tries = 1;
+    let _run = run(impatient, &feed);
+    until("all are answered", || feed.at("webhook/desk") == Some(2)).await;
+    assert_eq!(feed.aside()[0].why, "answered 422");
+}
+
 #[tokio::test]
 async fn who_answers_410_is_not_told_anything_until_the_next_start() {
     let receiver = Receiver::start(|_| Answer::status(410)).await;

@@ -37,6 +37,7 @@ impl yiwang_web::Gate for Gate {
             May::Read => found.read,
             May::Write => found.write,
             May::Act => found.act,
+            May::Manage => found.manage,
         };
         if may { Ok(who) } else { Err(Denied::NotThis(who)) }
     }
@@ -72,7 +73,7 @@ mod tests {
 
     use super::*;
 
-    fn credential(name: &str, secret: &str, [write, read, act]: [bool; 3]) -> Credential {
+    fn credential(name: &str, secret: &str, [write, read, act, manage]: [bool; 4]) -> Credential {
         Credential {
             name: name.into(),
             secret: Sha256::digest(secret).into(),
@@ -80,6 +81,7 @@ mod tests {
             read,
             act,
             history: false,
+            manage,
         }
     }
 
@@ -90,8 +92,9 @@ mod tests {
     #[test]
     fn each_may_do_what_its_credential_says_and_no_more() {
         let gate = Gate::new(vec![
-            credential("gateway", "aaaaaaaaaaaa", [true, false, false]),
-            credential("desk", "bbbbbbbbbbbb", [false, true, true]),
+            credential("gateway", "aaaaaaaaaaaa", [true, false, false, false]),
+            credential("office", "cccccccccccc", [false, false, false, true]),
+            credential("desk", "bbbbbbbbbbbb", [false, true, true, false]),
         ]);
         let desk = Who("desk".into());
         assert_eq!(gate.allows(Some(&presented(None, "bbbbbbbbbbbb")), May::Act), Ok(desk.clone()));
@@ -103,6 +106,10 @@ mod tests {
             gate.allows(Some(&presented(Some("gateway"), "bbbbbbbbbbbb")), May::Read),
             Err(Denied::Unknown)
         );
+        for (secret, allowed) in [("bbbbbbbbbbbb", false), ("cccccccccccc", true)] {
+            assert_eq!(gate.allows(Some(&presented(None, secret)), May::Manage).is_ok(), allowed);
+            assert_eq!(gate.allows(Some(&presented(None, secret)), May::Act).is_ok(), !allowed);
+        }
         assert_eq!(gate.allows(None, May::Read), Err(Denied::Unknown));
         assert!(yiwang_ingest::gate::Gate::write(&gate, None, Some(b"aaaaaaaaaaaa")).is_ok());
         assert!(yiwang_ingest::gate::Gate::write(&gate, None, Some(b"bbbbbbbbbbbb")).is_err());

@@ -96,7 +96,7 @@ pub fn run(options: &Options) -> Result<ExitCode, Failed> {
     };
     let mapping = mapping.with_precision(options.precision);
     let files = find::files(&options.inputs).map_err(usage)?;
-    let plan = Plan::make(options, &mapping, files)?;
+    let plan = Plan::make(options, &mapping, &catalogue, files)?;
     runtime()?.block_on(async {
         // From here on the state says that an import has begun: Ctrl-C is heard before.
         let stop = drive::stopped_by_signals()?;

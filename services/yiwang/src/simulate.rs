@@ -47,6 +47,7 @@ pub fn credential(config: &mut Config) -> anyhow::Result<Option<door::Credential
         secret: digest,
         write: true,
         history: false,
+        manage: false,
         read: false,
         act: false,
     });
@@ -102,7 +103,8 @@ mod tests {
     fn guarded() -> Config {
         let [write, read, act] = [false, true, false];
         let secret = Sha256::digest("correct horse battery").into();
-        let desk = Credential { name: "desk".into(), secret, write, read, act, history: false };
+        let desk =
+            Credential { name: "desk".into(), secret, write, read, act, history: false, manage: false };
         Config { credentials: vec![desk], ..Config::default() }
     }
 

@@ -35,7 +35,7 @@ use super::desk::{Ended, NotDone, Patience};
 use super::request::Request;
 use crate::Ingest;
 
-/// The address; whoever serves it sees to it that nobody comes in who may not act, and says who it is by an extension [`Who`].
+/// The address; whoever serves it sees to it that nobody comes in who may not manage, and says who it is by an extension [`Who`].
 pub(crate) fn router(ingest: Arc<Ingest>) -> Router {
     Router::new().route("/api/v1/hj212/{mn}/commands", post(send)).with_state(ingest)
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use yiwang_proto::v1::Reason;
 
 use super::DATABASE;
+use crate::body;
 use crate::commit::Stopping;
 use crate::refuse::Refusals;
 
@@ -38,14 +39,8 @@ pub(super) enum Trouble {
     Encoding,
     #[error("the body is not gzip: {0}")]
     Gzip(String),
-    #[error("the body ends early: {0}")]
-    Broken(String),
-    #[error("the body has more than {} bytes: send less at a time", super::MAX_BODY_BYTES)]
-    TooLarge,
-    #[error("the body did not come within {} s", super::BODY_TIME.as_secs())]
-    Slow,
-    #[error("too much is being sent at once: send again in a moment")]
-    Busy,
+    #[error(transparent)]
+    Body(#[from] body::Trouble),
     #[error(transparent)]
     Stopping(#[from] Stopping),
 }
@@ -53,17 +48,13 @@ pub(super) enum Trouble {
 impl Trouble {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Query(_)
-            | Self::NoDatabase
-            | Self::Precision(_)
-            | Self::Empty
-            | Self::Gzip(_)
-            | Self::Broken(_) => StatusCode::BAD_REQUEST,
+            Self::Query(_) | Self::NoDatabase | Self::Precision(_) | Self::Empty | Self::Gzip(_) => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Database(_) => StatusCode::NOT_FOUND,
             Self::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Slow => StatusCode::REQUEST_TIMEOUT,
-            Self::Busy | Self::Stopping(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Body(trouble) => trouble.status(),
+            Self::Stopping(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A body comes in: bounded in size, in time, and together with all others.
+//! A body comes in, and its gzip is undone.
 
 use std::io::Read;
 
@@ -6,10 +6,10 @@ use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_ENCODING;
 use flate2::read::MultiGzDecoder;
-use futures::StreamExt;
 
+use super::MAX_BODY_BYTES;
 use super::answer::Trouble;
-use super::{BODY_TIME, MAX_BODY_BYTES};
+use crate::body::{self, hold};
 use crate::budget::Share;
 
 /// Reads a body and undoes its gzip.
@@ -19,8 +19,7 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, share: &mut Share) -> 
         Some(b"gzip" | b"x-gzip") => true,
         Some(_) => return Err(Trouble::Encoding),
     };
-    let came = tokio::time::timeout(BODY_TIME, gather(body, share));
-    let came = came.await.map_err(|_| Trouble::Slow)??;
+    let came = body::read(body, MAX_BODY_BYTES, share).await?;
     if !is_packed {
         return Ok(came);
     }
@@ -29,29 +28,13 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, share: &mut Share) -> 
     Ok(unpacked)
 }
 
-async fn gather(body: Body, share: &mut Share) -> Result<Vec<u8>, Trouble> {
-    let (mut chunks, mut came) = (body.into_data_stream(), Vec::new());
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|error| Trouble::Broken(error.to_string()))?;
-        if came.len() + chunk.len() > MAX_BODY_BYTES {
-            return Err(Trouble::TooLarge);
-        }
-        came.extend_from_slice(&chunk);
-        hold(share, came.capacity())?;
-    }
-    Ok(came)
-}
-
-/// Says what is held: what was set aside, not what is used of it.
-fn hold(share: &mut Share, bytes: usize) -> Result<(), Trouble> {
-    share.set(bytes);
-    if share.is_overdrawn() { Err(Trouble::Busy) } else { Ok(()) }
-}
-
 fn unpack(packed: &[u8]) -> Result<Vec<u8>, Trouble> {
     let mut unpacked = Vec::new();
     let most = MAX_BODY_BYTES as u64;
     let read = MultiGzDecoder::new(packed).take(most + 1).read_to_end(&mut unpacked);
     read.map_err(|error| Trouble::Gzip(error.to_string()))?;
-    if unpacked.len() > MAX_BODY_BYTES { Err(Trouble::TooLarge) } else { Ok(unpacked) }
+    if unpacked.len() > MAX_BODY_BYTES {
+        return Err(body::Trouble::TooLarge(MAX_BODY_BYTES).into());
+    }
+    Ok(unpacked)
 }

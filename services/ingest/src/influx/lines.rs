@@ -20,6 +20,8 @@ use crate::refuse::Refusals;
 
 /// The readings of one submission; a body of more makes several.
 const MAX_ROWS: usize = 20_000;
+/// The bytes of lines that are taken before others have their turn.
+const MAX_AT_ONCE: usize = 1 << 20;
 /// The field of a reading that has its value.
 const VALUE: &str = "value";
 /// How much of a line a refusal shows, in bytes.
@@ -40,7 +42,10 @@ pub(super) async fn take(
     let text = taker.text(body);
     let mut lines = lines(&text);
     while taker.gather(&mut lines) {
-        receipts.push(ingest.committer.submit(taker.submission()).await?);
+        if taker.rows.len() >= MAX_ROWS {
+            receipts.push(ingest.committer.submit(taker.submission()).await?);
+        }
+        tokio::task::yield_now().await;
     }
     let last =
         Submission { rejected: ingest.rejected("influx", sender, &taker.refusals), ..taker.submission() };
@@ -107,14 +112,15 @@ impl<'a> Taker<'a> {
         }
     }
 
-    /// Takes lines until there is enough for a submission; false when there are no more.
+    /// Takes lines until there is enough for a submission, or for one turn; false when there are no more.
     fn gather<'l>(&mut self, lines: &mut impl Iterator<Item = &'l str>) -> bool {
         let (keys, mut parsed) = (self.keys, Line::default());
         let met = keys.met(&self.ingest.names);
-        let mut more = false;
+        let (mut more, mut bytes) = (false, 0);
         for line in lines {
             self.line(line, &met, &mut parsed);
-            if self.rows.len() >= MAX_ROWS {
+            bytes += line.len();
+            if self.rows.len() >= MAX_ROWS || bytes >= MAX_AT_ONCE {
                 more = true;
                 break;
             }
@@ -138,7 +144,7 @@ impl<'a> Taker<'a> {
         match read {
             Ok(true) => self.points(line, parsed, is_plain),
             Ok(false) => {}
-            Err(error) => self.refuse(line, (Reason::Malformed, format!("{error:.200}"))),
+            Err(error) => self.refuse(line, (Reason::Malformed, error.to_string())),
         }
     }
 

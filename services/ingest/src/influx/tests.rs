@@ -199,7 +199,7 @@ async fn a_body_that_does_not_come_is_given_up_and_too_many_are_turned_away() {
     let headers = HeaderMap::new();
     let mut share = door.budget.share();
     let read = body::read(&headers, Body::from(GOOD), &mut share).await;
-    assert!(matches!(read, Err(Trouble::Busy)));
+    assert!(matches!(read, Err(Trouble::Body(crate::body::Trouble::Busy))));
 }
 
 proptest! {

@@ -104,10 +104,13 @@ fn readings(
     let mut at = 0;
     let read = payload::read(payload, |said| {
         let admitted = said.and_then(|said| {
-            if let Some(seq) = said.seq {
+            let admitted = admit(&ingest.names, plausible, sender.name, &said.of(source));
+            // Whoever may send for no source spoils nobody's numbers.
+            let is_ours = !matches!(admitted, Err((Reason::UnknownSource | Reason::Forbidden, _)));
+            if let Some(seq) = said.seq.filter(|_| is_ours) {
                 ingest.seqs.see(said.gateway.as_deref().unwrap_or(source), seq, sender.order);
             }
-            admit(&ingest.names, plausible, sender.name, &said.of(source))
+            admitted
         });
         match admitted {
             Ok(row) => rows.push(row),

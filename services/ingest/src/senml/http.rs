@@ -1,7 +1,6 @@
 //! Packs over HTTP.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -13,41 +12,38 @@ use serde_json::json;
 use yiwang_proto::authorization::Who;
 
 use crate::Ingest;
+use crate::body;
+use crate::budget::Budget;
 use crate::commit::{Stopping, Submission};
 use crate::refuse::Refusals;
 
 /// The most bytes of a pack over HTTP.
 pub(super) const MAX_BYTES: usize = 1 << 20;
-/// How long a pack may take to come.
-const BODY_TIME: Duration = Duration::from_secs(30);
+/// The most bytes of packs that are held at a time; beyond, a pack is turned away (503).
+const MAX_HELD_BYTES: usize = 32 << 20;
 /// How many refusals an answer names.
 const MAX_NAMED: usize = 10;
+
+struct Door {
+    ingest: Arc<Ingest>,
+    budget: Arc<Budget>,
+}
 
 /// The address; whoever serves it sees to it that nobody comes in who may not write, and says who it is by an extension
 /// [`Who`].
 pub fn router(ingest: Arc<Ingest>) -> Router {
-    Router::new().route("/api/v1/senml", post(take)).with_state(ingest)
+    let door = Door { ingest, budget: Arc::new(Budget::new(MAX_HELD_BYTES)) };
+    Router::new().route("/api/v1/senml", post(take)).with_state(Arc::new(door))
 }
 
-async fn take(State(ingest): State<Arc<Ingest>>, sender: Option<Extension<Who>>, body: Body) -> Response {
-    let came = tokio::time::timeout(BODY_TIME, axum::body::to_bytes(body, MAX_BYTES));
-    let body = match came.await {
-        Ok(Ok(body)) => body,
-        Ok(Err(error)) => {
-            let told = format!("the pack did not come whole, or has more than {MAX_BYTES} bytes: {error}");
-            return tell(StatusCode::PAYLOAD_TOO_LARGE, &told, 0, &Refusals::default());
-        }
-        Err(_) => {
-            return tell(
-                StatusCode::REQUEST_TIMEOUT,
-                "the pack did not come in time",
-                0,
-                &Refusals::default(),
-            );
-        }
+async fn take(State(door): State<Arc<Door>>, sender: Option<Extension<Who>>, body: Body) -> Response {
+    let mut share = door.budget.share();
+    let body = match body::read(body, MAX_BYTES, &mut share).await {
+        Ok(body) => body,
+        Err(trouble) => return tell(trouble.status(), &trouble.to_string(), 0, &Refusals::default()),
     };
     let sender = sender.map_or_else(|| "senml".into(), |Extension(Who(name))| name);
-    match submit(&ingest, &sender, &body).await {
+    match submit(&door.ingest, &sender, &body).await {
         Err(stopping) => {
             tell(StatusCode::SERVICE_UNAVAILABLE, &stopping.to_string(), 0, &Refusals::default())
         }

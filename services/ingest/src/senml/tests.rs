@@ -84,8 +84,24 @@ fn packs_that_are_not_understood_are_refused_whole() {
         assert!(error.contains(word), "{payload}: {error}");
     }
     let many = format!("[{}]", vec!["{\"v\":1}"; MAX_RECORDS + 1].join(","));
-    assert!(pack(many.as_bytes()).unwrap_err().contains("at most 10000"));
+    assert!(pack(many.as_bytes()).unwrap_err().contains("at most 10000 records"));
     assert!(pack(b"[]").unwrap().is_empty());
+}
+
+/// A base name holds for all records: laid together each time it would cost seconds.
+#[test]
+fn a_long_name_or_unit_is_refused_for_each_record_and_not_copied() {
+    let records = vec![r#"{"v":1,"u":"m"}"#; 9_000].join(",");
+    let payload = format!(r#"[{{"bn":"{}/x","v":1,"u":"m"}},{records}]"#, "n".repeat(850_000));
+    let said = resolved(&payload);
+    assert_eq!(said.len(), 9_001);
+    for one in said {
+        let (reason, message) = one.unwrap_err();
+        assert!(reason == Reason::BadName && message.len() < 200, "{message:.300}");
+    }
+    let (reason, message) =
+        resolved(&format!(r#"[{{"n":"a/b","v":1,"u":"{}"}}]"#, "m".repeat(1_000))).remove(0).unwrap_err();
+    assert!(reason == Reason::WrongUnit && message.len() < 200, "{message}");
 }
 
 #[tokio::test]

@@ -61,6 +61,11 @@ struct Part {
 }
 
 impl Part {
+    /// What its metrics count for.
+    fn bytes(&self) -> usize {
+        self.metrics.keys().map(|name| cost(name)).sum()
+    }
+
     /// It has no metrics any more.
     fn end(&mut self) {
         *self = Self { told: self.told, ..Self::default() };
@@ -162,17 +167,19 @@ impl Nodes {
     /// Nothing was heard for a while: every birth may have been followed by another.
     pub(super) fn lose_all(&mut self, counts: &Counts) {
         self.nodes.values_mut().for_each(Node::lose);
-        self.bytes = self.nodes.iter().map(|(name, node)| cost(name) + node.bytes()).sum();
+        self.bytes = self.count();
         counts.set_tally(self.tally());
     }
 
     /// Refuses what would go beyond the bound; a node that is not known gets its entry.
     fn make_room(&mut self, topic: &Topic<'_>, table: Option<&Table>) -> Result<(), Refused> {
         let name = topic.node_source();
+        if self.needs(&name, topic, table) > MAX_REMEMBERED_BYTES {
+            self.forget_unborn();
+        }
         let is_known = self.nodes.contains_key(name.as_str());
         let entry = if is_known { 0 } else { cost(&name) };
-        let table = table.map_or(0, Table::bytes) + topic.device.map_or(0, cost);
-        if self.bytes + entry + table > MAX_REMEMBERED_BYTES {
+        if self.needs(&name, topic, table) > MAX_REMEMBERED_BYTES {
             let why = format!("what is remembered of nodes has no room for \"{}\"", topic.source());
             return Err((Reason::TooManySeries, why));
         }
@@ -181,6 +188,27 @@ impl Nodes {
             self.nodes.insert(name.into(), Node::default());
         }
         Ok(())
+    }
+
+    /// What all would count for with this message. A birth takes the place of the one before.
+    fn needs(&self, name: &str, topic: &Topic<'_>, table: Option<&Table>) -> usize {
+        let device: Option<Box<str>> = topic.device.map(Into::into);
+        let node = self.nodes.get(name);
+        let entry = if node.is_some() { 0 } else { cost(name) };
+        let part = node.and_then(|node| node.parts.get(&device));
+        let own = if part.is_some() { 0 } else { topic.device.map_or(0, cost) };
+        let gone = table.and(part).map_or(0, Part::bytes);
+        self.bytes + entry + own + table.map_or(0, Table::bytes) - gone
+    }
+
+    /// Nodes of which no birth was heard have nothing to be remembered: whoever is there is asked for one again.
+    fn forget_unborn(&mut self) {
+        self.nodes.retain(|_, node| node.birth.is_some());
+        self.bytes = self.count();
+    }
+
+    fn count(&self) -> usize {
+        self.nodes.iter().map(|(name, node)| cost(name) + node.bytes()).sum()
     }
 
     fn tally(&self) -> Tally {
@@ -274,8 +302,7 @@ impl Node {
     /// What it counts for besides its own entry.
     fn bytes(&self) -> usize {
         let part = |(device, part): (&Option<Box<str>>, &Part)| {
-            cost(device.as_deref().unwrap_or_default())
-                + part.metrics.keys().map(|name| cost(name)).sum::<usize>()
+            cost(device.as_deref().unwrap_or_default()) + part.bytes()
         };
         self.parts.iter().map(part).sum()
     }

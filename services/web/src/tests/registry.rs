@@ -135,13 +135,14 @@ async fn pages_of_the_registry_leave_nothing_out() {
 }
 
 #[tokio::test]
-async fn registering_takes_who_may_act() {
+async fn registering_takes_who_may_manage() {
     let mut city = city();
     city.parts.gate = Arc::new(Locked);
     for (secret, status) in [
         ("wall-secret", StatusCode::FORBIDDEN),
         ("gateway-secret", StatusCode::FORBIDDEN),
-        ("desk-secret", StatusCode::OK),
+        ("desk-secret", StatusCode::FORBIDDEN),
+        ("office-secret", StatusCode::OK),
     ] {
         let request =
             Request::put("/api/v1/registry/gateways/g-1").header("content-type", "application/json");

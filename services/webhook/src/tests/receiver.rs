@@ -16,6 +16,8 @@ pub(super) enum Answer {
     Hang,
     /// This status, and a body without end.
     Endless(u16),
+    /// This status, and a body that does not come.
+    Stalled(u16),
 }
 
 impl Answer {
@@ -105,6 +107,11 @@ impl Receiver {
             Answer::Bytes { bytes, .. } => stream.write_all(&bytes).await.ok()?,
             Answer::Cut => {}
             Answer::Hang => std::future::pending().await,
+            Answer::Stalled(status) => {
+                let head = format!("HTTP/1.1 {status} Said\r\ncontent-length: 10\r\n\r\n");
+                stream.write_all(head.as_bytes()).await.ok()?;
+                std::future::pending().await
+            }
             Answer::Endless(status) => {
                 stream.write_all(format!("HTTP/1.1 {status} Said\r\n\r\n").as_bytes()).await.ok()?;
                 while stream.write_all(&[b'x'; 4096]).await.is_ok() {}

@@ -4,6 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::IntoResponse;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +41,8 @@ pub fn brokers(config: &Config, ingest: &Arc<Ingest>) -> Vec<(WatchedBroker, Bro
 pub struct Doors {
     running: JoinSet<anyhow::Result<()>>,
     stop: CancellationToken,
+    /// Requests by HTTP that are not answered by then are given up.
+    cut: CancellationToken,
 }
 
 impl Doors {
@@ -69,7 +75,8 @@ impl Doors {
             described: yiwang_ingest::described::described(),
         };
         let router = yiwang_web::router(parts, added);
-        running.spawn(serve_http(http, router, stop.clone()));
+        let cut = CancellationToken::new();
+        running.spawn(serve_http(http, give_up(router, cut.clone()), stop.clone()));
         if let Some(hj212) = hj212 {
             let options = yiwang_ingest::hj212::Options::default();
             let ingest = Arc::clone(ingest);
@@ -79,7 +86,7 @@ impl Doors {
                 Ok(())
             });
         }
-        Self { running, stop }
+        Self { running, stop, cut }
     }
 
     /// Connects to brokers elsewhere, and comes back to those that are gone.
@@ -107,7 +114,8 @@ impl Doors {
         self.stop.cancel();
         let closed = async { while self.running.join_next().await.is_some() {} };
         if tokio::time::timeout(CLOSING, closed).await.is_err() {
-            tracing::warn!("some peers did not leave; their connections are cut");
+            tracing::warn!("some peers did not leave; their requests are given up");
+            self.cut.cancel();
         }
         self.running.shutdown().await;
     }
@@ -138,6 +146,17 @@ async fn serve_grpc(
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop.cancelled_owned())
         .await?;
     Ok(())
+}
+
+/// Requests end when they are cut: each lives in a task of its own, and what it holds would hold up the stages that follow.
+fn give_up(router: axum::Router, cut: CancellationToken) -> axum::Router {
+    router.layer(axum::middleware::from_fn(move |request: Request, next: Next| {
+        let cut = cut.clone();
+        async move {
+            let answered = cut.run_until_cancelled(next.run(request)).await;
+            answered.unwrap_or_else(|| (StatusCode::SERVICE_UNAVAILABLE, "the city stops").into_response())
+        }
+    }))
 }
 
 async fn serve_http(

@@ -1,4 +1,4 @@
-//! Credentials: who may write readings, read, act on orders.
+//! Credentials: who may write readings, read, act on orders, manage what is judged.
 
 use std::path::Path;
 
@@ -23,6 +23,8 @@ pub struct Credential {
     pub act: bool,
     /// May send readings of the past, however old they are.
     pub history: bool,
+    /// May register sources and calibrations, and send commands to loggers.
+    pub manage: bool,
 }
 
 /// The shortest secret, in bytes.
@@ -38,8 +40,8 @@ impl Credential {
     }
 
     pub(super) fn to_toml(&self) -> String {
-        let may = [("write", self.write), ("read", self.read), ("act", self.act), ("history", self.history)];
-        let may: Vec<_> = may.iter().filter(|(_, may)| *may).map(|(word, _)| format!("\"{word}\"")).collect();
+        let may = MAY.iter().zip([self.write, self.read, self.act, self.history, self.manage]);
+        let may: Vec<_> = may.filter(|(_, may)| *may).map(|(word, _)| format!("\"{word}\"")).collect();
         format!(
             "[[credential]]\nname = {:?}\nsecret_file = \"***\"\nmay = [{}]\n\n",
             self.name,
@@ -54,7 +56,7 @@ const KIND: Kind = Kind {
     wanted: "name, secret_file, may",
     most: None,
 };
-const MAY: [&str; 4] = ["write", "read", "act", "history"];
+const MAY: [&str; 5] = ["write", "read", "act", "history", "manage"];
 
 /// Reads `[[credential]]` entries; what is wrong is told, what is right is given. `secret_file` is relative to the
 /// folder of the configuration file.
@@ -67,8 +69,8 @@ pub(super) fn read_credentials(
         let name = entry.name();
         let secret = secret(entry);
         let may = may(entry);
-        let ([write, read, act, history], name, secret) = (may?, name?, secret?);
-        Some(Credential { name, secret, write, read, act, history })
+        let ([write, read, act, history, manage], name, secret) = (may?, name?, secret?);
+        Some(Credential { name, secret, write, read, act, history, manage })
     })
 }
 
@@ -81,14 +83,14 @@ fn secret(entry: &mut Entry<'_>) -> Option<[u8; 32]> {
     secret
 }
 
-/// write, read, act, history
-fn may(entry: &mut Entry<'_>) -> Option<[bool; 4]> {
-    let wanted = "a list of \"write\", \"read\", \"act\", \"history\"";
+/// In the order of [`MAY`].
+fn may(entry: &mut Entry<'_>) -> Option<[bool; MAY.len()]> {
+    let wanted = "a list of \"write\", \"read\", \"act\", \"history\", \"manage\"";
     if entry.value("may").is_none() {
         entry.fault("may", "no list", wanted);
         return None;
     }
-    let mut may = [false; 4];
+    let mut may = [false; MAY.len()];
     for (at, word) in entry.list("may", wanted)? {
         match MAY.iter().position(|known| *known == word) {
             Some(known) => may[known] = true,

@@ -44,7 +44,7 @@ impl Webhook {
     pub(super) fn to_toml(&self) -> String {
         let Target { name, url, wanted, .. } = &self.0;
         let mut text =
-            format!("[[webhook]]\nname = {name:?}\nurl = {:?}\nsecret_file = \"***\"\n", url.text());
+            format!("[[webhook]]\nname = {name:?}\nurl = {:?}\nsecret_file = \"***\"\n", shown(&url.text()));
         let kinds: Vec<String> = wanted.kinds.iter().map(|kind| kind.word().to_owned()).collect();
         let lists = [
             ("departments", &wanted.departments),
@@ -78,6 +78,11 @@ fn read(entry: &mut Entry<'_>) -> Option<Webhook> {
     let wanted = wanted(entry);
     let (name, url, secrets, wanted) = (name?, url?, secrets??, wanted?);
     Some(Webhook(Target { name, url, secrets, wanted, patience: Patience::default() }))
+}
+
+/// An address without its query, where receivers often have a secret.
+fn shown(url: &str) -> String {
+    url.split_once('?').map_or_else(|| url.to_owned(), |(before, _)| format!("{before}?***"))
 }
 
 fn url(entry: &mut Entry<'_>) -> Option<Url> {

@@ -19,6 +19,10 @@ use super::plan::Input;
 const BATCH: usize = 10_000;
 /// The most series of a dictionary.
 const MAX_SERIES: usize = 100_000;
+/// The most pieces that wait for an acknowledgement; those that the door has under way, and those without readings between them.
+const MAX_WAITING: usize = 64;
+/// How often to look whether there are fewer.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A dictionary of more series than this is looked at for series that no longer come.
 const SMALL: usize = 1_000;
 
@@ -123,7 +127,7 @@ impl Feeder {
         let before = self.read.rows.fetch_add(rows, Ordering::Relaxed);
         self.keep_pace(before)?;
         if batch.is_empty() {
-            return Ok(());
+            return self.catch_up();
         }
         let sent = self.stop.run_until_cancelled(self.sender.send(batch, Instant::now()));
         match self.runtime.block_on(sent) {
@@ -142,6 +146,18 @@ impl Feeder {
             self.runtime.block_on(self.stop.run_until_cancelled(tokio::time::sleep(wait)));
         }
         if self.stop.is_cancelled() { Err(Left::Stopped) } else { Ok(()) }
+    }
+
+    /// Waits while too many pieces wait: those without readings are not sent, so that nothing else would.
+    fn catch_up(&self) -> Result<(), Left> {
+        while self.books().waiting() > MAX_WAITING {
+            let pause = self.stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY));
+            self.runtime.block_on(pause).ok_or(Left::Stopped)?;
+            if self.sender.is_closed() {
+                return Err(Left::Closed);
+            }
+        }
+        Ok(())
     }
 
     fn books(&self) -> std::sync::MutexGuard<'_, Books> {

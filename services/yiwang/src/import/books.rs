@@ -151,6 +151,11 @@ impl Books {
         Ok((self.path.clone(), self.state.clone()))
     }
 
+    /// Pieces that were entered and are not answered for.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Whether everything that was entered is answered for.
     pub(super) fn is_settled(&self) -> bool {
         self.waiting.is_empty()

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use yiwang_catalogue::Catalogue;
 use yiwang_files::{Mapping, Mark, Reader};
 
 use super::state::{Known, Looks, State, beside};
@@ -40,13 +41,18 @@ pub(super) struct Input {
 
 impl Plan {
     /// Looks at all files, and at what an earlier run left; what cannot be read is told before anything is sent.
-    pub(super) fn make(options: &Options, mapping: &Mapping, files: Vec<PathBuf>) -> Result<Self, Failed> {
+    pub(super) fn make(
+        options: &Options,
+        mapping: &Mapping,
+        catalogue: &Catalogue,
+        files: Vec<PathBuf>,
+    ) -> Result<Self, Failed> {
         let state_file = options.state.clone().unwrap_or_else(|| beside(&options.inputs[0]));
         let before = earlier(options, &state_file)?;
-        let mut state = State::new(digest(options)?);
+        let mut state = State::new(digest(options, catalogue)?);
         let is_resumed = before.as_ref().is_some_and(|before| before.of == state.of);
         if before.is_some() && !is_resumed {
-            eprintln!("{} is of another city or mapping: beginning anew", state_file.display());
+            eprintln!("{} is of another city, mapping or catalogue: beginning anew", state_file.display());
         }
         let mut before = before.filter(|_| is_resumed).unwrap_or_default();
         let (mut inputs, mut faults, mut bytes) = (Vec::new(), Vec::new(), 0);
@@ -77,12 +83,14 @@ fn earlier(options: &Options, path: &Path) -> Result<Option<State>, Failed> {
     })
 }
 
-/// What a state is good for: the same city, mapping and options.
-fn digest(options: &Options) -> Result<String, Failed> {
+/// What a state is good for: the same city, and all that says what a row means.
+fn digest(options: &Options, catalogue: &Catalogue) -> Result<String, Failed> {
     let Options { grpc, history, precision, gateway, .. } = options;
     let mapping = options.mapping.as_ref().map(std::fs::read).transpose();
     let mapping = mapping.map_err(|error| Failed::Failure(error.into()))?;
-    let digest = Sha256::digest(format!("{grpc}\n{history}\n{precision}\n{gateway}\n{mapping:?}"));
+    let catalogue = catalogue.hash();
+    let all = format!("{grpc}\n{history}\n{precision}\n{gateway}\n{mapping:?}\n{catalogue:?}");
+    let digest = Sha256::digest(all);
     Ok(digest.iter().take(16).fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex

@@ -14,10 +14,14 @@ struct Line {
 }
 
 fn plan(folder: &Path, further: &[&str]) -> Result<Plan, String> {
+    plan_by(folder, &yiwang_catalogue::Catalogue::demo(), further)
+}
+
+fn plan_by(folder: &Path, catalogue: &yiwang_catalogue::Catalogue, further: &[&str]) -> Result<Plan, String> {
     let input = folder.display().to_string();
     let line = Line::parse_from(["import", &input].into_iter().chain(further.iter().copied()));
     let files = find::files(&line.options.inputs).unwrap();
-    Plan::make(&line.options, &Mapping::plain(), files).map_err(|failed| match failed {
+    Plan::make(&line.options, &Mapping::plain(), catalogue, files).map_err(|failed| match failed {
         Failed::Usage(why) => why,
         _ => "something else".into(),
     })
@@ -52,6 +56,9 @@ fn what_is_whole_is_not_read_again_unless_something_changed() {
     assert_eq!(plan(&input, &[]).unwrap().files.len(), 0);
     assert_eq!(plan(&input, &["--history"]).unwrap().files.len(), 2, "another way of sending");
     assert_eq!(plan(&input, &["--from-start"]).unwrap().files.len(), 2);
+    let other = format!("{}\n# another", yiwang_catalogue::Catalogue::demo().text());
+    let other = yiwang_catalogue::Catalogue::parse(&[("other.toml", &other)]).unwrap();
+    assert_eq!(plan_by(&input, &other, &[]).unwrap().files.len(), 2, "rows mean something else");
     std::fs::write(input.join("b.csv"), "source,metric,time,value\n\n").unwrap();
     let grown = plan(&input, &[]).unwrap();
     assert_eq!((grown.files.len(), grown.files[0].from.bytes), (1, 25));

@@ -144,16 +144,31 @@ fn what_is_remembered_is_bounded() {
     // A node that is known may be born again and again.
     let before = heard.nodes.bytes;
     for birth in 0..100 {
-        heard.hear_of("n0", metrics(birth % 2));
+        heard.hear_of("n0", metrics(birth % 2)).unwrap();
     }
     assert!(heard.nodes.bytes.abs_diff(before) < ENTRY_BYTES);
     heard.nodes.lose_all(&heard.counts);
     assert!(heard.nodes.bytes < 100 * 2 * ENTRY_BYTES + 1000);
 }
 
+#[test]
+fn names_that_are_never_born_keep_nobody_out() {
+    let mut heard = Heard::default();
+    let data = |heard: &mut Heard, node: &str| {
+        heard.nodes.hear(&topic(Kind::Data, node, None), &payload(0, vec![]), false, &heard.counts)
+    };
+    heard.hear_of("n", vec![named("a", 1)]).unwrap();
+    for number in 0..=MAX_REMEMBERED_BYTES / ENTRY_BYTES {
+        data(&mut heard, &format!("nobody-{number}")).unwrap();
+        assert!(heard.nodes.bytes <= MAX_REMEMBERED_BYTES);
+    }
+    heard.hear_of("m", vec![named("b", 1)]).unwrap();
+    assert_eq!(heard.name(None, 1), Some("a".into()), "a node that was born is forgotten");
+}
+
 impl Heard {
-    fn hear_of(&mut self, node: &str, metrics: Vec<Metric>) {
-        let _ = self.nodes.hear(&topic(Kind::Birth, node, None), &payload(0, metrics), false, &self.counts);
+    fn hear_of(&mut self, node: &str, metrics: Vec<Metric>) -> Result<bool, Refused> {
+        self.nodes.hear(&topic(Kind::Birth, node, None), &payload(0, metrics), false, &self.counts)
     }
 }
 
