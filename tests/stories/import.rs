@@ -176,6 +176,12 @@ fn what_was_interrupted_goes_on() {
     let grown = import.run();
     assert_eq!((grown.code, number(&grown.report, "acked")), (Some(0), 1_500), "{}", grown.said);
     assert!(!grown.said.contains("anew"), "{}", grown.said);
+    // As long as it was, with another first value.
+    let changed = std::fs::read_to_string(&input).unwrap().replacen(",0\n", ",7\n", 1);
+    std::fs::write(&input, changed).unwrap();
+    let changed = import.run();
+    assert_eq!((changed.code, number(&changed.report, "acked")), (Some(0), 1_500), "{}", changed.said);
+    assert!(changed.said.contains("not what it was"), "{}", changed.said);
     long(&input, 500);
     let cut = import.run();
     assert_eq!((cut.code, number(&cut.report, "acked")), (Some(0), 500), "{}", cut.said);

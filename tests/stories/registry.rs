@@ -95,6 +95,8 @@ fn what_came_too_early_waits_in_quarantine() {
         city.kill().start();
     }
     wait::until("all were let go", || city.metric("yiwang_quarantine_readings") == 0.0);
+    city.kill().start();
+    assert_eq!(city.metric("yiwang_readings_released_total"), 0.0, "they are let go once");
     city.settle();
     for round in 0..ROUNDS {
         assert_eq!(opened(&city, &format!("new-{round}")), [begin], "round {round}");

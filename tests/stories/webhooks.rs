@@ -94,6 +94,8 @@ fn each_event_is_told_whoever_is_killed() {
             receiver.kill();
             move_one(&city);
             wait::until("the dead receiver is told", || !city.readiness("webhook desk").1);
+            // An event is under way, which nobody has taken.
+            city.kill().start();
             receiver.run();
         }
     }

@@ -333,12 +333,15 @@ mod tests {
     use crate::testing::MemoryLog;
     use crate::tests_kit::city;
 
-    const KEYS: [&str; 8] = [
+    /// Some differ in their last tag only.
+    const KEYS: [&str; 10] = [
         "readings,source=510104-air-1,metric=pm2_5",
+        "readings,source=510104-air-1,metric=pm10",
         "readings,source=510104-air-2,metric=pm10,host=a",
         "readings,source=510104-air-1",
         "readings,source=nobody,metric=pm2_5",
         "air,station=510104-air-1",
+        "air,station=510104-air-2",
         "air,station=510104-air-1,host=b",
         "a\\ ir,station=510104-air-1",
         "# a remark",

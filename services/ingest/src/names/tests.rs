@@ -103,6 +103,10 @@ fn the_quarantine_takes_so_many_series_and_no_more() {
     assert!(names.resolve("g1", "new-1", "pm10").is_ok());
     names.fill_quarantine(false);
     assert_eq!(in_quarantine("new-2"), Ok(QUARANTINED));
+    assert_eq!(in_quarantine("new-3"), Ok(QUARANTINED));
+    names.revise(names.catalogue());
+    assert_eq!(in_quarantine("new-4").unwrap_err().0, Reason::UnknownSource, "two are still there");
+    assert_eq!(in_quarantine("new-3"), Ok(QUARANTINED));
 }
 
 /// The demo city with more registered.

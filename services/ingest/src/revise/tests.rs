@@ -48,6 +48,23 @@ async fn the_doors_go_by_a_catalogue_when_a_tick_has_named_it() {
     assert!(last.text.contains("g-new") && last.hash == ingest.names.catalogue().hash());
 }
 
+/// Here the test says when there is a tick.
+#[tokio::test]
+async fn until_a_tick_names_it_the_doors_go_by_the_catalogue_before() {
+    let names = Arc::new(Names::new(Arc::new(Catalogue::demo()), 2, Limits::default()));
+    let (wanted, ticks) = (watch::Sender::new(1), watch::Sender::new(1));
+    let mut told = wanted.subscribe();
+    let log = Arc::new(MemoryLog::new(2));
+    let reviser = Reviser::new(log.clone(), Arc::clone(&names), wanted, ticks.subscribe());
+    let revised = tokio::spawn(async move { reviser.revise("desk", None, gateway("g-new")).await });
+    told.wait_for(|revision| *revision == 2).await.unwrap();
+    assert_eq!(revisions(&log).len(), 1, "it is durable before a tick may name it");
+    assert!(!names.catalogue().gateways.contains_key("g-new") && !revised.is_finished());
+    ticks.send_replace(2);
+    assert_eq!(revised.await.unwrap().unwrap(), 2);
+    assert!(names.catalogue().gateways.contains_key("g-new"));
+}
+
 #[tokio::test]
 async fn changes_come_one_after_the_other_and_none_is_lost() {
     let Start { ingest, log, tasks: _tasks, .. } = city(MemoryLog::new(2), Limits::default()).await;

@@ -3,6 +3,7 @@ use std::path::Path;
 use clap::Parser;
 use yiwang_files::Mark;
 
+use super::books::Cut;
 use super::state::{Known, State, Tally, beside};
 use super::*;
 
@@ -84,6 +85,32 @@ fn a_state_that_cannot_be_read_is_named() {
     std::fs::write(input.join("b.csv"), "source,value\n").unwrap();
     let why = plan(&input, &["--from-start"]).err().unwrap_or_default();
     assert!(why.contains("b.csv: header: lacks metric, time; there are source, value"), "{why}");
+}
+
+/// A kill takes what is in memory only, so each state must stand by itself.
+#[test]
+fn a_state_has_nothing_that_was_not_answered_and_its_refusals_are_told() {
+    let folder = folder();
+    let (input, refused) = (folder.path().join("in"), folder.path().join("refused.csv"));
+    let plan = plan(&input, &[]).unwrap();
+    let told = format!("--refused={}", refused.display());
+    let line = Line::parse_from(["import", &input.display().to_string(), &told]);
+    let mut books = Books::open(&line.options, &plan).ok().unwrap();
+    let (file, mark) = (plan.files[0].name.clone(), Mark { bytes: 3, lines: 2, crc: 1 });
+    books.enter(Cut {
+        file: file.clone(),
+        mark,
+        is_last: true,
+        rows: 1,
+        places: vec![(2, 0)],
+        ..Cut::default()
+    });
+    books.broken(&file, 3, "it ends early");
+    let (_, state) = books.ready().unwrap();
+    assert_eq!((state.files[&file].mark, state.files[&file].is_whole), (Mark::default(), false));
+    assert_eq!(state.total().refused_total(), 1);
+    let told = std::fs::read_to_string(&refused).unwrap();
+    assert!(told.contains(",3,,unreadable,,it ends early"), "{told}");
 }
 
 #[test]

@@ -19,8 +19,9 @@ fn named(name: &str, alias: u64) -> Metric {
     Metric { name: Some(name.into()), alias: Some(alias), datatype: DOUBLE, ..Metric::default() }
 }
 
+/// A value that says its own type, so that nothing but its alias has to be known.
 fn aliased(alias: u64) -> Metric {
-    Metric { alias: Some(alias), value: Some(Value::LongValue(1)), ..Metric::default() }
+    Metric { alias: Some(alias), value: Some(Value::DoubleValue(1.0)), ..Metric::default() }
 }
 
 fn bd_seq(number: u64) -> Metric {
