@@ -226,9 +226,10 @@ fn file(folder: &Path, name: &str, windows: &[[String; 2]]) -> File {
             window[row] = Some(number);
             worth[row] = curve((row as f64 - last as f64 - 1.0) / width) / curve(-1.0);
         }
-        for row in last + 1..spans.get(number + 1).map_or(count, |next| next.0) {
-            let behind = (row - last) as f64 / (width - 1.0).max(1.0);
-            worth[row] = if behind > 3.0 { -1.0 } else { curve(behind) };
+        let until = spans.get(number + 1).map_or(count, |next| next.0);
+        for (behind, worth) in worth[last + 1..until].iter_mut().enumerate() {
+            let behind = (behind + 1) as f64 / (width - 1.0).max(1.0);
+            *worth = if behind > 3.0 { -1.0 } else { curve(behind) };
         }
     }
     File {

@@ -278,3 +278,31 @@ impl Detector for Ensemble {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use yiwang_model::{Quality, Severity, Span};
+
+    use super::*;
+
+    /// What a series remembers is all in what it saves; empty boxes and counts add less than what is left here.
+    #[test]
+    fn a_series_remembers_less_than_4_kib() {
+        let spec = Spec {
+            name: NAME.into(),
+            kind: NAME.to_owned(),
+            severity: Severity::Warning,
+            params: Default::default(),
+            limits: [].into(),
+        };
+        let mut detector = build(&spec).unwrap().make(&SeriesContext::default());
+        let mut said = Vec::new();
+        for at in 0..2_000_i64 {
+            let (time, value) = (Timestamp(0) + Span::MINUTE.times(at), f64::from((at * at % 97) as i32));
+            detector.step(&Input::Reading(Sample { time, value, quality: Quality::Good }), &mut said);
+        }
+        let mut state = Vec::new();
+        detector.snapshot(&mut state);
+        assert!((3_000..3_800).contains(&state.len()), "{} bytes", state.len());
+    }
+}

@@ -55,7 +55,8 @@ async fn until_a_tick_names_it_the_doors_go_by_the_catalogue_before() {
     let (wanted, ticks) = (watch::Sender::new(1), watch::Sender::new(1));
     let mut told = wanted.subscribe();
     let log = Arc::new(MemoryLog::new(2));
-    let reviser = Reviser::new(log.clone(), Arc::clone(&names), wanted, ticks.subscribe());
+    let in_force = InForce { revision: 1, catalogue: names.catalogue() };
+    let reviser = Reviser::new(log.clone(), Arc::clone(&names), in_force, wanted, ticks.subscribe());
     let revised = tokio::spawn(async move { reviser.revise("desk", None, gateway("g-new")).await });
     told.wait_for(|revision| *revision == 2).await.unwrap();
     assert_eq!(revisions(&log).len(), 1, "it is durable before a tick may name it");
