@@ -84,6 +84,9 @@ fn what_cannot_be_had_is_named() {
     assert!(city.lives());
 
     city.stop();
+    let output = up(city.data(), &["--clock", "feed"]);
+    assert_eq!(output.status.code(), USAGE);
+    tells(&output, &["clock is \"wall\"", "\"feed\" is asked for"]);
     for (file, at) in [(newest_segment(city.data()), 8), (newest_checkpoint(city.data()), 6)] {
         let whole = std::fs::read(&file).unwrap();
         let mut newer = whole.clone();

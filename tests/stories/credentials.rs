@@ -23,6 +23,7 @@ struct Who {
 const GATEWAY: Who = Who { name: "gateway", may: "write", basic: "Z2F0ZXdheTpzZWNyZXQtb2YtdGhlLWdhdGV3YXk=" };
 const DESK: Who = Who { name: "desk", may: "read", basic: "ZGVzazpzZWNyZXQtb2YtdGhlLWRlc2s=" };
 const HAND: Who = Who { name: "hand", may: "act", basic: "aGFuZDpzZWNyZXQtb2YtdGhlLWhhbmQ=" };
+const OFFICE: Who = Who { name: "office", may: "manage", basic: "b2ZmaWNlOnNlY3JldC1vZi10aGUtb2ZmaWNl" };
 
 /// What nobody gets in with: nothing; an unknown secret; the name of one with the secret of another; no scheme of ours;
 /// no base64.
@@ -48,7 +49,7 @@ impl Who {
 
 fn guarded() -> City {
     let mut city = City::story();
-    for who in [GATEWAY, DESK, HAND] {
+    for who in [GATEWAY, DESK, HAND, OFFICE] {
         let file = format!("{}.secret", who.name);
         std::fs::write(city.beside(&file), who.secret()).unwrap();
         city.config("[[credential]]").config(&format!("name = \"{}\"", who.name));
@@ -190,18 +191,18 @@ fn orders_are_moved_by_those_who_may_act_and_listed_for_those_who_may_read() {
 }
 
 #[test]
-fn loggers_are_told_what_to_do_by_those_who_may_act() {
+fn loggers_are_told_what_to_do_by_those_who_may_manage() {
     let city = guarded();
     let path = "/api/v1/hj212/NOBODY/commands";
     let tell = |who: Option<&str>| http::post_as(city.at().http, who, path, r#"{"cn":1011}"#).unwrap();
     for stranger in STRANGERS {
         assert_eq!(tell(stranger).0, 401, "{stranger:?}");
     }
-    for known in [GATEWAY, DESK].iter().flat_map(Who::presents) {
+    for known in [GATEWAY, DESK, HAND].iter().flat_map(Who::presents) {
         let (status, body) = tell(Some(&known));
-        assert!(status == 403 && body.contains("may not act"), "{known}: {body}");
+        assert!(status == 403 && body.contains("may not manage"), "{known}: {body}");
     }
-    for right in HAND.presents() {
+    for right in OFFICE.presents() {
         assert_eq!(tell(Some(&right)).0, 404, "{right}");
     }
     let send = |credential: &str| {
@@ -223,9 +224,9 @@ fn loggers_are_told_what_to_do_by_those_who_may_act() {
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    assert!(send("hand").contains("not in the catalogue"));
+    assert!(send("office").contains("not in the catalogue"));
     let refused = send("desk");
-    assert!(refused.contains("may not act") && !refused.contains("secret-of"), "{refused}");
+    assert!(refused.contains("may not manage") && !refused.contains("secret-of"), "{refused}");
 }
 
 /// The first order, as the desk sees it.

@@ -214,7 +214,7 @@ fn start(up: &Up) -> Result<ExitCode, Failed> {
     let runtime = runtime()?;
     let ended = runtime.block_on(async {
         let catalogue = Arc::new(catalogue);
-        let running = city::City::start(&config, Arc::clone(&catalogue)).await?;
+        let running = city::City::start(&config, Arc::clone(&catalogue)).await.map_err(not_started)?;
         println!("{}", running.greeting(&config));
         let _ = std::io::stdout().flush();
         if let Some(file) = &up.ready_file {
@@ -227,6 +227,15 @@ fn start(up: &Up) -> Result<ExitCode, Failed> {
     // A stage that was left may still be at work on a thread of its own.
     runtime.shutdown_timeout(LEAVING);
     ended
+}
+
+/// Why a city did not start: what it was told does not fit what it has, or something failed.
+fn not_started(error: anyhow::Error) -> Failed {
+    use yiwang_ingest::Error::{Files, OtherClock};
+    match error.downcast_ref() {
+        Some(OtherClock { .. } | Files(_)) => Failed::Usage(error.to_string()),
+        _ => Failed::Failure(error),
+    }
 }
 
 /// How long threads at work may take to end, once the city has stopped.
