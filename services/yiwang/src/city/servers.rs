@@ -8,6 +8,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::IntoResponse;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,10 @@ use crate::health::WatchedBroker;
 
 /// How long a door that closes waits for those inside.
 const CLOSING: Duration = Duration::from_secs(2);
+
+/// The most requests by HTTP that are answered at a time, bodies that are still coming in included. Pages that stay open have
+/// seats of their own.
+const MAX_REQUESTS: usize = 512;
 
 /// The brokers that are configured; nothing is connected yet.
 pub fn brokers(config: &Config, ingest: &Arc<Ingest>) -> Vec<(WatchedBroker, Broker)> {
@@ -76,7 +81,7 @@ impl Doors {
         };
         let router = yiwang_web::router(parts, added);
         let cut = CancellationToken::new();
-        running.spawn(serve_http(http, give_up(router, cut.clone()), stop.clone()));
+        running.spawn(serve_http(http, bounded(router, MAX_REQUESTS, cut.clone()), stop.clone()));
         if let Some(hj212) = hj212 {
             let options = yiwang_ingest::hj212::Options::default();
             let ingest = Arc::clone(ingest);
@@ -148,13 +153,19 @@ async fn serve_grpc(
     Ok(())
 }
 
-/// Requests end when they are cut: each lives in a task of its own, and what it holds would hold up the stages that follow.
-fn give_up(router: axum::Router, cut: CancellationToken) -> axum::Router {
+/// No more than so many requests are answered at a time. They end when they are cut: each lives in a task of its own, and what it
+/// holds would hold up the stages that follow.
+fn bounded(router: axum::Router, most: usize, cut: CancellationToken) -> axum::Router {
+    let seats = Arc::new(Semaphore::new(most));
+    let refused = |why: &'static str| (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
     router.layer(axum::middleware::from_fn(move |request: Request, next: Next| {
-        let cut = cut.clone();
+        let (seats, cut) = (Arc::clone(&seats), cut.clone());
         async move {
+            let Ok(_seat) = seats.try_acquire() else {
+                return refused("too many requests at once: send again in a moment");
+            };
             let answered = cut.run_until_cancelled(next.run(request)).await;
-            answered.unwrap_or_else(|| (StatusCode::SERVICE_UNAVAILABLE, "the city stops").into_response())
+            answered.unwrap_or_else(|| refused("the city stops"))
         }
     }))
 }
@@ -166,4 +177,34 @@ async fn serve_http(
 ) -> anyhow::Result<()> {
     axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn requests_are_bounded_and_end_when_they_are_cut() {
+        let cut = CancellationToken::new();
+        let slow = get(|| std::future::pending::<()>());
+        let router = axum::Router::new().route("/", get(|| async {})).route("/slow", slow);
+        let router = bounded(router, 2, cut.clone());
+        let ask = |path: &'static str| {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let asked = router.clone().oneshot(request);
+            async { asked.await.unwrap().status() }
+        };
+        assert_eq!(ask("/").await, StatusCode::OK);
+        let slow = [tokio::spawn(ask("/slow")), tokio::spawn(ask("/slow"))];
+        tokio::task::yield_now().await;
+        assert_eq!(ask("/").await, StatusCode::SERVICE_UNAVAILABLE);
+        cut.cancel();
+        for slow in slow {
+            assert_eq!(slow.await.unwrap(), StatusCode::SERVICE_UNAVAILABLE);
+        }
+    }
 }
