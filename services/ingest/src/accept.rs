@@ -19,8 +19,8 @@ pub(crate) trait Door: Send + Sync + 'static {
     /// A connection more than there may be was closed.
     fn too_many(&self);
 
-    /// Whether the system had no room for the last connection.
-    fn cannot_accept(&self, _cannot: bool) {}
+    /// Whether the last connection could not be taken: the system has no room for it, or the listener is broken.
+    fn cannot_accept(&self, cannot: bool);
 }
 
 /// Serves at most so many connections at once, until `stop`; returns when the last is closed.
@@ -53,4 +53,45 @@ pub(crate) async fn accept<D: Door>(
     drop(listener);
     connections.close();
     connections.wait().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Fails(AtomicBool);
+
+    impl Door for Fails {
+        async fn serve_one(self: Arc<Self>, _: TcpStream) {}
+
+        fn too_many(&self) {}
+
+        fn cannot_accept(&self, cannot: bool) {
+            self.0.store(cannot, Ordering::Relaxed);
+        }
+    }
+
+    /// What is left of a listener whose port is lost takes nothing, says so, and ends when it is told to.
+    #[tokio::test]
+    async fn a_listener_that_is_lost_is_told_and_ends_nobody() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let listener = listener.into_std().unwrap();
+        let same = listener.try_clone().unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
+        let (door, stop) = (Arc::new(Fails::default()), CancellationToken::new());
+        let taking = tokio::spawn(accept(listener, Arc::clone(&door), 10, stop.clone()));
+        drop(TcpStream::connect(at).await.unwrap());
+        assert!(!door.0.load(Ordering::Relaxed));
+        rustix::net::shutdown(&same, rustix::net::Shutdown::Both).unwrap();
+        while !door.0.load(Ordering::Relaxed) {
+            tokio::task::yield_now().await;
+        }
+        assert!(!taking.is_finished());
+        stop.cancel();
+        taking.await.unwrap();
+    }
 }

@@ -43,6 +43,8 @@ pub struct Counters {
     pub is_full: AtomicBool,
     /// Whether the city's clock stands, because the log has no room for a tick.
     pub ticks_wait: AtomicBool,
+    /// Whether the MQTT listener could not take the last connection.
+    pub mqtt_cannot_accept: AtomicBool,
     /// Open gRPC streams ever.
     pub grpc_streams: Counter,
     /// MQTT connections ever.

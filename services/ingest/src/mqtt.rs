@@ -21,6 +21,7 @@
 //! All connections together: [`Options::max_held_bytes`], and one read of each.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -111,6 +112,10 @@ impl accept::Door for Door {
 
     fn too_many(&self) {
         self.count(Closed::TooMany);
+    }
+
+    fn cannot_accept(&self, cannot: bool) {
+        self.ingest.counters.mqtt_cannot_accept.store(cannot, Ordering::Relaxed);
     }
 }
 

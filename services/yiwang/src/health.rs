@@ -97,15 +97,16 @@ impl CityHealth {
         doors.or_else(ticks).or_else(|| self.progress.waits.why(waits::LOG))
     }
 
-    /// How the door for loggers is; the others go on without it.
+    /// How the MQTT listener is.
+    fn mqtt(&self) -> Readiness {
+        listener("mqtt", self.counters.mqtt_cannot_accept.load(Ordering::Relaxed), "open")
+    }
+
+    /// How the door for loggers is.
     fn hj212(&self) -> Readiness {
-        let fails = self.counters.hj212.cannot_accept.load(Ordering::Relaxed);
-        let detail = match (self.closed_to_loggers, fails) {
-            (true, _) => "closed: there are credentials and no hj212_passwords",
-            (_, true) => "takes no connection: the system has no room for one",
-            _ => "open",
-        };
-        Readiness { name: "hj212".into(), ok: !fails, needed: false, detail: detail.into() }
+        let closed = "closed: there are credentials and no hj212_passwords";
+        let well = if self.closed_to_loggers { closed } else { "open" };
+        listener("hj212", self.counters.hj212.cannot_accept.load(Ordering::Relaxed), well)
     }
 
     /// What the door for loggers counts.
@@ -202,7 +203,7 @@ impl Health for CityHealth {
                 detail: format!("{lag} ticks behind; up to {MAX_LAG_TICKS} are well"),
             },
         ];
-        items.push(self.hj212());
+        items.extend([self.mqtt(), self.hj212()]);
         items.extend(self.put_off().map(|(name, why)| wait(name, why)));
         items.extend(self.elsewhere.iter().map(far));
         items.extend(self.brokers.iter().map(brokers::item));
@@ -345,6 +346,12 @@ impl Health for CityHealth {
         self.webhooks.iter().for_each(|webhook| told_samples(webhook, &mut samples));
         samples
     }
+}
+
+/// A door over TCP as an item: the others go on without it.
+fn listener(name: &str, fails: bool, well: &str) -> Readiness {
+    let detail = if fails { "takes no connection: the system has no room for one" } else { well };
+    Readiness { name: name.into(), ok: !fails, needed: false, detail: detail.into() }
 }
 
 /// A store elsewhere as an item: it stops nobody.

@@ -190,7 +190,7 @@ mod tests {
     #[tokio::test]
     async fn requests_are_bounded_and_end_when_they_are_cut() {
         let cut = CancellationToken::new();
-        let slow = get(|| std::future::pending::<()>());
+        let slow = get(std::future::pending::<()>);
         let router = axum::Router::new().route("/", get(|| async {})).route("/slow", slow);
         let router = bounded(router, 2, cut.clone());
         let ask = |path: &'static str| {
