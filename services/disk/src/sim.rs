@@ -63,6 +63,12 @@ impl SimDisk {
         self.state().dead
     }
 
+    /// Stands still until what this gives is dropped: whoever wants something of the disk waits.
+    #[must_use]
+    pub fn hold(&self) -> impl Drop + '_ {
+        self.state()
+    }
+
     /// How many operations, of whatever kind, were asked for.
     #[must_use]
     pub fn operations(&self) -> u64 {
