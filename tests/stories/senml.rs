@@ -41,18 +41,13 @@ impl Sender {
                 let (first, bad) = (begin + STEP.times(number * RECORDS), number % 3 == 0);
                 let (pack, lines) = pack(source, first, bad);
                 let wanted = if bad { 400 } else { 204 };
-                let answered = loop {
-                    match http::post(at, PATH, &pack) {
-                        Ok((status, _)) if status == wanted => break true,
+                let answered =
+                    wait::until_some("a pack is answered for", || match http::post(at, PATH, &pack) {
+                        Ok((status, _)) if status == wanted => Some(true),
                         // The city stops, or is not there.
-                        Ok((503, _)) | Err(_) => {}
+                        Ok((503, _)) | Err(_) => told.load(Ordering::Relaxed).then_some(false),
                         Ok((status, body)) => panic!("{status} {body}"),
-                    }
-                    if told.load(Ordering::Relaxed) {
-                        break false;
-                    }
-                    std::thread::sleep(Duration::from_millis(5));
-                };
+                    });
                 if answered {
                     acked += &lines;
                 }

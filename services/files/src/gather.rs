@@ -45,6 +45,8 @@ pub struct Fault {
 
 /// The most bytes of a text that a fault shows.
 pub const MAX_EXCERPT: usize = 120;
+/// The most bytes of a fault's message: those of libraries quote what they could not read, however long it is.
+pub const MAX_MESSAGE: usize = 1024;
 
 /// A reason for programs and for people.
 pub(crate) struct Why(pub(crate) Reason, pub(crate) String);
@@ -78,7 +80,9 @@ impl Gather {
         (self.rows, self.missing) = (0, 0);
     }
 
-    pub(crate) fn fault(&mut self, line: u64, column: &str, text: &[u8], Why(reason, message): Why) {
+    pub(crate) fn fault(&mut self, line: u64, column: &str, text: &[u8], Why(reason, mut message): Why) {
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+        message.shrink_to_fit();
         let (column, text) = (excerpt(column.as_bytes()), excerpt(text));
         self.faults.push(Fault { line, column, text, reason, message });
     }

@@ -6,6 +6,8 @@ use yiwang_proto::v1::Reason;
 
 /// The most of a refused payload that is kept, in bytes.
 pub const MAX_EXCERPT_BYTES: usize = 1024;
+/// The most of a message, in bytes: those of libraries quote what they could not read, however long it is.
+pub const MAX_MESSAGE_BYTES: usize = 1024;
 
 /// A reading that was not admitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +43,10 @@ impl Refusals {
         }
         if self.kept.len() < Self::KEPT {
             let index = u32::try_from(index).unwrap_or(u32::MAX);
-            self.kept.push(Refusal { index, reason, message: message() });
+            let mut message = message();
+            message.truncate(message.floor_char_boundary(MAX_MESSAGE_BYTES));
+            message.shrink_to_fit();
+            self.kept.push(Refusal { index, reason, message });
         }
     }
 

@@ -52,6 +52,18 @@ fn plain(rows: &str) -> Read {
 }
 
 #[test]
+fn a_fault_quoted_all_that_could_not_be_read() {
+    let long = "1".repeat(500_000);
+    let text = format!("readings,source=a,metric=b value={long}i 1\nair,source=a f{long}=1 1\n");
+    let read = read("a.lp", text.as_bytes()).unwrap();
+    let faults = read.faults();
+    assert_eq!(faults.len(), 2, "{}", faults.len());
+    for (_, column, message) in faults {
+        assert!(column.len() <= 120 && message.len() <= 1024, "{column:.200} {message:.2000}");
+    }
+}
+
+#[test]
 fn a_row_is_a_reading() {
     for (name, text) in [
         ("a.csv", format!("{PLAIN}{ROW}\n")),

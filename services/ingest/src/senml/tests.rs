@@ -104,6 +104,16 @@ fn a_long_name_or_unit_is_refused_for_each_record_and_not_copied() {
     assert!(reason == Reason::WrongUnit && message.len() < 200, "{message}");
 }
 
+/// What a library says of a text that should be a number has the whole text in it.
+#[tokio::test]
+async fn a_refusal_quoted_all_that_could_not_be_read() {
+    let start = start().await;
+    let (status, body) = post(&start, &format!(r#"[{{"v":"{}"}}]"#, "long".repeat(100_000))).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let told = body["refusals"][0]["message"].as_str().unwrap();
+    assert!(told.contains("no SenML pack") && told.len() <= crate::refuse::MAX_MESSAGE_BYTES, "{told:.300}");
+}
+
 #[tokio::test]
 async fn a_pack_is_taken_with_its_units_and_the_bad_records_named() {
     let start = start().await;
