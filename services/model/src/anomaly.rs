@@ -16,7 +16,8 @@ use crate::{Error, Series, Timestamp, excerpt};
 pub struct AnomalyId(pub [u8; 16]);
 
 impl AnomalyId {
-    /// The name of the episode of `series` that `detector` saw begin at `begin`.
+    /// The name of the episode of `series` that `detector` saw begin at `begin` when it was first said. Late readings may move
+    /// the begin; the name stays.
     #[must_use]
     pub fn of(detector: &str, series: &Series, begin: Timestamp) -> Self {
         let mut hash = Sha256::new();
@@ -129,6 +130,22 @@ pub enum Phase {
     Worsened,
     /// It is kept again.
     Cleared,
+    /// Readings that came late or were corrected changed what was said: begin, end, extreme or severity.
+    Revised,
+    /// Readings that came late or were corrected showed that it never was, or that it is part of another.
+    Withdrawn,
+}
+
+/// The reading that changed what was said before, because it came late or corrected another.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Because {
+    /// Its event time.
+    pub time: Timestamp,
+    /// Its value, in the metric's unit.
+    pub value: f64,
+    /// The value that it took the place of, where it is a correction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<f64>,
 }
 
 /// What is known of an episode at one step of its life.
@@ -154,6 +171,20 @@ pub struct Anomaly {
     pub edition: Arc<str>,
     /// How grave it is so far.
     pub severity: Severity,
+    /// Of a step that takes back or changes what was said: the reading that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<Because>,
+    /// Of a withdrawn one that became part of another: that other's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub into: Option<AnomalyId>,
+}
+
+impl Anomaly {
+    /// Whether it goes on.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.end.is_none() && !matches!(self.phase, Phase::Cleared | Phase::Withdrawn)
+    }
 }
 
 #[cfg(test)]

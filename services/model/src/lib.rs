@@ -16,7 +16,7 @@ pub mod time;
 pub mod unit;
 
 pub use alert::AlertKey;
-pub use anomaly::{Anomaly, AnomalyId, Phase, Severity};
+pub use anomaly::{Anomaly, AnomalyId, Because, Phase, Severity};
 pub use order::{OrderIntent, OrderNo, OrderState, Priority, WorkOrder};
 pub use quality::Quality;
 pub use reading::{Reading, Row, Vintage};

@@ -266,9 +266,9 @@ pub struct OrderDraft {
 /// What the judgement asks of the order store for one step of one episode.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum OrderIntent {
-    /// Open an order for an episode that has none.
+    /// Open an order for an episode that has none; the order of one that was withdrawn is taken up again.
     Open(Box<OrderDraft>),
-    /// The episode worsened or cleared: note it in the order that it opened.
+    /// The episode worsened, cleared, was revised or withdrawn: note it in the order that it opened.
     Note {
         /// The episode as it is now.
         anomaly: Anomaly,
@@ -324,11 +324,25 @@ pub enum StepKind {
     Worsened,
     /// The episode cleared.
     Cleared,
+    /// 更正: late or corrected readings changed what is said of the episode.
+    Revised,
+    /// 撤销: late or corrected readings showed that the episode never was, or is part of another.
+    Withdrawn,
+    /// 恢复: a withdrawn episode is there after all.
+    Restored,
 }
 
 impl StepKind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Opened, Self::Moved, Self::Worsened, Self::Cleared];
+    pub const ALL: [Self; 7] = [
+        Self::Opened,
+        Self::Moved,
+        Self::Worsened,
+        Self::Cleared,
+        Self::Revised,
+        Self::Withdrawn,
+        Self::Restored,
+    ];
 
     /// The word for it, as in APIs.
     #[must_use]
@@ -338,6 +352,9 @@ impl StepKind {
             Self::Moved => "moved",
             Self::Worsened => "worsened",
             Self::Cleared => "cleared",
+            Self::Revised => "revised",
+            Self::Withdrawn => "withdrawn",
+            Self::Restored => "restored",
         }
     }
 }
@@ -349,7 +366,7 @@ impl FromStr for StepKind {
         Self::ALL.into_iter().find(|kind| kind.word() == text).ok_or_else(|| Error::Word {
             what: "kind of step",
             found: excerpt(text),
-            known: "opened, moved, worsened, cleared",
+            known: "opened, moved, worsened, cleared, revised, withdrawn, restored",
         })
     }
 }
