@@ -1,7 +1,8 @@
 //! Runs the cases in `cases/`: one file for each kind, named for it; inputs and golden events as data.
 //!
 //! Times are spans since 2026-03-01T00:00:00+08:00. An input line is one of
-//! `TIME VALUE [QUALITY]`, `FROM..TO/EVERY VALUE [QUALITY]` (without TO), `fix TIME WAS IS`, `tick CITY`;
+//! `TIME VALUE [QUALITY]`, `FROM..TO/EVERY VALUE [QUALITY]` (without TO), `tick CITY`: all ticks that are due by then;
+//! readings rise in time, and ticks that are due come before them.
 //! for rules across series `GATEWAY/SERIES TIME`, and `tick CITY` closes the epoch.
 //! A golden line is `raised|worsened|cleared [SUBJECT] BEGIN[..END] EXTREME [of LIMIT] SEVERITY [EDITION]`.
 //! Each case is run twice: as it is, and saved and restored after every input.
@@ -10,10 +11,10 @@ pub(crate) mod across;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use yiwang_model::{Quality, Severity, Span, Timestamp};
+use yiwang_model::{Anomaly, Phase, Quality, Series, Severity, Span, Timestamp};
 
 use crate::registry::{Make, build, kinds};
-use crate::{Detector, Event, Finding, Input, LimitRow, Param, Params, Sample, SeriesContext, Spec};
+use crate::{Detector, Event, Input, LimitRow, Param, Params, Sample, SeriesContext, Spec};
 
 /// 2026-03-01T00:00:00+08:00.
 const START: Timestamp = Timestamp::from_secs(1_772_294_400);
@@ -53,14 +54,36 @@ fn series_case(kind: &str, case: &toml::Value, saved: bool) -> Vec<String> {
     let prototype = build(&spec).map_err(|faults| format!("{faults:?}")).unwrap();
     let mut detector = prototype.make(&series);
     let mut events = Vec::new();
+    let mut last = Timestamp::MIN;
     for input in lines(case, "input").flat_map(inputs) {
-        detector.step(&input, &mut events);
+        let until = match input {
+            Input::Reading(sample) => {
+                let name = &case["name"];
+                assert!(last < sample.time, "{kind}: {name}: the readings of a case rise in time");
+                last = sample.time;
+                sample.time - Span(1)
+            }
+            Input::Tick { city } => city,
+        };
+        tick(&mut *detector, until, &mut events);
+        if let Input::Reading(_) = input {
+            detector.step(&input, &mut events);
+        }
         if saved {
             detector = restored(&*detector, prototype.make(&series));
         }
     }
     let with_edition = !spec.limits.is_empty();
-    events.iter().map(|event| told(event, "", with_edition)).collect()
+    let subject = Series::new("case", "case").unwrap();
+    let steps = events.into_iter().map(|event| event.of(&spec.name, &subject));
+    steps.map(|anomaly| told(&anomaly, "", with_edition)).collect()
+}
+
+/// Every tick that is due by a moment, each at its own.
+pub(crate) fn tick(detector: &mut dyn Detector, until: Timestamp, events: &mut Vec<Event>) {
+    while let Some(wake) = detector.wake_at().filter(|wake| *wake <= until) {
+        detector.step(&Input::Tick { city: wake }, events);
+    }
 }
 
 /// `fresh`, after it took over the state of `detector`.
@@ -107,8 +130,10 @@ fn limit(row: &toml::Value) -> LimitRow {
 fn context(case: &toml::Value) -> SeriesContext {
     let plan = case.get("plan").and_then(toml::Value::as_array);
     let point = |point: &toml::Value| (at(point[0].as_str().unwrap()), float(&point[1]));
+    let span = |key| case.get(key).map_or(Span::ZERO, |span| span.as_str().unwrap().parse().unwrap());
     SeriesContext {
-        period: case.get("period").map_or(Span::ZERO, |period| period.as_str().unwrap().parse().unwrap()),
+        period: span("period"),
+        lateness: span("lateness"),
         plan: plan.map(|plan| plan.iter().map(point).collect::<Arc<[_]>>()),
     }
 }
@@ -121,9 +146,6 @@ fn inputs(line: &str) -> Vec<Input> {
     let words: Vec<_> = line.split_whitespace().collect();
     match words[..] {
         ["tick", city] => vec![Input::Tick { city: at(city) }],
-        ["fix", time, was, is] => {
-            vec![Input::Correction { was: sample(at(time), was, None), is: sample(at(time), is, None) }]
-        }
         [times, value, ..] => {
             let reading = |time| Input::Reading(sample(time, value, words.get(2).copied()));
             times_of(times).into_iter().map(reading).collect()
@@ -148,17 +170,18 @@ fn sample(time: Timestamp, value: &str, quality: Option<&str>) -> Sample {
     Sample { time, value: value.parse().unwrap(), quality }
 }
 
-fn told(event: &Event, subject: &str, with_edition: bool) -> String {
-    let (word, finding) = match event {
-        Event::Raised(finding) => ("raised", finding),
-        Event::Worsened(finding) => ("worsened", finding),
-        Event::Cleared(finding) => ("cleared", finding),
+fn told(of: &Anomaly, subject: &str, with_edition: bool) -> String {
+    let word = match of.phase {
+        Phase::Raised => "raised",
+        Phase::Worsened => "worsened",
+        Phase::Cleared => "cleared",
+        Phase::Revised => "revised",
+        Phase::Withdrawn => "withdrawn",
     };
-    let Finding { begin, end, extreme, limit, edition, severity } = finding;
-    let mut text = format!("{word} {subject}{}", *begin - START);
-    text += &end.map_or(String::new(), |end| format!("..{}", end - START));
-    text += &format!(" {extreme}");
-    text += &limit.map_or(String::new(), |limit| format!(" of {limit}"));
-    text += &format!(" {severity}");
-    if with_edition { format!("{text} {edition}") } else { text }
+    let mut text = format!("{word} {subject}{}", of.begin - START);
+    text += &of.end.map_or(String::new(), |end| format!("..{}", end - START));
+    text += &format!(" {}", of.extreme);
+    text += &of.limit.map_or(String::new(), |limit| format!(" of {limit}"));
+    text += &format!(" {}", of.severity);
+    if with_edition { format!("{text} {}", of.edition) } else { text }
 }

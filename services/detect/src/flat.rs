@@ -3,8 +3,7 @@
 //! A run is judged readings in a row that are within `tolerance` of its first. It becomes an episode once it
 //! spans `duration` and has `readings` readings; the episode begins where the run began and ends at the first
 //! reading that differs. The extreme is the value that stands still. Values in `ignore` (0 for rain) form no
-//! run. Readings that are not newer than the last are left out; of corrections only one of the last counts,
-//! when it says that the value did move.
+//! run.
 //!
 //! Memory: 72 bytes a series, and 100 more while an episode is open.
 //!
@@ -95,7 +94,6 @@ struct Flat {
 impl Flat {
     fn reading(&mut self, sample: &Sample, out: &mut Vec<Event>) {
         match &mut self.run {
-            Some(run) if sample.time <= run.newest => return,
             Some(run) if (sample.value - run.value).abs() <= self.rules.tolerance => {
                 run.newest = sample.time;
                 run.readings = run.readings.saturating_add(1);
@@ -128,21 +126,14 @@ impl Flat {
         let Rules { source, severity, .. } = &*self.rules;
         Sight { value, badness: 0.0, limit: None, edition: Arc::clone(source), severity: *severity }
     }
-
-    fn correction(&mut self, is: &Sample, out: &mut Vec<Event>) {
-        let moved = |run: &Run| run.newest == is.time && (is.value - run.value).abs() > self.rules.tolerance;
-        if self.run.as_ref().is_some_and(moved) {
-            self.turn(is, out);
-        }
-    }
 }
 
 impl Detector for Flat {
     fn step(&mut self, input: &Input, out: &mut Vec<Event>) {
-        match input {
-            Input::Reading(sample) if sample.is_judged() => self.reading(sample, out),
-            Input::Correction { is, .. } if is.is_judged() => self.correction(is, out),
-            _ => {}
+        if let Input::Reading(sample) = input
+            && sample.is_judged()
+        {
+            self.reading(sample, out);
         }
     }
 

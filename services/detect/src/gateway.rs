@@ -12,7 +12,7 @@
 //! # What becomes of its series' own silences
 //! They are held for one further epoch, so that fifty that fall in two neighbouring epochs are seen as one; then
 //! they pass. Those held when the gateway falls silent, and all that come while it lasts, stay held; a held one
-//! whose series speaks again never surfaces. Those that are left when the gateway speaks again surface after
+//! whose series speaks again, or that is withdrawn, never surfaces. Those that are left when the gateway speaks again surface after
 //! as long as their series may be silent, counted in city time from then. Under a catalogue by which a series comes
 //! through another gateway, what is held of it is that gateway's.
 //!
@@ -26,18 +26,18 @@
 //! # Saved state
 //! Head 0x71; number of gateways; for each its name, newest event time (option), city time when last heard,
 //! open episode (option: begin, after in ns), number of held silences; for each of these source, metric,
-//! detector, finding, ended finding (option), and 0 new, 1 waiting, 2 while the gateway is silent, or 3 and the
+//! detector, name (16 bytes), finding, ended finding (option), and 0 new, 1 waiting, 2 while the gateway is silent, or 3 and the
 //! city time at which it surfaces. A finding: begin, end (option), extreme, limit (option), edition, severity.
 
 use std::collections::BTreeMap;
 use std::mem::size_of;
 use std::sync::Arc;
 
-use yiwang_model::{Series, Severity, Span, Timestamp};
+use yiwang_model::{Anomaly, Phase, Series, Severity, Span, Timestamp};
 
 use crate::params::{Entry, Form, Parameter, SOURCE, optional};
 use crate::registry::{Kind, Make};
-use crate::rule::{Epoch, Heard, Homes, Rule, RuleEvent, SeriesEvent};
+use crate::rule::{Epoch, Heard, Homes, Rule, SeriesEvent};
 use crate::state::{Reader, put_byte, put_count};
 use crate::{Error, Event, Finding, Spec};
 
@@ -115,8 +115,8 @@ struct Silent {
 }
 
 struct Held {
-    raised: Finding,
-    cleared: Option<Finding>,
+    raised: Box<Anomaly>,
+    cleared: Option<Box<Anomaly>>,
     stay: Stay,
 }
 
@@ -134,7 +134,7 @@ enum Stay {
 }
 
 impl Rule for GatewaySilent {
-    fn step(&mut self, epoch: &Epoch<'_>, out: &mut Vec<RuleEvent>) {
+    fn step(&mut self, epoch: &Epoch<'_>, out: &mut Vec<Anomaly>) {
         for said in epoch.events {
             self.gateways.entry(said.gateway.clone()).or_default().hear_of(said, out);
         }
@@ -150,14 +150,14 @@ impl Rule for GatewaySilent {
         }
     }
 
-    fn retire(&mut self, city: Timestamp, out: &mut Vec<RuleEvent>) {
+    fn retire(&mut self, city: Timestamp, out: &mut Vec<Anomaly>) {
         for (subject, gateway) in std::mem::take(&mut self.gateways) {
             out.extend(gateway.open.map(|silent| self.teller.cleared(&subject, silent, city)));
-            gateway.held.into_iter().for_each(|(key, held)| held.surface(&key, out));
+            gateway.held.into_values().for_each(|held| held.surface(out));
         }
     }
 
-    fn rehome(&mut self, city: Timestamp, homes: &dyn Homes, out: &mut Vec<RuleEvent>) {
+    fn rehome(&mut self, city: Timestamp, homes: &dyn Homes, out: &mut Vec<Anomaly>) {
         let gone = self.gateways.extract_if(.., |subject, _| !homes.has(subject));
         let mut moved = Vec::new();
         for (subject, gateway) in gone {
@@ -196,38 +196,43 @@ impl Rule for GatewaySilent {
 
 impl Gateway {
     /// Takes what a detector said of one of its series.
-    fn hear_of(&mut self, said: &SeriesEvent, out: &mut Vec<RuleEvent>) {
-        let key = (said.series.clone(), Arc::clone(&said.detector));
-        match (&said.event, self.held.get_mut(&key)) {
-            (Event::Raised(finding), _) => self.hold(key, finding, out),
-            (Event::Cleared(_), Some(held)) if matches!(held.stay, Stay::WhileSilent | Stay::Until(_)) => {
-                self.held.remove(&key);
+    fn hear_of(&mut self, said: &SeriesEvent, out: &mut Vec<Anomaly>) {
+        let anomaly = &said.anomaly;
+        let key = (anomaly.series.clone(), Arc::clone(&anomaly.detector));
+        let held = self.held.get_mut(&key).filter(|held| held.raised.id == anomaly.id);
+        match (anomaly.phase, held) {
+            (Phase::Raised, _) => self.hold(key, anomaly, out),
+            (_, None) => out.push(anomaly.clone()),
+            (Phase::Worsened, Some(_)) => {}
+            (Phase::Cleared | Phase::Revised, Some(held)) => {
+                held.revise(anomaly);
+                if held.cleared.is_some() && matches!(held.stay, Stay::WhileSilent | Stay::Until(_)) {
+                    self.held.remove(&key);
+                }
             }
-            (Event::Cleared(finding), Some(held)) => held.cleared = Some(finding.clone()),
-            (Event::Worsened(_), Some(_)) => {}
-            (event, None) => out.push(RuleEvent::new(&key, event.clone())),
+            (Phase::Withdrawn, Some(_)) => _ = self.held.remove(&key),
         }
     }
 
-    fn hold(&mut self, key: (Series, Arc<str>), finding: &Finding, out: &mut Vec<RuleEvent>) {
+    fn hold(&mut self, key: (Series, Arc<str>), anomaly: &Anomaly, out: &mut Vec<Anomaly>) {
         let stay = if self.open.is_some() { Stay::WhileSilent } else { Stay::New };
-        let held = Held { raised: finding.clone(), cleared: None, stay };
-        if let Some(earlier) = self.held.insert(key.clone(), held) {
-            earlier.surface(&key, out);
+        let held = Held { raised: Box::new(anomaly.clone()), cleared: None, stay };
+        if let Some(earlier) = self.held.insert(key, held) {
+            earlier.surface(out);
         }
     }
 
     /// Takes over a silence of a series that came through another gateway before. Of one that was never heard it is held for as
     /// long as the series may be silent: a gateway under another name is not fifty silent series.
-    fn take_in(&mut self, key: (Series, Arc<str>), held: Held, city: Timestamp, out: &mut Vec<RuleEvent>) {
+    fn take_in(&mut self, key: (Series, Arc<str>), held: Held, city: Timestamp, out: &mut Vec<Anomaly>) {
         let stay = match held.stay {
             _ if self.open.is_some() => Stay::WhileSilent,
             Stay::Until(then) => Stay::Until(then),
             _ if self.newest.is_none() => Stay::Until(city + held.may_be_silent()),
             _ => Stay::Waiting,
         };
-        if let Some(earlier) = self.held.insert(key.clone(), Held { stay, ..held }) {
-            earlier.surface(&key, out);
+        if let Some(earlier) = self.held.insert(key, Held { stay, ..held }) {
+            earlier.surface(out);
         }
     }
 
@@ -238,7 +243,7 @@ impl Gateway {
         after: Option<Span>,
         city: Timestamp,
         say: &Teller,
-        out: &mut Vec<RuleEvent>,
+        out: &mut Vec<Anomaly>,
     ) {
         if self.open.is_none()
             && let Some(silent) = self.silent_until(heard.oldest, after)
@@ -262,15 +267,15 @@ impl Gateway {
         after: Option<Span>,
         city: Timestamp,
         say: &Teller,
-        out: &mut Vec<RuleEvent>,
+        out: &mut Vec<Anomaly>,
     ) {
         let waited = self.arrived.max(self.newest.unwrap_or(self.arrived));
         if self.open.is_some() || self.silence(after).is_none_or(|after| city - waited <= after) {
             return;
         }
         let Some(silent) = self.silent_until(city, after) else { return };
-        for (key, held) in self.held.extract_if(.., |_, held| held.cleared.is_some()) {
-            held.surface(&key, out); // it was over before
+        for (_, held) in self.held.extract_if(.., |_, held| held.cleared.is_some()) {
+            held.surface(out); // it was over before
         }
         out.push(say.raised(subject, silent));
         self.open = Some(silent);
@@ -295,9 +300,9 @@ impl Gateway {
     }
 
     /// Lets those silences surface whose time has come.
-    fn let_pass(&mut self, city: Timestamp, out: &mut Vec<RuleEvent>) {
-        for (key, held) in self.held.extract_if(.., |_, held| held.is_due(city)) {
-            held.surface(&key, out);
+    fn let_pass(&mut self, city: Timestamp, out: &mut Vec<Anomaly>) {
+        for (_, held) in self.held.extract_if(.., |_, held| held.is_due(city)) {
+            held.surface(out);
         }
         for held in self.held.values_mut().filter(|held| held.stay == Stay::New) {
             held.stay = Stay::Waiting;
@@ -320,29 +325,32 @@ impl Held {
         Span((self.raised.limit.unwrap_or_default().max(0.0) * 1e9) as i64)
     }
 
-    fn surface(self, key: &(Series, Arc<str>), out: &mut Vec<RuleEvent>) {
-        out.push(RuleEvent::new(key, Event::Raised(self.raised)));
-        out.extend(self.cleared.map(|finding| RuleEvent::new(key, Event::Cleared(finding))));
+    /// What is said of it now takes the place of what was said; nobody has heard of it yet.
+    fn revise(&mut self, is: &Anomaly) {
+        let step = |phase, end| Box::new(Anomaly { phase, end, because: None, ..is.clone() });
+        if is.phase == Phase::Revised {
+            self.raised = step(Phase::Raised, None);
+        }
+        self.cleared = is.end.map(|end| step(Phase::Cleared, Some(end)));
     }
-}
 
-impl RuleEvent {
-    fn new((series, detector): &(Series, Arc<str>), event: Event) -> Self {
-        Self { detector: Arc::clone(detector), series: series.clone(), event }
+    fn surface(self, out: &mut Vec<Anomaly>) {
+        out.push(*self.raised);
+        out.extend(self.cleared.map(|cleared| *cleared));
     }
 }
 
 impl Teller {
-    fn raised(&self, subject: &Series, silent: Silent) -> RuleEvent {
+    fn raised(&self, subject: &Series, silent: Silent) -> Anomaly {
         self.tell(subject, Event::Raised(self.finding(silent, None)))
     }
 
-    fn cleared(&self, subject: &Series, silent: Silent, end: Timestamp) -> RuleEvent {
+    fn cleared(&self, subject: &Series, silent: Silent, end: Timestamp) -> Anomaly {
         self.tell(subject, Event::Cleared(self.finding(silent, Some(end.max(silent.begin)))))
     }
 
-    fn tell(&self, subject: &Series, event: Event) -> RuleEvent {
-        RuleEvent { detector: Arc::clone(&self.detector), series: subject.clone(), event }
+    fn tell(&self, subject: &Series, event: Event) -> Anomaly {
+        event.of(&self.detector, subject)
     }
 
     fn finding(&self, silent: Silent, end: Option<Timestamp>) -> Finding {

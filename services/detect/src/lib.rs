@@ -4,9 +4,9 @@
 //! in the same order give the same events, on any machine, in any number of batches, before or after a
 //! [`Detector::snapshot`]. City time comes in as [`Input::Tick`].
 //!
-//! What its caller promises: a repeat of a reading never reaches a detector; readings of one series come in
-//! log order; a reading older than the newest seen is marked so by its time alone, and a detector decides
-//! itself whether it can still use it.
+//! What its caller promises: readings of one series come in rising event time, each time once; a tick comes at the
+//! very moment for which a detector asked, before any reading of a later time. What comes late or is corrected never reaches a
+//! detector as such: the caller takes it back to an earlier state and plays the readings again, in order.
 //!
 //! [`rule`] has the rules that look across series.
 //!
@@ -15,7 +15,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use yiwang_model::{Quality, Severity, Span, Timestamp};
+use yiwang_model::{Anomaly, AnomalyId, Phase, Quality, Series, Severity, Span, Timestamp};
 
 #[cfg(test)]
 mod cases;
@@ -41,18 +41,11 @@ pub use params::{Form, Parameter};
 /// One thing that a detector is told.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Input {
-    /// A reading that was not there before.
+    /// The next reading.
     Reading(Sample),
-    /// A reading that replaces an earlier one of the same key.
-    Correction {
-        /// What was said first.
-        was: Sample,
-        /// What holds now.
-        is: Sample,
-    },
-    /// The city's clock, once it reached [`Detector::wake_at`]; all readings of the epoch came before.
+    /// The moment of [`Detector::wake_at`] has passed without a reading up to it.
     Tick {
-        /// City time.
+        /// That moment, or a later one.
         city: Timestamp,
     },
 }
@@ -86,6 +79,33 @@ pub enum Event {
     Cleared(Finding),
 }
 
+impl Event {
+    /// The step of an episode of a series that this is, named by its begin.
+    #[must_use]
+    pub fn of(self, detector: &Arc<str>, series: &Series) -> Anomaly {
+        let (phase, finding) = match self {
+            Self::Raised(finding) => (Phase::Raised, finding),
+            Self::Worsened(finding) => (Phase::Worsened, finding),
+            Self::Cleared(finding) => (Phase::Cleared, finding),
+        };
+        let Finding { begin, end, extreme, limit, edition, severity } = finding;
+        Anomaly {
+            id: AnomalyId::of(detector, series, begin),
+            detector: Arc::clone(detector),
+            series: series.clone(),
+            phase,
+            begin,
+            end,
+            extreme,
+            limit,
+            edition,
+            severity,
+            because: None,
+            into: None,
+        }
+    }
+}
+
 /// What a detector says of an episode, as of one step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
@@ -108,8 +128,8 @@ pub trait Detector: Send {
     /// Takes one input and adds what follows from it to `out`.
     fn step(&mut self, input: &Input, out: &mut Vec<Event>);
 
-    /// The city time at which it wants a [`Input::Tick`]; `None` when only readings matter to it. Asked
-    /// again after every step.
+    /// The moment at which it wants an [`Input::Tick`]; `None` when only readings matter to it. Asked
+    /// again after every step; what it says after a tick is later than that tick.
     fn wake_at(&self) -> Option<Timestamp> {
         None
     }
@@ -140,6 +160,8 @@ pub trait Prototype: Send + Sync {
 pub struct SeriesContext {
     /// How far apart its readings are, and how long each one holds.
     pub period: Span,
+    /// How much later than its event time a reading usually comes: what waits for the end of a window waits so long.
+    pub lateness: Span,
     /// The planned curve of a project: event time to planned value, in the metric's unit, sorted.
     pub plan: Option<Arc<[(Timestamp, f64)]>>,
 }

@@ -30,21 +30,18 @@
 //!
 //! # When a window is judged
 //! As soon as the series' newest event time plus its period reaches the window's end: a day that has its 23:00
-//! value is judged at once. When the series is silent, at the tick `lateness` after the window's end. Readings
-//! and corrections that come later still for a window that was judged are not used by it; for the hourly
-//! windows they are, by those that are not yet judged. Of `instant` only readings newer than all before count.
+//! value is judged at once. When the series is silent, once the lateness that is usual for it has passed since the window's end.
 //!
 //! # Exactness
 //! A mean of windows of hourly values is 0.0 + v₀ + v₁ + … in time order, divided by their number, formed anew
 //! each time. Readings inside an hour are summed exactly, in units of 2⁻⁶⁴, so that their order never shows.
 //!
 //! # Memory
-//! 48 bytes for `instant`. For windows 160 bytes, and for each cell of a window (1, 8 or 24) 8 bytes where a
+//! 32 bytes for `instant`. For windows 168 bytes, and for each cell of a window (1, 8 or 24) 8 bytes where a
 //! reading is an hour's value, else 20; so at most 640 bytes a series. 100 more while an episode is open.
 //!
 //! # Saved state
-//! Head 0x11; what is judged (option: cell in ns, cells, stride, cells by sums or not); then for `instant` the
-//! time of the newest reading (option), for windows the number of the next window's end (option) and for each
+//! Head 0x11; what is judged (option: cell in ns, cells, stride, cells by sums or not); then for `instant` nothing, for windows the number of the next window's end (option) and for each
 //! filled cell its place and value, or sum and count; then the judge: 0 calm, 1 beyond but not said, 2 open
 //! with the time since when it is kept (option); for 1 and 2 the episode.
 
@@ -91,7 +88,6 @@ const PARAMS: &[Parameter] = &[
     defaulted("min_duration", Form::Span, "0s", "how long the limit must be broken before it is said"),
     defaulted("hold", Form::Span, "0s", "how long the limit must be kept before an episode ends"),
     defaulted("mean", Form::Word(&["arithmetic", "energy"]), "arithmetic", "how readings become a mean"),
-    defaulted("lateness", Form::Span, "24h", "how long after its end a window of a silent series is judged"),
     defaulted(
         "utc_offset",
         Form::Number { least: -12.0, most: 14.0 },
@@ -111,7 +107,6 @@ struct Rules {
     min_duration: Span,
     hold: Span,
     grades: Grades,
-    lateness: Span,
     energy: bool,
     /// `None` for `instant`.
     shape: Option<Shape>,
@@ -190,7 +185,7 @@ impl Prototype for Limit {
         let rules = Arc::clone(&self.0);
         match rules.shape {
             None => Box::new(Instant::new(rules)),
-            Some(shape) => Box::new(Windowed::new(rules, shape, series.period)),
+            Some(shape) => Box::new(Windowed::new(rules, shape, series)),
         }
     }
 }
@@ -204,7 +199,6 @@ fn build(spec: &Spec) -> Result<Box<dyn Prototype>, Vec<Error>> {
         hysteresis: entry.distance("hysteresis").unwrap_or(Distance::Absolute(0.0)),
         min_duration: entry.span("min_duration").unwrap_or_default(),
         hold: entry.span("hold").unwrap_or_default(),
-        lateness: entry.span("lateness").unwrap_or_default(),
         energy: entry.word("mean") == Some("energy"),
         shape: Shape::new(window, offset(&mut entry)),
         grades: entry.grades(),

@@ -4,8 +4,7 @@
 //! the time of the reading that came too fast, worsens by tenths of the limit, and ends at the time of the
 //! first of `calm` readings in a row that did not. The extreme is the fastest rate with its sign, per hour.
 //! Differences up to `min_change` never count, so that a coarse meter is not blamed for its steps; readings
-//! further apart than `max_gap` are not compared. A reading not newer than the last is left out; a correction of
-//! the last is what the next one is compared with.
+//! further apart than `max_gap` are not compared.
 //!
 //! Memory: 72 bytes a series, and 100 more while an episode is open.
 //!
@@ -124,9 +123,6 @@ impl Rate {
             self.last = Some((sample.time, sample.value));
             return;
         };
-        if sample.time <= time {
-            return;
-        }
         self.last = Some((sample.time, sample.value));
         let over = sample.time - time;
         if over > self.rules.max_gap {
@@ -137,20 +133,14 @@ impl Rate {
             None => self.watch.kept(sample.time, self.rules.calm, out),
         }
     }
-
-    fn correction(&mut self, is: &Sample) {
-        if self.last.is_some_and(|(time, _)| time == is.time) && is.is_judged() {
-            self.last = Some((is.time, is.value));
-        }
-    }
 }
 
 impl Detector for Rate {
     fn step(&mut self, input: &Input, out: &mut Vec<Event>) {
-        match input {
-            Input::Reading(sample) if sample.is_judged() => self.reading(sample, out),
-            Input::Correction { is, .. } => self.correction(is),
-            Input::Reading(_) | Input::Tick { .. } => {}
+        if let Input::Reading(sample) = input
+            && sample.is_judged()
+        {
+            self.reading(sample, out);
         }
     }
 

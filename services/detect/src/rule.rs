@@ -4,11 +4,9 @@
 //! there once; `events` are sorted by [`sort`]; epochs come in order. A rule keeps its state by gateway, so
 //! that gateways can be dealt out over workers, each with a rule of its own.
 
-use std::sync::Arc;
+use yiwang_model::{Anomaly, Phase, Series, Timestamp};
 
-use yiwang_model::{Series, Timestamp};
-
-use crate::{Error, Event};
+use crate::Error;
 
 /// What happened in one closed epoch.
 #[derive(Clone, Copy, Debug)]
@@ -35,25 +33,10 @@ pub struct Heard {
 /// What a detector said of a series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SeriesEvent {
-    /// The detector, by its name in the catalogue.
-    pub detector: Arc<str>,
     /// Through which gateway the series was last heard.
     pub gateway: Series,
-    /// Of which series.
-    pub series: Series,
     /// What it said.
-    pub event: Event,
-}
-
-/// What a rule lets pass or says itself.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RuleEvent {
-    /// The detector or rule, by its name in the catalogue.
-    pub detector: Arc<str>,
-    /// The series, or the subject of the rule.
-    pub series: Series,
-    /// What is said.
-    pub event: Event,
+    pub anomaly: Anomaly,
 }
 
 /// Which gateways there are, and which series come through them.
@@ -67,16 +50,16 @@ pub trait Homes {
 
 /// A rule across series.
 pub trait Rule: Send {
-    /// Takes one closed epoch and adds what follows from it to `out`.
-    fn step(&mut self, epoch: &Epoch<'_>, out: &mut Vec<RuleEvent>);
+    /// Takes one closed epoch and adds what follows from it to `out`: what it lets pass, and what it says itself.
+    fn step(&mut self, epoch: &Epoch<'_>, out: &mut Vec<Anomaly>);
 
     /// Ends the rule, as another catalogue does that no longer has it: its open episodes end at `city`, what it held
     /// back surfaces.
-    fn retire(&mut self, city: Timestamp, out: &mut Vec<RuleEvent>);
+    fn retire(&mut self, city: Timestamp, out: &mut Vec<Anomaly>);
 
     /// Goes over to another catalogue that has it too: what it holds of a series moves to the gateway through which the
     /// series comes now; the open episode of a gateway that is gone ends at `city`.
-    fn rehome(&mut self, city: Timestamp, homes: &dyn Homes, out: &mut Vec<RuleEvent>);
+    fn rehome(&mut self, city: Timestamp, homes: &dyn Homes, out: &mut Vec<Anomaly>);
 
     /// Adds its whole state to `out`.
     fn snapshot(&self, out: &mut Vec<u8>);
@@ -92,14 +75,14 @@ pub trait Rule: Send {
 /// said of one series stays in the order in which it said it.
 pub fn sort(events: &mut [SeriesEvent]) {
     events.sort_by(|a, b| {
-        let key = |of: &SeriesEvent| at(&of.event);
-        key(a).cmp(&key(b)).then_with(|| a.series.cmp(&b.series)).then_with(|| a.detector.cmp(&b.detector))
+        let (a, b) = (&a.anomaly, &b.anomaly);
+        at(a).cmp(&at(b)).then_with(|| a.series.cmp(&b.series)).then_with(|| a.detector.cmp(&b.detector))
     });
 }
 
-fn at(event: &Event) -> Timestamp {
-    match event {
-        Event::Raised(finding) | Event::Worsened(finding) => finding.begin,
-        Event::Cleared(finding) => finding.end.unwrap_or(finding.begin),
+fn at(of: &Anomaly) -> Timestamp {
+    match of.phase {
+        Phase::Cleared => of.end.unwrap_or(of.begin),
+        Phase::Raised | Phase::Worsened | Phase::Revised | Phase::Withdrawn => of.begin,
     }
 }

@@ -1,9 +1,7 @@
 //! `silence`: a series that was heard before and is heard no more.
 //!
-//! An episode begins `after` behind the newest event time, and ends at the event time of the reading that ended
-//! it, or at its begin where that reading is older. It is found in two ways with the same outcome: by a tick,
-//! once city time is past that moment; and by the next reading, when it is further away and no tick came between;
-//! then raised and cleared come at once. Readings of every quality are heard: a broken meter that says so is
+//! An episode begins `after` behind the newest event time, once that moment has passed without a reading, and ends at the event
+//! time of the next one. Readings of every quality are heard: a broken meter that says so is
 //! not silent. A series that was never heard is not silent. The extreme is the silence in seconds: `after` while
 //! it lasts, all of it once it ended.
 //!
@@ -100,18 +98,10 @@ struct Silence {
 
 impl Silence {
     fn heard(&mut self, at: Timestamp, out: &mut Vec<Event>) {
-        let Some(newest) = self.newest.replace(at) else { return };
-        if at <= newest {
-            self.newest = Some(newest);
-            return;
-        }
-        if !self.open && self.after > Span::ZERO && at - newest > self.after {
-            out.push(Event::Raised(self.finding(newest, None)));
-            self.open = true;
-        }
-        if self.open {
+        if let Some(newest) = self.newest.replace(at)
+            && std::mem::take(&mut self.open)
+        {
             out.push(Event::Cleared(self.finding(newest, Some(at))));
-            self.open = false;
         }
     }
 
@@ -143,7 +133,6 @@ impl Detector for Silence {
         match input {
             Input::Reading(sample) => self.heard(sample.time, out),
             Input::Tick { city } => self.tick(*city, out),
-            Input::Correction { .. } => {}
         }
     }
 

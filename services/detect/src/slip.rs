@@ -3,12 +3,11 @@
 //! The plan is a curve of (event time, planned value), straight between its points, level before the first and
 //! after the last. An episode opens at the event time of the first figure that is more than `points` behind,
 //! worsens by tenths of `points`, and ends at the event time of the first figure that is no more than `points`
-//! less `hysteresis` behind. The extreme is the largest distance behind, in percentage points. A revised figure
-//! of the newest event time is judged anew. Without a plan it never judges.
+//! less `hysteresis` behind. The extreme is the largest distance behind, in percentage points. Without a plan it never judges.
 //!
-//! Memory: 72 bytes a series, and 100 more while an episode is open; the plan is shared.
+//! Memory: 56 bytes a series, and 100 more while an episode is open; the plan is shared.
 //!
-//! Saved state: head 0x61; newest event time (option); then as every [`Watch`].
+//! Saved state: head 0x61; then as every [`Watch`].
 
 use std::mem::size_of;
 use std::sync::Arc;
@@ -21,13 +20,13 @@ use crate::params::{
     defaulted, required,
 };
 use crate::registry::{Kind, Make};
-use crate::state::{Reader, put_byte, put_option, put_time};
+use crate::state::{Reader, put_byte};
 use crate::watch::Watch;
 use crate::{Detector, Error, Event, Input, Prototype, Sample, SeriesContext, Spec};
 
 const NAME: &str = "slip";
 const HEAD: u8 = 0x61;
-const _: () = assert!(size_of::<Slip>() <= 72);
+const _: () = assert!(size_of::<Slip>() <= 56);
 
 pub(crate) const KIND: Kind = Kind {
     name: NAME,
@@ -71,7 +70,7 @@ struct Prepared(Arc<Rules>);
 impl Prototype for Prepared {
     fn make(&self, series: &SeriesContext) -> Box<dyn Detector> {
         let plan = series.plan.clone().filter(|plan| !plan.is_empty());
-        Box::new(Slip { rules: Arc::clone(&self.0), plan, newest: None, watch: Watch::default() })
+        Box::new(Slip { rules: Arc::clone(&self.0), plan, watch: Watch::default() })
     }
 }
 
@@ -89,17 +88,12 @@ fn build(spec: &Spec) -> Result<Box<dyn Prototype>, Vec<Error>> {
 struct Slip {
     rules: Arc<Rules>,
     plan: Option<Arc<[(Timestamp, f64)]>>,
-    newest: Option<Timestamp>,
     watch: Watch,
 }
 
 impl Slip {
     fn figure(&mut self, sample: &Sample, out: &mut Vec<Event>) {
         let Some(plan) = &self.plan else { return };
-        if self.newest > Some(sample.time) {
-            return;
-        }
-        self.newest = Some(sample.time);
         let behind = planned(plan, sample.time) - sample.value;
         if !behind.is_finite() {
             return;
@@ -127,26 +121,23 @@ fn planned(plan: &[(Timestamp, f64)], at: Timestamp) -> f64 {
 
 impl Detector for Slip {
     fn step(&mut self, input: &Input, out: &mut Vec<Event>) {
-        match input {
-            Input::Reading(sample) | Input::Correction { is: sample, .. } if sample.is_judged() => {
-                self.figure(sample, out);
-            }
-            _ => {}
+        if let Input::Reading(sample) = input
+            && sample.is_judged()
+        {
+            self.figure(sample, out);
         }
     }
 
     fn snapshot(&self, out: &mut Vec<u8>) {
         put_byte(out, HEAD);
-        put_option(out, self.newest, put_time);
         self.watch.put(out);
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), Error> {
         let mut from = Reader::new(NAME, HEAD, state)?;
-        let newest = from.option(Reader::time)?;
         let watch = Watch::read(&mut from)?;
         from.end()?;
-        (self.newest, self.watch) = (newest, watch);
+        self.watch = watch;
         Ok(())
     }
 }

@@ -6,17 +6,15 @@
 //! before that many values were seen. Every value, spike or not, then joins the window, so that a new level
 //! becomes the usual one. An episode opens at the first spike, worsens by tenths of the bound, and ends at the
 //! first of `calm` values in a row that are none. The extreme is the value furthest out for its bound; the
-//! limit is the bound that it passed. Readings not newer than the last are left out, corrections too.
+//! limit is the bound that it passed.
 //!
-//! Memory: 96 bytes and 9 for each of `readings` (279 for 31) a series, and 100 more while an episode is open.
+//! Memory: 80 bytes and 9 for each of `readings` (279 for 31) a series, and 100 more while an episode is open.
 //!
-//! Saved state: head 0x21; newest time (option); number of values and the values, oldest first; then as every
+//! Saved state: head 0x21; number of values and the values, oldest first; then as every
 //! [`Watch`].
 
 use std::mem::size_of;
 use std::sync::Arc;
-
-use yiwang_model::Timestamp;
 
 use crate::episode::Sight;
 use crate::params::{
@@ -24,7 +22,7 @@ use crate::params::{
     required,
 };
 use crate::registry::{Kind, Make};
-use crate::state::{Reader, put_byte, put_count, put_number, put_option, put_time};
+use crate::state::{Reader, put_byte, put_count, put_number};
 use crate::watch::Watch;
 use crate::{Detector, Error, Event, Input, Prototype, Sample, SeriesContext, Spec};
 
@@ -32,7 +30,7 @@ const NAME: &str = "spike";
 const HEAD: u8 = 0x21;
 /// Standard deviations of a normal distribution in its median absolute deviation.
 const DEVIATIONS_PER_MAD: f64 = 1.4826;
-const _: () = assert!(size_of::<Spike>() <= 96);
+const _: () = assert!(size_of::<Spike>() <= 80);
 
 pub(crate) const KIND: Kind = Kind {
     name: NAME,
@@ -78,7 +76,7 @@ struct Prepared(Arc<Rules>);
 impl Prototype for Prepared {
     fn make(&self, _: &SeriesContext) -> Box<dyn Detector> {
         let recent = Recent::new(self.0.readings);
-        Box::new(Spike { rules: Arc::clone(&self.0), newest: None, recent, watch: Watch::default() })
+        Box::new(Spike { rules: Arc::clone(&self.0), recent, watch: Watch::default() })
     }
 }
 
@@ -193,17 +191,12 @@ impl Recent {
 
 struct Spike {
     rules: Arc<Rules>,
-    newest: Option<Timestamp>,
     recent: Recent,
     watch: Watch,
 }
 
 impl Spike {
     fn reading(&mut self, sample: &Sample, out: &mut Vec<Event>) {
-        if self.newest >= Some(sample.time) {
-            return;
-        }
-        self.newest = Some(sample.time);
         if self.recent.is_full() {
             match self.sight(sample.value) {
                 Some(sight) => self.watch.broken(sample.time, sight, WORSEN_STEP, out),
@@ -246,7 +239,6 @@ impl Detector for Spike {
 
     fn snapshot(&self, out: &mut Vec<u8>) {
         put_byte(out, HEAD);
-        put_option(out, self.newest, put_time);
         put_count(out, self.recent.filled.into());
         self.recent.by_age().for_each(|value| put_number(out, value));
         self.watch.put(out);
@@ -254,14 +246,13 @@ impl Detector for Spike {
 
     fn restore(&mut self, state: &[u8]) -> Result<(), Error> {
         let mut from = Reader::new(NAME, HEAD, state)?;
-        let newest = from.option(Reader::time)?;
         let mut recent = Recent::new(self.rules.readings);
         for _ in 0..from.count(self.rules.readings)? {
             recent.push(from.number()?);
         }
         let watch = Watch::read(&mut from)?;
         from.end()?;
-        (self.newest, self.recent, self.watch) = (newest, recent, watch);
+        (self.recent, self.watch) = (recent, watch);
         Ok(())
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use yiwang_model::{Quality, Series, Timestamp};
+use yiwang_model::{Anomaly, Quality, Series, Span, Timestamp};
 
-use super::{at, lines, restored, spec, told};
+use super::{at, lines, restored, spec, tick, told};
 use crate::gateway::subject;
 use crate::registry::{build, build_rule};
 use crate::rule::{Epoch, Heard, Rule, SeriesEvent, sort};
-use crate::{Detector, Input, Prototype, Sample, SeriesContext, Spec};
+use crate::{Detector, Event, Input, Prototype, Sample, SeriesContext, Spec};
 
 /// A small city: its series, each with a silence detector.
 pub(crate) struct City {
@@ -37,11 +37,11 @@ pub(super) fn run(kind: &str, case: &toml::Value, saved: bool) -> Vec<String> {
             _ => panic!("{line:?} is no input"),
         }
     }
-    let name = |event: &crate::rule::RuleEvent| match event.detector.as_ref() {
-        "case" if event.series.metric().as_ref() == "gateway" => format!("{} ", event.series.source()),
-        _ => format!("{} ", event.series.source().replace(':', "/")),
+    let name = |of: &Anomaly| match of.detector.as_ref() {
+        "case" if of.series.metric().as_ref() == "gateway" => format!("{} ", of.series.source()),
+        _ => format!("{} ", of.series.source().replace(':', "/")),
     };
-    out.iter().map(|event| told(&event.event, &name(event), false)).collect()
+    out.iter().map(|anomaly| told(anomaly, &name(anomaly), false)).collect()
 }
 
 /// A fresh rule that took over the state of `rule`.
@@ -69,27 +69,31 @@ impl City {
         let sample = Sample { time, value: 0.0, quality: Quality::Good };
         let key = (gateway.to_owned(), series.to_owned());
         self.detectors.entry(key.clone()).or_insert_with(|| self.silence.make(&SeriesContext::default()));
-        self.step(&key, &Input::Reading(sample));
+        self.tick(&key, time - Span(1));
+        let mut said = Vec::new();
+        self.detectors.get_mut(&key).unwrap().step(&Input::Reading(sample), &mut said);
+        self.said(&key, said);
     }
 
-    fn step(&mut self, key: &(String, String), input: &Input) {
+    fn tick(&mut self, key: &(String, String), until: Timestamp) {
         let mut said = Vec::new();
-        self.detectors.get_mut(key).unwrap().step(input, &mut said);
-        let (gateway, series) = key;
+        tick(&mut **self.detectors.get_mut(key).unwrap(), until, &mut said);
+        self.said(key, said);
+    }
+
+    fn said(&mut self, (gateway, series): &(String, String), said: Vec<Event>) {
+        let series = Series::new(format!("{gateway}:{series}"), "m").unwrap();
+        let gateway = subject(gateway.as_str()).unwrap();
         self.events.extend(said.into_iter().map(|event| SeriesEvent {
-            detector: "silence".into(),
-            gateway: subject(gateway.as_str()).unwrap(),
-            series: Series::new(format!("{gateway}:{series}"), "m").unwrap(),
-            event,
+            gateway: gateway.clone(),
+            anomaly: event.of(&"silence".into(), &series),
         }));
     }
 
     /// Closes an epoch with the tick `now`: who was heard in it, and what was said of single series.
     pub(crate) fn close(&mut self, now: Timestamp) -> (Vec<Heard>, Vec<SeriesEvent>) {
         for key in self.detectors.keys().cloned().collect::<Vec<_>>() {
-            if self.detectors[&key].wake_at().is_some_and(|wake| wake <= now) {
-                self.step(&key, &Input::Tick { city: now });
-            }
+            self.tick(&key, now);
         }
         let mut events = std::mem::take(&mut self.events);
         sort(&mut events);

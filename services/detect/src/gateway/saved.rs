@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use yiwang_model::{Series, Span};
+use yiwang_model::{Anomaly, AnomalyId, Phase, Series, Span};
 
 use super::{Gateway, Held, Silent, Stay, subject};
 use crate::state::{Reader, put_byte, put_count, put_number, put_option, put_text, put_time, put_whole};
-use crate::{Error, Finding};
+use crate::Error;
 
 pub(super) fn put(out: &mut Vec<u8>, subject: &Series, gateway: &Gateway) {
     put_text(out, subject.source());
@@ -27,8 +27,9 @@ pub(super) fn put(out: &mut Vec<u8>, subject: &Series, gateway: &Gateway) {
 }
 
 fn put_held(out: &mut Vec<u8>, held: &Held) {
+    out.extend_from_slice(&held.raised.id.0);
     put_finding(out, &held.raised);
-    put_option(out, held.cleared.as_ref(), put_finding);
+    put_option(out, held.cleared.as_deref(), put_finding);
     match held.stay {
         Stay::New => put_byte(out, 0),
         Stay::Waiting => put_byte(out, 1),
@@ -40,7 +41,7 @@ fn put_held(out: &mut Vec<u8>, held: &Held) {
     }
 }
 
-fn put_finding(out: &mut Vec<u8>, finding: &Finding) {
+fn put_finding(out: &mut Vec<u8>, finding: &Anomaly) {
     put_time(out, finding.begin);
     put_option(out, finding.end, put_time);
     put_number(out, finding.extreme);
@@ -67,8 +68,10 @@ fn read_held(from: &mut Reader<'_>) -> Result<((Series, Arc<str>), Held), Error>
     let (source, metric) = (from.text()?, from.text()?);
     let series = Series::new(source, metric).map_err(|error| from.damaged(error.to_string()))?;
     let detector = from.text()?;
-    let raised = read_finding(from)?;
-    let cleared = from.option(read_finding)?;
+    let id = AnomalyId(from.wide()?.to_le_bytes());
+    let finding = |from: &mut Reader<'_>, phase| read_finding(from, (id, &detector, &series, phase));
+    let raised = finding(from, Phase::Raised)?;
+    let cleared = from.option(|from| finding(from, Phase::Cleared))?;
     let stay = match from.byte()? {
         0 => Stay::New,
         1 => Stay::Waiting,
@@ -79,13 +82,22 @@ fn read_held(from: &mut Reader<'_>) -> Result<((Series, Arc<str>), Held), Error>
     Ok(((series, detector), Held { raised, cleared, stay }))
 }
 
-fn read_finding(from: &mut Reader<'_>) -> Result<Finding, Error> {
-    Ok(Finding {
+/// What a finding is of, and which step.
+type Of<'a> = (AnomalyId, &'a Arc<str>, &'a Series, Phase);
+
+fn read_finding(from: &mut Reader<'_>, (id, detector, series, phase): Of<'_>) -> Result<Box<Anomaly>, Error> {
+    Ok(Box::new(Anomaly {
+        id,
+        detector: Arc::clone(detector),
+        series: series.clone(),
+        phase,
         begin: from.time()?,
         end: from.option(Reader::time)?,
         extreme: from.number()?,
         limit: from.option(Reader::number)?,
         edition: from.text()?,
         severity: from.severity()?,
-    })
+        because: None,
+        into: None,
+    }))
 }

@@ -51,7 +51,7 @@ fn epochs(life: &[(i64, u16)]) -> Vec<Closed> {
     life.iter().copied().chain(rest).map(&mut close).collect()
 }
 
-fn run(rule: &mut dyn Rule, epochs: &[Closed]) -> Vec<RuleEvent> {
+fn run(rule: &mut dyn Rule, epochs: &[Closed]) -> Vec<Anomaly> {
     let mut out = Vec::new();
     for (city, heard, events) in epochs {
         rule.step(&Epoch { city: *city, heard, events }, &mut out);
@@ -69,7 +69,7 @@ fn after() -> impl Strategy<Value = Option<&'static str>> {
     prop::sample::select(&[None, Some("20s"), Some("60s"), Some("200s")][..])
 }
 
-fn is_of(gateway: usize, event: &RuleEvent) -> bool {
+fn is_of(gateway: usize, event: &Anomaly) -> bool {
     event.series.source().starts_with(&format!("g{gateway}"))
 }
 
@@ -94,7 +94,7 @@ fn fifty_series_in_two_ticks(mut rule: Box<dyn Rule>) {
         rule.step(&Epoch { city: tenths(tick), heard: &heard, events: &events }, &mut out);
     }
     assert_eq!(out.len(), 1, "{out:?}");
-    assert!(matches!(out[0].event, Event::Raised(_)));
+    assert!(out[0].phase == Phase::Raised);
     assert_eq!(out[0].series, subject("g").unwrap());
 }
 
@@ -143,20 +143,21 @@ proptest! {
         let mut open: BTreeMap<Series, Timestamp> = BTreeMap::new();
         for event in run(&mut *rule(after), &epochs) {
             let gateway = subject(event.series.source().split(':').next().unwrap()).unwrap();
-            match &event.event {
-                Event::Raised(finding) => {
+            match event.phase {
+                Phase::Raised => {
                     prop_assert!(gateway == event.series || !open.contains_key(&gateway), "leaked {:?}", event);
-                    prop_assert_eq!(open.insert(event.series.clone(), finding.begin), None);
+                    prop_assert_eq!(open.insert(event.series, event.begin), None);
                 }
-                Event::Cleared(finding) => prop_assert_eq!(open.remove(&event.series), Some(finding.begin)),
-                Event::Worsened(_) => prop_assert!(false, "a silence does not worsen"),
+                Phase::Cleared => prop_assert_eq!(open.remove(&event.series), Some(event.begin)),
+                phase => prop_assert!(false, "a silence is {:?}", phase),
             }
         }
         let mut silent: BTreeMap<Series, Timestamp> = BTreeMap::new();
         for event in epochs.iter().flat_map(|(_, _, events)| events) {
-            match &event.event {
-                Event::Raised(finding) => silent.insert(event.series.clone(), finding.begin),
-                _ => silent.remove(&event.series),
+            let of = &event.anomaly;
+            match of.phase {
+                Phase::Raised => silent.insert(of.series.clone(), of.begin),
+                _ => silent.remove(&of.series),
             };
         }
         // With 200 s a gateway may still be waited for, but none is silent in the end, for all speak.

@@ -64,27 +64,6 @@ impl Cells {
         }
     }
 
-    /// Takes back a reading that was added; `false` when it is not there.
-    pub(super) fn remove(&mut self, cell: i64, value: f64) -> bool {
-        let place = self.place(cell);
-        match self {
-            Self::Values { ring, filled } if ring[place].to_bits() == value.to_bits() => {
-                ring[place] = f64::NAN;
-                *filled -= 1;
-            }
-            Self::Sums { sums, counts, energy, filled, .. } if counts[place] > 0 => {
-                sums[place] = sums[place].saturating_sub(in_units(value, *energy));
-                counts[place] -= 1;
-                if counts[place] == 0 {
-                    sums[place] = 0;
-                    *filled -= 1;
-                }
-            }
-            _ => return false,
-        }
-        true
-    }
-
     /// Empties a cell.
     pub(super) fn clear(&mut self, cell: i64) {
         let place = self.place(cell);

@@ -3,39 +3,34 @@
 use std::mem::size_of;
 use std::sync::Arc;
 
-use yiwang_model::Timestamp;
-
 use super::judge::{Judge, Window};
 use super::{HEAD, NAME, Rules};
-use crate::state::{Reader, put_byte, put_option, put_time};
+use crate::state::{Reader, put_byte};
 use crate::{Detector, Error, Event, Input, Sample};
 
-const _: () = assert!(size_of::<Instant>() <= 48);
+const _: () = assert!(size_of::<Instant>() <= 32);
 
 pub(super) struct Instant {
     rules: Arc<Rules>,
-    newest: Option<Timestamp>,
     judge: Judge,
 }
 
 impl Instant {
     pub(super) fn new(rules: Arc<Rules>) -> Self {
-        Self { rules, newest: None, judge: Judge::Calm }
+        Self { rules, judge: Judge::Calm }
     }
 
     fn reading(&mut self, sample: &Sample, out: &mut Vec<Event>) {
-        if !sample.is_judged() || self.newest >= Some(sample.time) {
-            return;
-        }
         let at = sample.time;
-        self.newest = Some(at);
         self.judge.value(&self.rules, Window { stamp: at, until: at, limit_at: at }, sample.value, out);
     }
 }
 
 impl Detector for Instant {
     fn step(&mut self, input: &Input, out: &mut Vec<Event>) {
-        if let Input::Reading(sample) = input {
+        if let Input::Reading(sample) = input
+            && sample.is_judged()
+        {
             self.reading(sample, out);
         }
     }
@@ -43,7 +38,6 @@ impl Detector for Instant {
     fn snapshot(&self, out: &mut Vec<u8>) {
         put_byte(out, HEAD);
         put_byte(out, 0);
-        put_option(out, self.newest, put_time);
         self.judge.put(out);
     }
 
@@ -52,10 +46,9 @@ impl Detector for Instant {
         if from.byte()? != 0 {
             return Err(from.damaged("it is of a window, not of single readings"));
         }
-        let newest = from.option(Reader::time)?;
         let judge = Judge::read(&mut from)?;
         from.end()?;
-        (self.newest, self.judge) = (newest, judge);
+        self.judge = judge;
         Ok(())
     }
 }

@@ -14,7 +14,9 @@ use crate::{Event, Input, LimitRow, Param, Sample, SeriesContext, Spec};
 proptest! {
     #[test]
     fn a_mean_is_the_sum_in_time_order_bit_by_bit(values in prop::collection::vec(0.1..999.0, 24), first in 0_i64..24) {
-        let limit = LimitRow { value: 0.0, valid_from: Timestamp::MIN, valid_to: None, edition: "A".into() };
+        // In force for the last window only.
+        let valid_from = Timestamp::default() + Span::HOUR.times(first + 24) - Span(1);
+        let limit = LimitRow { value: 0.0, valid_from, valid_to: None, edition: "A".into() };
         let spec = Spec {
             name: "sum".into(),
             kind: "limit".into(),
@@ -22,11 +24,10 @@ proptest! {
             params: [("window".to_owned(), Param::Text("24 h mean".to_owned()))].into(),
             limits: Arc::new([limit]),
         };
-        let series = SeriesContext { period: Span::HOUR, plan: None };
+        let series = SeriesContext { period: Span::HOUR, ..SeriesContext::default() };
         let mut detector = build(&spec).map_err(|faults| format!("{faults:?}")).expect("right").make(&series);
         let mut events = Vec::new();
-        // Backwards, but for the last, which judges.
-        for hour in (0..23).rev().chain([23]) {
+        for hour in 0..24 {
             let time = Timestamp::default() + Span::HOUR.times(first + hour as i64);
             let sample = Sample { time, value: values[hour], quality: Quality::Good };
             detector.step(&Input::Reading(sample), &mut events);

@@ -9,14 +9,15 @@ use super::cells::Cells;
 use super::judge::{Judge, Window};
 use super::{HEAD, NAME, Rules, Shape};
 use crate::state::{Reader, put_byte, put_option, put_whole};
-use crate::{Detector, Error, Event, Input, Sample};
+use crate::{Detector, Error, Event, Input, Sample, SeriesContext};
 
-const _: () = assert!(size_of::<Windowed>() <= 160);
+const _: () = assert!(size_of::<Windowed>() <= 168);
 
 pub(super) struct Windowed {
     rules: Arc<Rules>,
     shape: Shape,
     period: Span,
+    lateness: Span,
     cells: Cells,
     /// The cell at whose begin the first window that is not judged ends.
     next_end: Option<i64>,
@@ -24,9 +25,10 @@ pub(super) struct Windowed {
 }
 
 impl Windowed {
-    pub(super) fn new(rules: Arc<Rules>, shape: Shape, period: Span) -> Self {
+    pub(super) fn new(rules: Arc<Rules>, shape: Shape, series: &SeriesContext) -> Self {
+        let SeriesContext { period, lateness, .. } = *series;
         let cells = cells_for(&shape, period, rules.energy);
-        Self { rules, shape, period, cells, next_end: None, judge: Judge::Calm }
+        Self { rules, shape, period, lateness, cells, next_end: None, judge: Judge::Calm }
     }
 
     fn reading(&mut self, sample: &Sample, out: &mut Vec<Event>) {
@@ -37,17 +39,6 @@ impl Windowed {
             self.cells.add(cell, sample.value);
         }
         self.judge_up_to(self.shape.cell_of(sample.time + self.period), out);
-    }
-
-    fn correction(&mut self, was: &Sample, is: &Sample) {
-        let cell = self.shape.cell_of(is.time);
-        if self.next_end.is_none_or(|end| cell < end - self.shape.width) {
-            return;
-        }
-        let counted = !was.is_judged() || self.cells.remove(cell, was.value);
-        if counted && is.is_judged() {
-            self.cells.add(cell, is.value);
-        }
     }
 
     /// Judges every window that ends at or before the begin of `cell`.
@@ -128,14 +119,13 @@ impl Detector for Windowed {
     fn step(&mut self, input: &Input, out: &mut Vec<Event>) {
         match input {
             Input::Reading(sample) => self.reading(sample, out),
-            Input::Correction { was, is } => self.correction(was, is),
             Input::Tick { city } => self.tick(*city, out),
         }
     }
 
     fn wake_at(&self) -> Option<Timestamp> {
         let end = self.next_end.filter(|_| !self.is_idle())?;
-        Some(self.shape.begin_of(end) + self.rules.lateness)
+        Some(self.shape.begin_of(end) + self.lateness)
     }
 
     fn snapshot(&self, out: &mut Vec<u8>) {
