@@ -57,6 +57,17 @@ impl DetectorEntry {
         self.watched.get(metric).map(|watched| &watched.prototype)
     }
 
+    /// Whether it judges a metric exactly as another entry does, whatever people are told of it.
+    #[must_use]
+    pub fn judges_like(&self, other: &Self, metric: &str) -> bool {
+        self.name == other.name
+            && self.kind == other.kind
+            && self.severity == other.severity
+            && self.params == other.params
+            && self.source == other.source
+            && self.limits(metric) == other.limits(metric)
+    }
+
     /// The limits of this metric that it judges by, sorted by the time from which they hold.
     #[must_use]
     pub fn limits(&self, metric: &str) -> &[LimitRow] {

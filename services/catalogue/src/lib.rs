@@ -12,7 +12,7 @@
 //!
 //! | entry | keys (those in brackets may be missing) |
 //! |---|---|
-//! | `metric` | `name zh en kind unit min max period source [ahead back lateness decimals]` |
+//! | `metric` | `name zh en kind unit min max period source [ahead back lateness allowed_lateness decimals]` |
 //! | `category`, `department` | `key zh en` |
 //! | `gateway` | `id zh en` |
 //! | `district` | `key zh en kind`: a `division` by its code, a `zone` or `elsewhere` by a name |
@@ -66,7 +66,7 @@ use std::sync::Arc;
 
 use yiwang_detect::SeriesContext;
 use yiwang_model::order::{Due, Text};
-use yiwang_model::{Anomaly, Priority, Series, Timestamp};
+use yiwang_model::{Anomaly, Priority, Series, Span, Timestamp};
 
 pub use alert::AlertSubject;
 pub use calendar::Calendar;
@@ -234,7 +234,15 @@ impl Catalogue {
         let own = self.station(series.source()).and_then(|station| station.period);
         let period = own.or_else(|| self.metric(series.metric()).map(|metric| metric.period));
         let plan = self.plan(series.source(), series.metric()).map(|plan| plan.points.clone());
-        SeriesContext { period: period.unwrap_or_default(), plan }
+        let lateness = self.metric(series.metric()).map(|metric| metric.lateness).unwrap_or_default();
+        SeriesContext { period: period.unwrap_or_default(), lateness, plan }
+    }
+
+    /// By how much a reading of a series may come after a newer one and still change what was judged.
+    #[must_use]
+    pub fn allowed_lateness(&self, series: &Series) -> Span {
+        let given = self.metric(series.metric()).and_then(|metric| metric.allowed_lateness);
+        given.unwrap_or_else(|| self.series_context(series).period.times(metric::ALLOWED_PERIODS))
     }
 
     /// What the fields of a measurement of line protocol mean; nothing of one that is not mapped.

@@ -75,6 +75,9 @@ pub struct Metric {
     pub back: Span,
     /// How much later than its event time a reading usually comes, so that windows wait for it.
     pub lateness: Span,
+    /// How much later than a newer one of its series a reading may come and still change what was judged; zero for not at all. Where
+    /// it is not given, 32 periods.
+    pub allowed_lateness: Option<Span>,
     /// How many decimals people are shown.
     pub decimals: u8,
     /// Where range and period come from.
@@ -106,6 +109,7 @@ impl Metric {
         let (min, max) = (entry.want("min"), entry.want("max"));
         let period = want_period(entry, "period", true);
         let (ahead, back, lateness) = (entry.get("ahead"), entry.get("back"), entry.get("lateness"));
+        let allowed_lateness = want_allowed(entry, period);
         let decimals = entry.get("decimals").unwrap_or(1);
         let source = entry.want_text("source");
         entry.finish();
@@ -125,6 +129,7 @@ impl Metric {
             ahead: ahead.unwrap_or(Span::MINUTE.times(5)),
             back: back.unwrap_or(kind.default_back()),
             lateness: lateness.unwrap_or(Span::ZERO),
+            allowed_lateness,
             decimals,
             source: source?,
         })
@@ -132,6 +137,21 @@ impl Metric {
 }
 
 /// A period: a span that is not zero.
+/// By how many periods of its series a reading may be late and still be judged, unless the metric says otherwise.
+pub(crate) const ALLOWED_PERIODS: i64 = 32;
+/// The most periods of a metric by which a reading may be late and still be judged: so many readings of each series are held.
+const MAX_ALLOWED_PERIODS: i64 = 1_000;
+
+fn want_allowed(entry: &Entry<'_>, period: Option<Span>) -> Option<Span> {
+    let allowed: Span = entry.get("allowed_lateness")?;
+    let most = period?.times(MAX_ALLOWED_PERIODS);
+    if allowed > most {
+        let wanted = format!("at most {most}, {MAX_ALLOWED_PERIODS} periods: so many readings of each series are held");
+        entry.wrong("allowed_lateness", allowed.to_string(), wanted);
+    }
+    Some(allowed)
+}
+
 pub(crate) fn want_period(entry: &Entry<'_>, key: &'static str, needed: bool) -> Option<Span> {
     let period: Span = if needed { entry.want(key)? } else { entry.get(key)? };
     if period == Span::ZERO {

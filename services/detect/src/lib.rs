@@ -156,7 +156,7 @@ pub trait Prototype: Send + Sync {
 }
 
 /// What a detector may know of the series that it is made for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SeriesContext {
     /// How far apart its readings are, and how long each one holds.
     pub period: Span,

@@ -21,6 +21,8 @@ pub struct Span(pub i64);
 impl Timestamp {
     /// The earliest point there is.
     pub const MIN: Self = Self(i64::MIN);
+    /// The latest moment that there is.
+    pub const MAX: Self = Self(i64::MAX);
 
     /// The point this many whole seconds after the epoch, or the nearest that can be represented.
     #[must_use]

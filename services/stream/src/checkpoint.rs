@@ -18,7 +18,7 @@ use crate::closer::State;
 use crate::pack::Pack;
 
 const MAGIC: &[u8; 6] = b"YWCKPT";
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 const PREFIX: &str = "checkpoint-";
 /// What a file is called while it is written, see [`yiwang_disk::replace`].
 const BESIDE: &str = ".new";

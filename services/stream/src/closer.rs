@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use yiwang_catalogue::{Catalogue, GatewayRule};
 use yiwang_detect::gateway::subject;
-use yiwang_detect::rule::{self, Epoch, Heard, Homes, Rule, RuleEvent, SeriesEvent};
-use yiwang_model::{Series, Timestamp};
+use yiwang_detect::rule::{self, Epoch, Heard, Homes, Rule, SeriesEvent};
+use yiwang_model::{Anomaly, Phase, Series, Timestamp};
 
 use crate::directory::Directory;
 use crate::item::{Counts, End, Found, HeardOf, Judged};
 use crate::pack::Pack;
-use crate::watched::{anomaly, event};
 
 /// How many series the evidence of a silent gateway names.
 const NAMED_SERIES: usize = 50;
@@ -107,7 +106,8 @@ impl Closer {
         };
         let heard: Vec<Heard> =
             said.heard.iter().filter_map(|(gateway, span)| heard(gateway, *span)).collect();
-        let mut events: Vec<SeriesEvent> = said.silences.iter().filter_map(series_event).collect();
+        let mut events: Vec<SeriesEvent> =
+            said.silences.iter().filter_map(|(found, gateway)| series_event(found, gateway)).collect();
         rule::sort(&mut events);
         let mut passed = Vec::new();
         rule.step(&Epoch { city, heard: &heard, events: &events }, &mut passed);
@@ -116,16 +116,15 @@ impl Closer {
     }
 
     /// A step that the rule let pass, or its own: then with the series of the gateway to look at.
-    fn found(&self, passed: RuleEvent) -> Found {
-        let RuleEvent { detector, series, event } = passed;
-        let own = self.rule.as_ref().is_some_and(|(entry, _)| entry.name == detector);
+    fn found(&self, anomaly: Anomaly) -> Found {
+        let own = self.rule.as_ref().is_some_and(|(entry, _)| entry.name == anomaly.detector);
         let catalogue = self.directory.catalogue(self.revision).filter(|_| own);
         let named = catalogue.map(|catalogue| {
-            let all = catalogue.series_of(series.source()).iter();
+            let all = catalogue.series_of(anomaly.series.source()).iter();
             all.take(NAMED_SERIES).cloned().collect::<Vec<Series>>()
         });
-        let named = named.unwrap_or_else(|| vec![series.clone()]);
-        Found { anomaly: anomaly(&detector, &series, event), points: Vec::new(), series: named }
+        let named = named.unwrap_or_else(|| vec![anomaly.series.clone()]);
+        Found { anomaly, points: Vec::new(), series: named }
     }
 
     /// From here on another catalogue is in force. A rule that both have keeps its state; one that is gone ends its
@@ -145,9 +144,9 @@ impl Closer {
             (Some(heir), Some(catalogue)) => heir.rehome(city, &Stations(&catalogue), &mut last),
             _ => rule.retire(city, &mut last),
         }
-        found.extend(last.into_iter().map(|RuleEvent { detector, series, event }| {
-            let named = vec![series.clone()];
-            Found { anomaly: anomaly(&detector, &series, event), points: Vec::new(), series: named }
+        found.extend(last.into_iter().map(|anomaly| {
+            let series = vec![anomaly.series.clone()];
+            Found { anomaly, points: Vec::new(), series }
         }));
     }
 
@@ -236,12 +235,6 @@ fn heard(gateway: &str, (oldest, newest): (i64, i64)) -> Option<Heard> {
     Some(Heard { gateway, oldest: Timestamp(oldest), newest: Timestamp(newest) })
 }
 
-fn series_event((found, gateway): &(Found, String)) -> Option<SeriesEvent> {
-    let anomaly = &found.anomaly;
-    Some(SeriesEvent {
-        detector: Arc::clone(&anomaly.detector),
-        gateway: subject(gateway.as_str()).ok()?,
-        series: anomaly.series.clone(),
-        event: event(anomaly),
-    })
+fn series_event(found: &Found, gateway: &str) -> Option<SeriesEvent> {
+    Some(SeriesEvent { gateway: subject(gateway).ok()?, anomaly: found.anomaly.clone() })
 }

@@ -1,20 +1,16 @@
-//! What the judgement remembers of a series, to tell a repeat from a reading.
+//! The readings of a series that may still be judged anew, to tell a repeat from a reading and to play them again.
 //!
-//! The newest [`CAPACITY`] keys with their values, sorted by event time and vintage. A reading older than what has been
-//! forgotten can be a repeat or not; it is counted, kept by the stores, and not judged.
+//! Sorted by event time and vintage. What is older than the floor is settled: such a reading can be a repeat or not; it is
+//! counted, kept by the stores, and not judged.
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 
 use yiwang_detect::Sample;
-use yiwang_model::Quality;
+use yiwang_model::{Quality, Timestamp};
 use yiwang_proto::log::History as Saved;
 
 use crate::item::Item;
-
-/// How many readings of a series are remembered; 16 bytes each in memory, 32 for a series that has vintages or bad
-/// qualities.
-pub const CAPACITY: usize = 128;
 
 /// What a reading is, given what came before.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,19 +21,20 @@ pub enum Seen {
     Repeat,
     /// It was there with another value.
     Correction(Sample),
-    /// It is older than all that is remembered.
-    Forgotten,
+    /// It is older than all that may still be judged anew.
+    TooLate,
 }
 
-/// The memory of one series. Its bytes decide how many series a city can have, so what is rarely there stands apart.
+/// The memory of one series. Its bytes decide how many series a city can have, so what is rarely there stands apart: 16 bytes a
+/// reading, 32 for a series that has vintages or bad qualities.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     /// Event time and value.
     samples: VecDeque<(i64, f64)>,
     /// Vintage and quality of each; `None` while all are 0 and good.
     rest: Option<VecDeque<(i64, Quality)>>,
-    /// Whether something was forgotten: all that is older than the first entry is then unknown.
-    cut: bool,
+    /// All up to this event time is settled.
+    floor: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,23 +50,65 @@ impl Entry {
     }
 
     fn sample(&self) -> Sample {
-        Sample { time: yiwang_model::Timestamp(self.key.0), value: self.value, quality: self.quality }
+        Sample { time: Timestamp(self.key.0), value: self.value, quality: self.quality }
     }
 }
 
 impl History {
-    /// Takes a reading in and says what it is.
-    pub fn see(&mut self, item: &Item) -> Seen {
+    /// Takes a reading in, unless its event time is at or before `settled` or what was settled before, and says what it is.
+    pub fn see(&mut self, item: &Item, settled: Timestamp) -> Seen {
         let new = Entry::of(item);
-        match self.samples.len().checked_sub(1).map(|last| self.key(last)) {
-            Some(last) if new.key <= last => self.place(new),
-            _ => self.push(new),
+        let last = self.samples.len().checked_sub(1).map(|last| self.key(last));
+        let place = if last.is_none_or(|last| new.key > last) { Err(self.samples.len()) } else { self.find(new.key) };
+        let is_late = new.key.0 <= settled.0 || self.floor.is_some_and(|floor| new.key.0 <= floor);
+        match place {
+            Ok(at) if self.is_repeat(at, &new) => Seen::Repeat,
+            _ if is_late => Seen::TooLate,
+            Ok(at) => self.replace(at, new),
+            Err(at) => {
+                self.put(at, new);
+                Seen::New
+            }
         }
     }
 
-    /// The newest readings, oldest first, at most `most`.
-    pub fn newest(&self, most: usize) -> impl Iterator<Item = Sample> + '_ {
-        (self.samples.len().saturating_sub(most)..self.samples.len()).map(|at| self.entry(at).sample())
+    /// The event time of the newest reading.
+    #[must_use]
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.samples.back().map(|(time, _)| Timestamp(*time))
+    }
+
+    /// The readings after one event time and up to another, oldest first: of each event time the one of the newest vintage.
+    pub fn played(&self, after: Timestamp, until: Timestamp) -> impl Iterator<Item = Sample> + Clone + '_ {
+        let to = self.first_after(until);
+        let is_last = move |at: &usize| *at + 1 == to || self.samples[*at].0 != self.samples[*at + 1].0;
+        (self.first_after(after)..to).filter(is_last).map(|at| self.entry(at).sample())
+    }
+
+    /// The last of those up to an event time, oldest first, at most `most`.
+    pub fn last(&self, most: usize, until: Timestamp) -> impl Iterator<Item = Sample> + '_ {
+        let to = self.first_after(until);
+        (to.saturating_sub(most)..to).map(|at| self.entry(at).sample())
+    }
+
+    /// Settles all up to an event time.
+    pub fn settle(&mut self, until: Timestamp) {
+        self.floor = self.floor.max(Some(until.0));
+    }
+
+    /// Lets go of what is settled, but for the newest reading, by which a repeat is known.
+    pub fn forget_settled(&mut self) {
+        let Some(floor) = self.floor else { return };
+        let settled = self.first_after(Timestamp(floor)).min(self.samples.len().saturating_sub(1));
+        self.samples.drain(..settled);
+        self.rest.iter_mut().for_each(|rest| _ = rest.drain(..settled));
+        if self.samples.capacity() > 4 * self.samples.len().max(16) {
+            self.samples.shrink_to(2 * self.samples.len());
+        }
+    }
+
+    fn first_after(&self, time: Timestamp) -> usize {
+        self.samples.partition_point(|(own, _)| *own <= time.0)
     }
 
     fn key(&self, at: usize) -> (i64, i64) {
@@ -82,26 +121,6 @@ impl History {
 
     fn rest_of(&self, at: usize) -> (i64, Quality) {
         self.rest.as_ref().map_or((0, Quality::Good), |rest| rest[at])
-    }
-
-    fn push(&mut self, new: Entry) -> Seen {
-        if self.samples.len() == CAPACITY {
-            self.forget_oldest();
-        }
-        self.put(self.samples.len(), new);
-        Seen::New
-    }
-
-    fn place(&mut self, new: Entry) -> Seen {
-        match self.find(new.key) {
-            Ok(at) => self.replace(at, new),
-            Err(0) if self.cut => Seen::Forgotten,
-            Err(0) if self.samples.len() == CAPACITY => {
-                self.cut = true;
-                Seen::Forgotten
-            }
-            Err(at) => self.insert(at, new),
-        }
     }
 
     /// Where a key is, or where it would be.
@@ -118,21 +137,13 @@ impl History {
         Err(from)
     }
 
-    fn insert(&mut self, at: usize, new: Entry) -> Seen {
-        let mut at = at;
-        if self.samples.len() == CAPACITY {
-            self.forget_oldest();
-            at -= 1;
-        }
-        self.put(at, new);
-        Seen::New
+    fn is_repeat(&self, at: usize, new: &Entry) -> bool {
+        let old = self.entry(at);
+        old.value.to_bits() == new.value.to_bits() && old.quality == new.quality
     }
 
     fn replace(&mut self, at: usize, new: Entry) -> Seen {
         let old = self.entry(at);
-        if old.value.to_bits() == new.value.to_bits() && old.quality == new.quality {
-            return Seen::Repeat;
-        }
         self.samples.remove(at);
         self.rest.iter_mut().for_each(|rest| _ = rest.remove(at));
         self.put(at, new);
@@ -151,19 +162,13 @@ impl History {
         }
     }
 
-    fn forget_oldest(&mut self) {
-        self.samples.pop_front();
-        self.rest.iter_mut().for_each(|rest| _ = rest.pop_front());
-        self.cut = true;
-    }
-
     /// As a checkpoint has it.
     #[must_use]
     pub fn save(&self) -> Saved {
         let mut last = 0;
         let mut delta = |time: i64| time.wrapping_sub(std::mem::replace(&mut last, time));
         Saved {
-            cut: self.cut,
+            floor: self.floor,
             time_deltas: self.samples.iter().map(|(time, _)| delta(*time)).collect(),
             values: self.samples.iter().map(|(_, value)| *value).collect(),
             vintages: self.rest.iter().flatten().map(|(vintage, _)| *vintage).collect(),
@@ -171,8 +176,7 @@ impl History {
         }
     }
 
-    /// From what [`History::save`] gave; `None` for what it cannot have given. Of more than are remembered the newest are
-    /// taken.
+    /// From what [`History::save`] gave; `None` for what it cannot have given.
     #[must_use]
     pub fn restore(saved: &Saved) -> Option<Self> {
         let count = saved.values.len();
@@ -180,7 +184,7 @@ impl History {
         if saved.time_deltas.len() != count || saved.qualities.len() != rest || (rest > 0 && rest != count) {
             return None;
         }
-        let mut history = Self { cut: saved.cut, ..Self::default() };
+        let mut history = Self { floor: saved.floor, ..Self::default() };
         let mut time = 0_i64;
         let mut last = None;
         for (at, value) in saved.values.iter().enumerate() {
@@ -194,7 +198,7 @@ impl History {
             if last.replace(key).is_some_and(|last| last >= key) {
                 return None;
             }
-            history.push(Entry { key, value: *value, quality });
+            history.put(at, Entry { key, value: *value, quality });
         }
         Some(history)
     }
@@ -205,7 +209,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;
-    use yiwang_model::Timestamp;
 
     use super::*;
 
@@ -215,25 +218,42 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_repeat_is_never_taken_for_a_reading(times in prop::collection::vec((0..600_i64, 0..3_u8), 1..900)) {
+        fn a_repeat_is_never_taken_for_a_reading(
+            times in prop::collection::vec((0..600_i64, 0..3_u8), 1..900), allowed in 1..600_i64,
+        ) {
             let mut history = History::default();
             let mut all: BTreeMap<i64, u8> = BTreeMap::new();
-            for (time, value) in times {
-                let seen = history.see(&item(time, f64::from(value)));
-                match (all.insert(time, value), seen) {
-                    (_, Seen::Forgotten) => prop_assert!(all.len() > CAPACITY),
+            for (at, (time, value)) in times.into_iter().enumerate() {
+                let settled = history.newest().map_or(-1, |newest| newest.0 - allowed);
+                let seen = history.see(&item(time, f64::from(value)), Timestamp(settled));
+                let before = all.get(&time).copied();
+                prop_assert_eq!(seen == Seen::TooLate, time <= settled && seen != Seen::Repeat, "{} at {}", value, time);
+                if seen == Seen::TooLate {
+                    continue;
+                }
+                all.insert(time, value);
+                match (before, seen) {
                     (None, seen) => prop_assert_eq!(seen, Seen::New),
                     (Some(old), Seen::Repeat) => prop_assert_eq!(old, value),
                     (Some(old), Seen::Correction(was)) => prop_assert_eq!(was.value, f64::from(old)),
-                    (Some(_), Seen::New) => prop_assert!(false, "{} at {} was there", value, time),
+                    (Some(_), seen) => prop_assert!(false, "{} at {} was there: {:?}", value, time, seen),
                 }
+                if at % 7 == 0 {
+                    history.settle(Timestamp(settled));
+                    history.forget_settled();
+                }
+                let played: Vec<_> = history.played(Timestamp(settled), Timestamp::MAX).map(|of| (of.time.0, of.value)).collect();
+                let wanted: Vec<_> = all.range(settled + 1..).map(|(time, value)| (*time, f64::from(*value))).collect();
+                prop_assert_eq!(played, wanted);
                 let back = History::restore(&history.save());
                 prop_assert_eq!(back.as_ref(), Some(&history));
             }
         }
 
         #[test]
-        fn vintages_are_readings_of_their_own(keys in prop::collection::vec((0..20_i64, 0..3_i64, 0..2_u8), 1..120)) {
+        fn vintages_are_readings_of_their_own_and_the_newest_is_played(
+            keys in prop::collection::vec((0..20_i64, 0..3_i64, 0..2_u8), 1..120),
+        ) {
             let mut history = History::default();
             let mut all: BTreeMap<(i64, i64), u8> = BTreeMap::new();
             for (time, vintage, value) in keys {
@@ -243,21 +263,24 @@ mod tests {
                     Some(old) if old == value => Seen::Repeat,
                     Some(old) => Seen::Correction(Sample { value: f64::from(old), ..Entry::of(&item).sample() }),
                 };
-                prop_assert_eq!(history.see(&item), wanted);
+                prop_assert_eq!(history.see(&item, Timestamp::MIN), wanted);
                 let back = History::restore(&history.save());
                 prop_assert_eq!(back.as_ref().map(History::save), Some(history.save()));
             }
+            let newest: BTreeMap<i64, u8> = all.iter().map(|((time, _), value)| (*time, *value)).collect();
+            let played: Vec<_> = history.played(Timestamp::MIN, Timestamp::MAX).map(|of| (of.time.0, of.value)).collect();
+            prop_assert_eq!(played, newest.into_iter().map(|(time, value)| (time, f64::from(value))).collect::<Vec<_>>());
         }
 
         #[test]
         fn arbitrary_columns_are_refused_or_read(
-            cut: bool,
+            floor: Option<i64>,
             time_deltas in prop::collection::vec(-1..3_i64, 0..6),
             values in prop::collection::vec(any::<f64>(), 0..6),
             vintages in prop::collection::vec(any::<i64>(), 0..6),
             qualities in prop::collection::vec(any::<u8>(), 0..6),
         ) {
-            let saved = Saved { cut, time_deltas, values, vintages, qualities };
+            let saved = Saved { floor, time_deltas, values, vintages, qualities };
             if let Some(history) = History::restore(&saved) {
                 let keys: Vec<_> = (0..history.samples.len()).map(|at| history.key(at)).collect();
                 prop_assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?} rise");

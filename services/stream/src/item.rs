@@ -100,8 +100,8 @@ pub struct Counts {
     pub repeats: u64,
     /// Corrections.
     pub corrections: u64,
-    /// Older than what is remembered of their series: stored, not judged.
-    pub forgotten: u64,
+    /// Later than is allowed: stored, not judged.
+    pub too_late: u64,
     /// Of series that the catalogue in force does not have.
     pub unknown: u64,
 }
@@ -112,7 +112,7 @@ impl Counts {
         self.judged += more.judged;
         self.repeats += more.repeats;
         self.corrections += more.corrections;
-        self.forgotten += more.forgotten;
+        self.too_late += more.too_late;
         self.unknown += more.unknown;
     }
 }

@@ -9,15 +9,14 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 use yiwang_catalogue::Catalogue;
-use yiwang_detect::{Event, Input, Sample};
+use yiwang_detect::Event;
 use yiwang_model::{SeriesId, Timestamp};
 
 use crate::directory::{BySeries, Directory};
 use crate::groups::{Groups, NONE};
-use crate::history::Seen;
 use crate::item::{Counts, End, HeardOf, Item, Judged};
 use crate::pack::Pack;
-use crate::watched::{Step, Watched};
+use crate::watched::{Outlet, Watched};
 
 /// Judges the series of one worker.
 pub struct Judge {
@@ -34,6 +33,8 @@ pub struct Judge {
     counts: Counts,
     events: Vec<Event>,
     groups: Groups,
+    /// The readings of one series in an epoch, by event time.
+    sorted: Vec<Item>,
 }
 
 impl Judge {
@@ -53,6 +54,7 @@ impl Judge {
             counts: Counts::default(),
             events: Vec::new(),
             groups: Groups::default(),
+            sorted: Vec::new(),
         }
     }
 
@@ -94,32 +96,14 @@ impl Judge {
 
     fn judge_series<'a>(&mut self, place: u32, items: impl Iterator<Item = &'a Item>, out: &mut Vec<Judged>) {
         let watched = &mut self.watched[place as usize];
-        let mut heard: Option<(Timestamp, Timestamp)> = None;
-        for item in items {
-            let sample = Sample { time: item.time, value: item.value, quality: item.quality };
-            let input = match watched.history.see(item) {
-                Seen::New => {
-                    self.counts.judged += 1;
-                    let (oldest, newest) = heard.unwrap_or((item.time, item.time));
-                    heard = Some((oldest.min(item.time), newest.max(item.time)));
-                    self.city.into_iter().for_each(|city| watched.came(item.time, city));
-                    Input::Reading(sample)
-                }
-                Seen::Correction(was) => {
-                    self.counts.corrections += 1;
-                    Input::Correction { was, is: sample }
-                }
-                Seen::Repeat => {
-                    self.counts.repeats += 1;
-                    continue;
-                }
-                Seen::Forgotten => {
-                    self.counts.forgotten += 1;
-                    continue;
-                }
-            };
-            watched.step(Step::All(&input), &mut self.events, out);
+        self.sorted.clear();
+        self.sorted.extend(items.copied());
+        let key = |item: &Item| (item.time, item.vintage);
+        if !self.sorted.is_sorted_by_key(key) {
+            self.sorted.sort_by_key(key);
         }
+        let mut outlet = Outlet { counts: &mut self.counts, events: &mut self.events, out };
+        let heard = watched.take(&self.sorted, self.city, &mut outlet);
         heard.into_iter().for_each(|span| hear(&mut self.heard, &watched.gateway, span));
         if let Some(at) = watched.reschedule() {
             self.wakes.push(Reverse((at, place)));
@@ -153,7 +137,7 @@ impl Judge {
             if !watched.is_due(at) {
                 continue;
             }
-            watched.step(Step::Due(city), &mut self.events, out);
+            watched.wake(city, &mut Outlet { counts: &mut self.counts, events: &mut self.events, out });
             if let Some(next) = watched.reschedule() {
                 self.wakes.push(Reverse((next, place)));
             }
@@ -165,25 +149,25 @@ impl Judge {
     fn switch(&mut self, end: &End, out: &mut Vec<Judged>) {
         let Some(catalogue) = self.directory.catalogue(end.revision) else { return };
         self.wakes.clear();
-        let mut before: Vec<Option<Watched>> =
+        let before = self.catalogue.replace(Arc::clone(&catalogue)).unwrap_or_else(|| Arc::clone(&catalogue));
+        let mut watched: Vec<Option<Watched>> =
             std::mem::take(&mut self.watched).into_iter().map(Some).collect();
         for (id, place) in std::mem::take(&mut self.places) {
-            let watched = before[place as usize].take().expect("each place is one series'");
-            self.keep(id, watched, &catalogue, end.city.map(Timestamp), out);
+            let watched = watched[place as usize].take().expect("each place is one series'");
+            self.keep(id, watched, (&before, &catalogue), end.city.map(Timestamp), out);
         }
         self.revision = end.revision;
-        self.catalogue = Some(catalogue);
     }
 
     fn keep(
         &mut self,
         id: SeriesId,
         mut watched: Watched,
-        catalogue: &Catalogue,
+        catalogues: (&Catalogue, &Catalogue),
         city: Option<Timestamp>,
         out: &mut Vec<Judged>,
     ) {
-        if watched.switch(catalogue, city, out) {
+        if watched.switch(catalogues, city, out) {
             let wanted = watched.reschedule();
             let place = self.insert(id, watched);
             self.wakes.extend(wanted.map(|at| Reverse((at, place))));

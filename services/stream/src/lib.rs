@@ -31,8 +31,10 @@ mod proof;
 pub mod reader;
 pub mod route;
 pub mod set_aside;
+mod slot;
 mod source;
 pub mod store;
+mod tale;
 pub mod waits;
 mod watched;
 

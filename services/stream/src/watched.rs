@@ -1,94 +1,244 @@
-//! One series under judgement: its memory and its detectors.
+//! One series under judgement: its readings and its detectors, in the order of event time.
+//!
+//! What comes in order is stepped once. What comes late, or corrects what came, is put where it belongs; then the detectors are taken back
+//! to a mark before it and the readings are played again (see [`crate::slot`]), and what differs from what was told is said. So the
+//! order of arrival never shows, as long as a reading is no later than its metric allows. One that is later is counted; the
+//! stores keep it.
+//!
+//! Nothing here depends on how readings were cut into epochs, but for which steps an episode takes on its way: within an epoch they are
+//! put in order first.
 
 use std::sync::Arc;
 
 use yiwang_catalogue::{Catalogue, DetectorEntry};
-use yiwang_detect::{Detector, Event, Finding, Input};
+use yiwang_detect::{Event, Sample};
 use yiwang_model::order::EvidencePoint;
-use yiwang_model::{Anomaly, AnomalyId, Phase, Series, SeriesId, Span, Timestamp};
-use yiwang_proto::log::{DetectorState, SeriesState};
+use yiwang_model::{Anomaly, Because, Phase, Series, SeriesId, Span, Timestamp};
+use yiwang_proto::log::SeriesState;
 
-use crate::history::History;
-use crate::item::{Found, Judged};
+use crate::history::{History, Seen};
+use crate::item::{Counts, Found, Item, Judged};
+use crate::slot::{From, Play, Slot};
 
 /// The most values that the evidence of an order shows.
 const EVIDENCE_POINTS: usize = 100;
+/// How many readings lie between two marks, at least: what the evidence of an order has.
+const SPACING: u32 = 48;
+/// How many lie between two at most, be the allowed lateness what it may.
+const MAX_SPACING: u32 = 2_048;
 
 /// The kind of detector whose episodes the rule across series may hold back.
 const SILENCE: &str = "silence";
 
 /// A series under judgement.
 pub(crate) struct Watched {
-    pub(crate) history: History,
+    history: History,
     pub(crate) gateway: Arc<str>,
     series: Series,
     slots: Vec<Slot>,
-    /// How far behind the city's clock its newest reading was when it came. A deadline that was over by then is moved by as
+    /// By how much a reading may come after a newer one and still be judged.
+    allowed: Span,
+    /// The event time that the detectors are at: that of the newest reading, or of a later tick.
+    clock: Timestamp,
+    /// The earliest moment for which a detector waits.
+    due: Timestamp,
+    /// The event times of the marks; the newer one is there once enough readings came.
+    older: Timestamp,
+    newer: Option<Timestamp>,
+    /// Readings stepped since the newer mark.
+    since: u32,
+    /// How far behind the city's clock its newest reading was when it came. A moment that was over by then is put off by as
     /// much, so that a source that sends its past first, oldest first, is not taken for a silent one.
     lag: Span,
     /// The earliest wake that was handed out and has not come yet, in city time.
     scheduled: Option<Timestamp>,
 }
 
-/// A detector of the series, and the episode that it has open.
-struct Slot {
-    entry: Arc<DetectorEntry>,
-    detector: Box<dyn Detector>,
-    open: Option<Box<Anomaly>>,
-}
-
-/// Which detectors take a step.
-#[derive(Clone, Copy)]
-pub(crate) enum Step<'a> {
-    /// All of them, on a reading.
-    All(&'a Input),
-    /// Those that wait for a city time up to this one.
-    Due(Timestamp),
+/// What the readings of a series lead to.
+pub(crate) struct Outlet<'a> {
+    pub(crate) counts: &'a mut Counts,
+    /// Of what detectors say in one step; kept for its memory.
+    pub(crate) events: &'a mut Vec<Event>,
+    pub(crate) out: &'a mut Vec<Judged>,
 }
 
 impl Watched {
     /// A series as the catalogue has it; `None` when it has no such source, or one without this metric.
     pub(crate) fn new(series: Series, catalogue: &Catalogue) -> Option<Self> {
         let gateway = gateway(&series, catalogue)?;
-        let slots = slots(&series, catalogue);
-        Some(Self { history: History::default(), gateway, series, slots, lag: Span::ZERO, scheduled: None })
-    }
-
-    /// Notes that a new reading of this event time came no earlier than at this city time. One that came out of turn says nothing of how
-    /// far the series is behind.
-    pub(crate) fn came(&mut self, time: Timestamp, city: Timestamp) {
-        if self.newest() <= time {
-            self.lag = (city - time).max(Span::ZERO);
-        }
+        let allowed = catalogue.allowed_lateness(&series);
+        let slots = slots(&series, catalogue, allowed);
+        Some(Self {
+            history: History::default(),
+            gateway,
+            series,
+            slots,
+            allowed,
+            clock: Timestamp::MIN,
+            due: Timestamp::MAX,
+            older: Timestamp::MIN,
+            newer: None,
+            since: 0,
+            lag: Span::ZERO,
+            scheduled: None,
+        })
     }
 
     fn newest(&self) -> Timestamp {
-        self.history.newest(1).next().map_or(Timestamp::MIN, |newest| newest.time)
+        self.history.newest().unwrap_or(Timestamp::MIN)
     }
 
-    pub(crate) fn step(&mut self, step: Step<'_>, events: &mut Vec<Event>, out: &mut Vec<Judged>) {
-        let newest = self.newest();
-        for slot in &mut self.slots {
-            match step {
-                Step::All(input) => slot.detector.step(input, events),
-                Step::Due(city) => {
-                    if let Some(wake) = slot.wake(newest, self.lag).filter(|wake| wake.at <= city) {
-                        slot.detector.step(&Input::Tick { city: city - wake.moved }, events);
-                    }
-                }
+    /// Takes the readings of an epoch, sorted by event time and vintage, which came no earlier than at this city time. Gives the
+    /// earliest and latest event time of those that are new.
+    pub(crate) fn take(
+        &mut self,
+        items: &[Item],
+        city: Option<Timestamp>,
+        outlet: &mut Outlet<'_>,
+    ) -> Option<(Timestamp, Timestamp)> {
+        let mut heard = None;
+        let (late, next) = items.split_at(items.partition_point(|item| item.time <= self.clock));
+        let because: Vec<Because> =
+            late.iter().filter_map(|item| self.remember(item, city, &mut heard, outlet.counts)).collect();
+        if !because.is_empty() {
+            self.revise(&because, outlet);
+        }
+        for same_time in next.chunk_by(|a, b| a.time == b.time) {
+            for item in same_time {
+                self.remember(item, city, &mut heard, outlet.counts);
             }
-            for event in events.drain(..) {
-                let found = slot.take(event, &self.series, &self.history);
-                out.push(slot.wrap(found, &self.gateway));
+            let time = same_time[0].time;
+            let newest_vintage = self.history.played(time - Span(1), time).next();
+            newest_vintage.into_iter().for_each(|sample| self.read(&sample, outlet));
+        }
+        heard
+    }
+
+    /// Puts a reading among the others and counts what it is; gives what it changes.
+    fn remember(
+        &mut self,
+        item: &Item,
+        city: Option<Timestamp>,
+        heard: &mut Option<(Timestamp, Timestamp)>,
+        counts: &mut Counts,
+    ) -> Option<Because> {
+        let because = |was| Some(Because { time: item.time, value: item.value, was });
+        let newest = self.newest();
+        let settled = if self.allowed > Span::ZERO { newest - self.allowed - Span(1) } else { self.clock };
+        match self.history.see(item, settled) {
+            Seen::New => {
+                counts.judged += 1;
+                let (first, last) = heard.unwrap_or((item.time, item.time));
+                *heard = Some((first.min(item.time), last.max(item.time)));
+                if let Some(city) = city.filter(|_| newest <= item.time) {
+                    self.lag = (city - item.time).max(Span::ZERO);
+                }
+                because(None)
+            }
+            Seen::Correction(was) => {
+                counts.corrections += 1;
+                because(Some(was.value))
+            }
+            Seen::Repeat => {
+                counts.repeats += 1;
+                None
+            }
+            Seen::TooLate => {
+                counts.too_late += 1;
+                None
             }
         }
+    }
+
+    /// Steps the detectors on the next reading; those that wait for a moment before it are told of that first.
+    fn read(&mut self, sample: &Sample, outlet: &mut Outlet<'_>) {
+        if self.due < sample.time {
+            self.tick(sample.time - Span(1), outlet);
+        }
+        let mut said = Vec::new();
+        for slot in &mut self.slots {
+            slot.read(sample, &self.series, outlet.events, &mut said);
+            give(slot, &mut said, (&self.series, &self.gateway, &self.history), outlet.out);
+        }
+        self.clock = sample.time;
+        self.mark();
+        self.look();
+    }
+
+    /// Tells detectors of all moments up to one for which they wait.
+    fn tick(&mut self, until: Timestamp, outlet: &mut Outlet<'_>) {
+        let mut said = Vec::new();
+        for slot in &mut self.slots {
+            let mut last = Timestamp::MIN;
+            while let Some(moment) = slot.moment().filter(|moment| *moment <= until && *moment > last) {
+                slot.tick(moment, &self.series, outlet.events, &mut said);
+                self.clock = self.clock.max(moment);
+                last = moment;
+            }
+            give(slot, &mut said, (&self.series, &self.gateway, &self.history), outlet.out);
+        }
+    }
+
+    /// Tells detectors of the moments that are over at this city time.
+    pub(crate) fn wake(&mut self, city: Timestamp, outlet: &mut Outlet<'_>) {
+        let (newest, lag) = (self.newest(), self.lag);
+        let mut said = Vec::new();
+        for slot in &mut self.slots {
+            let mut last = Timestamp::MIN;
+            while let Some(wake) = slot.wake(newest, lag).filter(|wake| wake.at <= city && wake.moment > last) {
+                slot.tick(wake.moment, &self.series, outlet.events, &mut said);
+                self.clock = self.clock.max(wake.moment);
+                last = wake.moment;
+            }
+            give(slot, &mut said, (&self.series, &self.gateway, &self.history), outlet.out);
+        }
+        self.look();
+    }
+
+    /// Plays the readings from the earliest of the late ones on again.
+    fn revise(&mut self, late: &[Because], outlet: &mut Outlet<'_>) {
+        let (from, after) = match self.newer {
+            Some(newer) if newer < late[0].time => (From::Newer, newer),
+            newer => (From::Older(newer), self.older),
+        };
+        for slot in &mut self.slots {
+            let (series, history) = (&self.series, &self.history);
+            let mut said = slot.play(&Play { series, history, from, after, until: self.clock, late }, outlet.events);
+            give(slot, &mut said, (&self.series, &self.gateway, &self.history), outlet.out);
+        }
+        self.look();
+    }
+
+    /// Makes a mark of the state as it is, when the newer one is old enough; that then becomes the older one, and all up to it is settled.
+    fn mark(&mut self) {
+        self.since += 1;
+        if self.allowed == Span::ZERO {
+            self.history.settle(self.clock);
+            return self.history.forget_settled();
+        }
+        let is_old = self.newer.is_none_or(|newer| self.clock - newer > self.allowed);
+        if self.since < SPACING || !(is_old || self.since >= MAX_SPACING) {
+            return;
+        }
+        if let Some(newer) = self.newer {
+            self.slots.iter_mut().for_each(|slot| slot.settle(newer));
+            self.older = newer;
+            self.history.settle(newer);
+            self.history.forget_settled();
+        }
+        self.slots.iter_mut().for_each(Slot::mark);
+        self.newer = Some(self.clock);
+        self.since = 0;
+    }
+
+    fn look(&mut self) {
+        self.due = self.slots.iter().filter_map(Slot::moment).min().unwrap_or(Timestamp::MAX);
     }
 
     /// The city time at which to look at it again, if that is earlier than what was said before.
     pub(crate) fn reschedule(&mut self) -> Option<Timestamp> {
         let newest = self.newest();
-        let wanted =
-            self.slots.iter().filter_map(|slot| slot.wake(newest, self.lag)).map(|wake| wake.at).min()?;
+        let wanted = self.slots.iter().filter_map(|slot| slot.wake(newest, self.lag)).map(|wake| wake.at).min()?;
         if self.scheduled.is_some_and(|scheduled| scheduled <= wanted) {
             return None;
         }
@@ -105,32 +255,67 @@ impl Watched {
         due
     }
 
-    /// Goes over to another catalogue. A detector that both have keeps its state; the open episode of one that is gone
-    /// ends now, so that no order waits for it for ever. False when the catalogue does not have the series at all.
+    /// Goes over to another catalogue. Where all detectors are the same, nothing changes. Else a detector that both have keeps its
+    /// state, the open episode of one that is gone ends now, so that no order waits for it for ever, and what was so far is
+    /// settled. False when the catalogue does not have the series at all.
     pub(crate) fn switch(
         &mut self,
-        catalogue: &Catalogue,
+        (before, after): (&Catalogue, &Catalogue),
         city: Option<Timestamp>,
         out: &mut Vec<Judged>,
     ) -> bool {
         self.scheduled = None;
-        let gateway = gateway(&self.series, catalogue);
-        let slots = if gateway.is_some() { slots(&self.series, catalogue) } else { Vec::new() };
-        let old = std::mem::replace(&mut self.slots, slots);
-        for mut gone in old {
-            let heir = self.slots.iter_mut().find(|slot| slot.entry.name == gone.entry.name);
-            if !heir.is_some_and(|heir| heir.inherit(&gone)) {
-                out.extend(gone.end(city, &self.gateway));
-            }
+        let home = gateway(&self.series, after);
+        let allowed = after.allowed_lateness(&self.series);
+        let slots = if home.is_some() { slots(&self.series, after, allowed) } else { Vec::new() };
+        let context = |catalogue: &Catalogue| catalogue.series_context(&self.series);
+        let unchanged = home.is_some() && allowed == self.allowed && context(before) == context(after);
+        if unchanged && self.is_judged_like(&slots) {
+            self.slots.iter_mut().zip(slots).for_each(|(slot, new)| slot.entry = new.entry);
+        } else {
+            self.allowed = allowed;
+            self.replace(slots, city, out);
         }
-        let known = gateway.is_some();
-        self.gateway = gateway.unwrap_or_else(|| Arc::clone(&self.gateway));
+        let known = home.is_some();
+        self.gateway = home.unwrap_or_else(|| Arc::clone(&self.gateway));
         known
     }
 
+    fn is_judged_like(&self, slots: &[Slot]) -> bool {
+        let metric = self.series.metric();
+        let like = |(own, other): (&Slot, &Slot)| own.entry.judges_like(&other.entry, metric);
+        self.slots.len() == slots.len() && self.slots.iter().zip(slots).all(like)
+    }
+
+    fn replace(&mut self, slots: Vec<Slot>, city: Option<Timestamp>, out: &mut Vec<Judged>) {
+        let old = std::mem::replace(&mut self.slots, slots);
+        for gone in old {
+            let heir = self.slots.iter_mut().find(|slot| slot.entry.name == gone.entry.name);
+            if !heir.is_some_and(|heir| heir.inherit(&gone)) {
+                let is_silence = *gone.entry.kind == *SILENCE;
+                out.extend(gone.end(city).map(|ended| {
+                    let series = vec![self.series.clone()];
+                    wrap(is_silence, Found { anomaly: ended, points: Vec::new(), series }, &self.gateway)
+                }));
+            }
+        }
+        self.slots.iter_mut().for_each(|slot| slot.settle_all(self.allowed > Span::ZERO));
+        (self.older, self.newer, self.since) = (self.clock, None, 0);
+        self.history.settle(self.clock);
+        self.look();
+    }
+
     pub(crate) fn save(&self, id: SeriesId) -> SeriesState {
-        let detectors = self.slots.iter().map(Slot::save).collect();
-        SeriesState { id: id.0, history: Some(self.history.save()), detectors, lag_nanos: self.lag.0 }
+        SeriesState {
+            id: id.0,
+            history: Some(self.history.save()),
+            detectors: self.slots.iter().map(Slot::save).collect(),
+            lag_nanos: self.lag.0,
+            clock_nanos: self.clock.0,
+            older_nanos: self.older.0,
+            newer_nanos: self.newer.map(Timestamp::nanos),
+            since: self.since,
+        }
     }
 
     pub(crate) fn restore(&mut self, state: &SeriesState) -> Result<(), String> {
@@ -138,11 +323,15 @@ impl Watched {
         let history = state.history.as_ref().and_then(History::restore);
         self.history = history.ok_or_else(|| format!("the history of {series} is damaged"))?;
         self.lag = Span(state.lag_nanos);
-        for saved in &state.detectors {
-            if let Some(slot) = self.slots.iter_mut().find(|slot| *slot.entry.name == *saved.name) {
-                slot.restore(saved).map_err(|error| format!("{series}: {error}"))?;
-            }
+        (self.clock, self.older) = (Timestamp(state.clock_nanos), Timestamp(state.older_nanos));
+        (self.newer, self.since) = (state.newer_nanos.map(Timestamp), state.since);
+        for slot in &mut self.slots {
+            let saved = state.detectors.iter().find(|saved| *saved.name == *slot.entry.name);
+            let saved = saved.filter(|saved| *saved.kind == *slot.entry.kind);
+            let saved = saved.ok_or_else(|| format!("{series}: there is no state of \"{}\"", slot.entry.name))?;
+            slot.restore(saved).map_err(|error| format!("{series}: {error}"))?;
         }
+        self.look();
         Ok(())
     }
 }
@@ -153,120 +342,38 @@ fn gateway(series: &Series, catalogue: &Catalogue) -> Option<Arc<str>> {
     station.metrics.contains(series.metric()).then(|| Arc::clone(&station.gateway))
 }
 
-fn slots(series: &Series, catalogue: &Catalogue) -> Vec<Slot> {
+fn slots(series: &Series, catalogue: &Catalogue, allowed: Span) -> Vec<Slot> {
     let context = catalogue.series_context(series);
     let slot = |entry: &Arc<DetectorEntry>| {
-        let prototype = entry.prototype(series.metric())?;
-        Some(Slot { entry: Arc::clone(entry), detector: prototype.make(&context), open: None })
+        let detector = entry.prototype(series.metric())?.make(&context);
+        Some(Slot::new(entry, detector, allowed > Span::ZERO))
     };
     catalogue.detectors_for(series.metric()).iter().filter_map(slot).collect()
 }
 
-/// When a detector is to be woken.
-struct Wake {
-    /// In city time.
-    at: Timestamp,
-    /// How much later than the detector said.
-    moved: Span,
-}
-
-impl Slot {
-    /// When the detector wants a tick, moved by the lag if that was over when the newest reading came.
-    fn wake(&self, newest: Timestamp, lag: Span) -> Option<Wake> {
-        let at = self.detector.wake_at()?;
-        let moved = if lag >= at - newest { lag } else { Span::ZERO };
-        Some(Wake { at: at + moved, moved })
+/// Hands on what a detector said.
+fn give(
+    slot: &Slot,
+    said: &mut Vec<Anomaly>,
+    (series, gateway, history): (&Series, &Arc<str>, &History),
+    out: &mut Vec<Judged>,
+) {
+    if said.is_empty() {
+        return;
     }
-
-    fn take(&mut self, event: Event, series: &Series, history: &History) -> Found {
-        let raised = matches!(event, Event::Raised(_));
-        let anomaly = anomaly(&self.entry.name, series, event);
-        self.open = (anomaly.phase != Phase::Cleared).then(|| Box::new(anomaly.clone()));
-        let points = if raised { evidence(history) } else { Vec::new() };
-        Found { anomaly, points, series: vec![series.clone()] }
-    }
-
-    fn wrap(&self, found: Found, gateway: &Arc<str>) -> Judged {
-        if *self.entry.kind == *SILENCE {
-            Judged::Silence(Box::new(found), gateway.to_string())
-        } else {
-            Judged::Found(Box::new(found))
-        }
-    }
-
-    /// Takes over state and episode of the detector of the same name under the catalogue before.
-    fn inherit(&mut self, before: &Self) -> bool {
-        if self.entry.kind != before.entry.kind {
-            return false;
-        }
-        let mut state = Vec::new();
-        before.detector.snapshot(&mut state);
-        let inherited = self.detector.restore(&state).is_ok();
-        if inherited {
-            self.open.clone_from(&before.open);
-        }
-        inherited
-    }
-
-    fn end(&mut self, city: Option<Timestamp>, gateway: &Arc<str>) -> Option<Judged> {
-        let open = self.open.take()?;
-        let end = city.map(|city| city.max(open.begin));
-        let series = vec![open.series.clone()];
-        let anomaly = Anomaly { phase: Phase::Cleared, end, ..*open };
-        Some(self.wrap(Found { anomaly, points: Vec::new(), series }, gateway))
-    }
-
-    fn save(&self) -> DetectorState {
-        let mut state = Vec::new();
-        self.detector.snapshot(&mut state);
-        let open = self.open.as_ref().and_then(|open| serde_json::to_string(open).ok());
-        let (name, kind) = (self.entry.name.to_string(), self.entry.kind.to_string());
-        DetectorState { name, kind, state, open: open.unwrap_or_default() }
-    }
-
-    fn restore(&mut self, saved: &DetectorState) -> Result<(), String> {
-        if *saved.kind != *self.entry.kind {
-            return Ok(());
-        }
-        self.detector.restore(&saved.state).map_err(|error| error.to_string())?;
-        if !saved.open.is_empty() {
-            self.open = Some(serde_json::from_str(&saved.open).map_err(|error| error.to_string())?);
-        }
-        Ok(())
+    let is_silence = *slot.entry.kind == *SILENCE;
+    for anomaly in said.drain(..) {
+        let points = if anomaly.phase == Phase::Raised { evidence(history, slot.raised_at(anomaly.id)) } else { Vec::new() };
+        out.push(wrap(is_silence, Found { anomaly, points, series: vec![series.clone()] }, gateway));
     }
 }
 
-fn evidence(history: &History) -> Vec<EvidencePoint> {
-    let judged = history.newest(EVIDENCE_POINTS).filter(|sample| sample.quality.is_judged());
+fn wrap(is_silence: bool, found: Found, gateway: &Arc<str>) -> Judged {
+    if is_silence { Judged::Silence(Box::new(found), gateway.to_string()) } else { Judged::Found(Box::new(found)) }
+}
+
+/// The last judged values up to an event time.
+fn evidence(history: &History, until: Timestamp) -> Vec<EvidencePoint> {
+    let judged = history.last(EVIDENCE_POINTS, until).filter(|sample| sample.quality.is_judged());
     judged.map(|sample| EvidencePoint { time: sample.time, value: sample.value }).collect()
-}
-
-/// The step of an episode that an event of a detector is.
-pub(crate) fn anomaly(detector: &Arc<str>, series: &Series, event: Event) -> Anomaly {
-    let (phase, finding) = match event {
-        Event::Raised(finding) => (Phase::Raised, finding),
-        Event::Worsened(finding) => (Phase::Worsened, finding),
-        Event::Cleared(finding) => (Phase::Cleared, finding),
-    };
-    let Finding { begin, end, extreme, limit, edition, severity } = finding;
-    let id = AnomalyId::of(detector, series, begin);
-    let (detector, series) = (Arc::clone(detector), series.clone());
-    Anomaly { id, detector, series, phase, begin, end, extreme, limit, edition, severity }
-}
-
-/// The event of a detector that a step of an episode is.
-pub(crate) fn event(anomaly: &Anomaly) -> Event {
-    let finding = Finding {
-        begin: anomaly.begin,
-        end: anomaly.end,
-        extreme: anomaly.extreme,
-        limit: anomaly.limit,
-        edition: Arc::clone(&anomaly.edition),
-        severity: anomaly.severity,
-    };
-    match anomaly.phase {
-        Phase::Raised => Event::Raised(finding),
-        Phase::Worsened => Event::Worsened(finding),
-        Phase::Cleared => Event::Cleared(finding),
-    }
 }

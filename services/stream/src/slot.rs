@@ -1,0 +1,234 @@
+//! One detector of one series: its state, what it told, and two older states to which it can be taken back.
+//!
+//! A [`Mark`] is the state as it was when all readings up to some event time had been stepped. The older one lies before all that may
+//! still be judged anew; the newer one spares most of the way to it. Playing the readings after a mark again, with ticks at
+//! their moments, gives what the detector would have said had they come in order.
+
+use std::sync::Arc;
+
+use yiwang_catalogue::DetectorEntry;
+use yiwang_detect::{Detector, Event, Input, Sample};
+use yiwang_model::{Anomaly, AnomalyId, Because, Phase, Series, Span, Timestamp};
+use yiwang_proto::log::DetectorState;
+
+use crate::history::History;
+use crate::tale::{Tale, Told};
+
+/// A detector of a series.
+pub(crate) struct Slot {
+    pub(crate) entry: Arc<DetectorEntry>,
+    detector: Box<dyn Detector>,
+    tale: Tale,
+    older: Mark,
+    newer: Mark,
+}
+
+/// A state to which a detector can be taken back; the bytes are empty for none.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Mark {
+    state: Box<[u8]>,
+    /// The episode that was open then.
+    open: Option<Box<Told>>,
+}
+
+impl Mark {
+    fn of(detector: &dyn Detector, tale: &Tale) -> Self {
+        let mut state = Vec::new();
+        detector.snapshot(&mut state);
+        Self { state: state.into(), open: tale.open().cloned().map(Box::new) }
+    }
+}
+
+/// From which mark readings are played again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum From {
+    /// The older one; the newer, if there is one, is made anew at this event time.
+    Older(Option<Timestamp>),
+    /// The newer one.
+    Newer,
+}
+
+/// What is played again.
+#[derive(Clone, Copy)]
+pub(crate) struct Play<'a> {
+    pub(crate) series: &'a Series,
+    pub(crate) history: &'a History,
+    pub(crate) from: From,
+    /// The event time of the mark.
+    pub(crate) after: Timestamp,
+    /// The event time up to which the detector was.
+    pub(crate) until: Timestamp,
+    /// The readings because of which.
+    pub(crate) late: &'a [Because],
+}
+
+/// When a detector is to be woken.
+#[derive(Clone, Copy)]
+pub(crate) struct Wake {
+    /// In city time.
+    pub(crate) at: Timestamp,
+    /// The event time that it asked for.
+    pub(crate) moment: Timestamp,
+}
+
+impl Slot {
+    /// With nothing seen; with a mark there if it can be taken back.
+    pub(crate) fn new(entry: &Arc<DetectorEntry>, detector: Box<dyn Detector>, marked: bool) -> Self {
+        let (tale, newer) = (Tale::default(), Mark::default());
+        let older = if marked { Mark::of(&*detector, &tale) } else { Mark::default() };
+        Self { entry: Arc::clone(entry), detector, tale, older, newer }
+    }
+
+    /// The moment for which the detector waits.
+    pub(crate) fn moment(&self) -> Option<Timestamp> {
+        self.detector.wake_at()
+    }
+
+    /// When the detector is to be woken, given the newest event time and how late that reading came: a moment that was over by
+    /// then is put off by as much.
+    pub(crate) fn wake(&self, newest: Timestamp, lag: Span) -> Option<Wake> {
+        let moment = self.moment()?;
+        let off = if lag >= moment - newest { lag } else { Span::ZERO };
+        Some(Wake { at: moment + off, moment })
+    }
+
+    /// Takes the next reading.
+    pub(crate) fn read(&mut self, sample: &Sample, series: &Series, events: &mut Vec<Event>, said: &mut Vec<Anomaly>) {
+        self.detector.step(&Input::Reading(*sample), events);
+        self.tell(sample.time, series, events, said);
+    }
+
+    /// Tells it that a moment for which it waits is over.
+    pub(crate) fn tick(&mut self, moment: Timestamp, series: &Series, events: &mut Vec<Event>, said: &mut Vec<Anomaly>) {
+        self.detector.step(&Input::Tick { city: moment }, events);
+        self.tell(moment, series, events, said);
+    }
+
+    fn tell(&mut self, at: Timestamp, series: &Series, events: &mut Vec<Event>, said: &mut Vec<Anomaly>) {
+        let of = (&self.entry.name, series);
+        said.extend(events.drain(..).map(|event| self.tale.say(event, of, at)));
+    }
+
+    /// The event time that the detector was at when it raised an episode of its tale.
+    pub(crate) fn raised_at(&self, id: AnomalyId) -> Timestamp {
+        self.tale.of(id).map_or(Timestamp::MAX, |told| told.raised)
+    }
+
+    /// Makes the newer mark of the state as it is.
+    pub(crate) fn mark(&mut self) {
+        self.newer = Mark::of(&*self.detector, &self.tale);
+    }
+
+    /// The newer mark becomes the older one: all up to its event time is settled.
+    pub(crate) fn settle(&mut self, until: Timestamp) {
+        self.older = std::mem::take(&mut self.newer);
+        self.tale.settle(until);
+    }
+
+    /// Settles all that was so far: it can be taken back to now, not further, if at all.
+    pub(crate) fn settle_all(&mut self, marked: bool) {
+        self.newer = Mark::default();
+        self.older = if marked { Mark::of(&*self.detector, &self.tale) } else { Mark::default() };
+        self.tale.settle(Timestamp::MAX);
+    }
+
+    /// Plays the readings after a mark again and says how what is found differs from what was told.
+    pub(crate) fn play(&mut self, play: &Play<'_>, events: &mut Vec<Event>) -> Vec<Anomaly> {
+        let (mark, remark) = match play.from {
+            From::Older(at) => (&self.older, at),
+            From::Newer => (&self.newer, None),
+        };
+        self.detector.restore(&mark.state).expect("a mark is what the detector gave, or was tried before");
+        let mut found = Tale::with(mark.open.as_deref().cloned());
+        let of = (&self.entry.name, play.series);
+        let hear = |found: &mut Tale, events: &mut Vec<Event>, at| {
+            events.drain(..).for_each(|event| _ = found.say(event, of, at));
+        };
+        for sample in play.history.played(play.after, play.until) {
+            ticks(&mut *self.detector, sample.time - Span(1), |moment, events| hear(&mut found, events, moment), events);
+            self.detector.step(&Input::Reading(sample), events);
+            hear(&mut found, events, sample.time);
+            if remark == Some(sample.time) {
+                self.newer = Mark::of(&*self.detector, &found);
+            }
+        }
+        ticks(&mut *self.detector, play.until, |moment, events| hear(&mut found, events, moment), events);
+        let said = self.tale.revise(play.after, found, play.late, play.until);
+        if let Some(open) = self.newer.open.as_mut().filter(|_| remark.is_some()) {
+            open.anomaly.id = self.tale.name_of(open.anomaly.begin).unwrap_or(open.anomaly.id);
+        }
+        said
+    }
+
+    /// Takes over state and tale of the detector of the same name under the catalogue before.
+    pub(crate) fn inherit(&mut self, before: &Self) -> bool {
+        if self.entry.kind != before.entry.kind {
+            return false;
+        }
+        let mut state = Vec::new();
+        before.detector.snapshot(&mut state);
+        let inherited = self.detector.restore(&state).is_ok();
+        if inherited {
+            self.tale = before.tale.clone();
+        }
+        inherited
+    }
+
+    /// Ends the open episode, as a catalogue does that no longer has the detector.
+    pub(crate) fn end(self, city: Option<Timestamp>) -> Option<Anomaly> {
+        let open = self.tale.open()?.anomaly.clone();
+        let end = city.map(|city| city.max(open.begin));
+        Some(Anomaly { phase: Phase::Cleared, end, because: None, ..open })
+    }
+
+    pub(crate) fn save(&self) -> DetectorState {
+        let mut state = Vec::new();
+        self.detector.snapshot(&mut state);
+        let text = |tale: &Tale| serde_json::to_string(tale).unwrap_or_default();
+        let tale = if self.tale.is_empty() { String::new() } else { text(&self.tale) };
+        let open = |mark: &Mark| mark.open.as_ref().and_then(|open| serde_json::to_string(open).ok());
+        DetectorState {
+            name: self.entry.name.to_string(),
+            kind: self.entry.kind.to_string(),
+            state,
+            tale,
+            older: self.older.state.to_vec(),
+            older_open: open(&self.older).unwrap_or_default(),
+            newer: self.newer.state.to_vec(),
+            newer_open: open(&self.newer).unwrap_or_default(),
+        }
+    }
+
+    /// Takes over what [`Slot::save`] gave of a detector of the same kind; the marks are tried.
+    pub(crate) fn restore(&mut self, saved: &DetectorState) -> Result<(), String> {
+        for state in [&saved.older, &saved.newer, &saved.state].into_iter().filter(|state| !state.is_empty()) {
+            self.detector.restore(state).map_err(|error| error.to_string())?;
+        }
+        let mark = |state: &[u8], open: &str| {
+            let open = if open.is_empty() { Ok(None) } else { serde_json::from_str(open).map(Some) };
+            open.map(|open| Mark { state: state.into(), open }).map_err(|error| error.to_string())
+        };
+        self.older = mark(&saved.older, &saved.older_open)?;
+        self.newer = mark(&saved.newer, &saved.newer_open)?;
+        self.tale = match saved.tale.as_str() {
+            "" => Tale::default(),
+            text => serde_json::from_str(text).map_err(|error| error.to_string())?,
+        };
+        Ok(())
+    }
+}
+
+/// Ticks a detector at each moment up to one, for which it waits, and lets `hear` take what it says.
+fn ticks(
+    detector: &mut dyn Detector,
+    until: Timestamp,
+    mut hear: impl FnMut(Timestamp, &mut Vec<Event>),
+    events: &mut Vec<Event>,
+) {
+    let mut last = Timestamp::MIN;
+    while let Some(moment) = detector.wake_at().filter(|moment| *moment <= until && *moment > last) {
+        detector.step(&Input::Tick { city: moment }, events);
+        hear(moment, events);
+        last = moment;
+    }
+}
