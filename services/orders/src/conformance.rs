@@ -4,6 +4,7 @@
 //! that something lasts. A store that breaks a promise makes the suite panic with what was expected.
 
 mod alerts;
+mod corrections;
 mod episodes;
 mod feed;
 mod life;
@@ -30,6 +31,12 @@ where
     episodes::notes_stand_in_the_history_and_close_nothing(&open).await;
     episodes::numbers_come_back_bit_by_bit(&open).await;
     episodes::an_audit_walks_over_every_episode(&open).await;
+    corrections::a_revision_changes_the_episode_and_no_state(&open).await;
+    corrections::what_nobody_took_up_closes_when_it_is_withdrawn(&open).await;
+    corrections::what_people_took_up_they_close(&open).await;
+    corrections::people_may_take_up_what_the_judgement_closed(&open).await;
+    corrections::only_opening_brings_an_episode_back(&open).await;
+    corrections::the_reading_comes_back_bit_by_bit(&open).await;
     life::only_allowed_steps_are_taken(&open).await;
     life::what_people_say_is_bounded(&open).await;
     life::of_many_at_once_one_wins(&open).await;

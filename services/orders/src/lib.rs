@@ -12,6 +12,12 @@
 //! opens it: the same intents in the same order give the same numbers. The history of an order is added to,
 //! never changed, and its places are without holes. When an episode clears, its order stays open: people close.
 //!
+//! Late and corrected readings change what was said of an episode. A revision is noted in its order, whatever the order's state.
+//! When an episode is withdrawn and nobody has moved its order yet, the order closes, naming the reading that did it; once
+//! somebody has, the withdrawal is a line of its history and people decide. An episode that comes back has the same order: one
+//! that the judgement closed is reopened. Whether somebody has moved an order is stored, see [`OrderStore::transition`].
+//! What such lines say is described in [`note`].
+//!
 //! Orders also open for alerts that other systems make, in a transaction of their own, see [`mod@alert`].
 //!
 //! [`sqlite`] keeps one file; [`conformance`] is the suite that every engine must pass.
@@ -24,6 +30,7 @@ use yiwang_model::{Anomaly, AnomalyId, OrderIntent, OrderNo, OrderState, Timesta
 pub mod alert;
 pub mod conformance;
 pub mod feed;
+pub mod note;
 mod number;
 mod plan;
 pub mod sqlite;
@@ -151,7 +158,8 @@ pub struct EpisodeRow {
 pub trait OrderStore: Send + Sync + 'static {
     /// Applies what the judgement asks for at the end of an epoch, all or nothing, durable on return. Epochs at or
     /// below the last applied change nothing and count as repeated, and so do an intent to open for an episode
-    /// that has an order, a note for an episode that has none, and a note that says what is noted already.
+    /// that has an order and is not withdrawn, a note for an episode that has none, and a note that says what is noted
+    /// already. An intent to open for an episode that is withdrawn counts as noted.
     ///
     /// Dropping the future half way leaves all or nothing of the epoch behind.
     ///
@@ -200,7 +208,7 @@ pub trait OrderStore: Send + Sync + 'static {
     async fn episodes(&self, after: Option<AnomalyId>, limit: u32) -> Result<Vec<EpisodeRow>, Error>;
 
     /// Moves an order to another state, durable on return. Of two at once one comes first; the other is judged
-    /// by the state that it left.
+    /// by the state that it left. From then on the judgement never changes the order's state.
     ///
     /// # Errors
     /// [`Error::NotAllowed`] when the state may not follow, [`Error::NoSuchOrder`], [`Error::TooLong`] for `who`

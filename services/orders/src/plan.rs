@@ -4,11 +4,14 @@
 //! one intent after the other, and writes what the plan then holds: new orders, changed orders, new steps (each
 //! of which also goes to the outbox), and the counts of the days.
 
+mod news;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use yiwang_model::order::{Channel, OrderDraft, Step, StepKind};
-use yiwang_model::{Anomaly, AnomalyId, OrderIntent, OrderNo, OrderState, Phase, Timestamp};
+use yiwang_model::{Anomaly, AnomalyId, OrderIntent, OrderNo, OrderState, Timestamp};
 
+use self::news::News;
 use crate::Applied;
 use crate::number::{Days, order_no};
 
@@ -20,8 +23,12 @@ pub(crate) const JUDGEMENT: &str = "yiwang";
 pub(crate) struct Known {
     /// Its place in the store, from 1.
     pub(crate) seq: i64,
-    /// Its state; no intent changes it.
+    /// Its number.
+    pub(crate) no: OrderNo,
+    /// Its state; an intent changes it only while nobody has touched it.
     pub(crate) state: OrderState,
+    /// Whether people have moved it.
+    pub(crate) touched: bool,
     /// The department that owns it.
     pub(crate) department: String,
     /// How many steps its history has.
@@ -62,7 +69,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) channel: Channel,
     /// The last count given on each day that the intents speak of.
     pub(crate) counts: BTreeMap<String, i64>,
-    /// All episodes that have an order, new ones too.
+    /// All episodes that have an order and that the intents name, new ones too.
     pub(crate) known: BTreeMap<AnomalyId, Known>,
     /// The orders that are new.
     pub(crate) opened: Vec<Numbered<'a>>,
@@ -113,20 +120,21 @@ impl<'a> Plan<'a> {
 
     pub(crate) fn open(&mut self, draft: &'a OrderDraft) {
         let anomaly = &draft.evidence.anomaly;
-        if self.known.contains_key(&anomaly.id) {
-            self.applied.repeated += 1;
-            return;
+        if let Some(known) = self.known.get(&anomaly.id) {
+            return self.change(anomaly.id, news::restored(known, anomaly), draft.received);
         }
         self.last_seq += 1;
+        let no = self.number(draft.received);
         let known = Known {
             seq: self.last_seq,
+            no: no.clone(),
+            touched: false,
             state: OrderState::Opened,
             department: draft.department.clone(),
             steps: 0,
             unit: draft.evidence.unit.clone(),
             anomaly: anomaly.clone(),
         };
-        let no = self.number(draft.received);
         self.opened.push(Numbered { seq: known.seq, no, draft });
         self.known.insert(anomaly.id, known);
         self.line(anomaly.id, StepKind::Opened, String::new(), draft.received);
@@ -142,18 +150,29 @@ impl<'a> Plan<'a> {
     }
 
     pub(crate) fn note(&mut self, anomaly: &Anomaly, at: Timestamp) {
-        let Some(known) = self.known.get_mut(&anomaly.id) else {
+        let Some(known) = self.known.get(&anomaly.id) else {
             tracing::debug!(anomaly = %anomaly.id, detector = %anomaly.detector, "note for an episode without order");
             self.applied.repeated += 1;
             return;
         };
-        let Some((kind, says)) = news(known, anomaly, self.channel) else {
+        let news = news::noted(known, anomaly, anomaly.into.map(|into| self.name(into)), self.channel);
+        self.change(anomaly.id, news, at);
+    }
+
+    /// The number of an episode's order, or the episode's id where no order is known.
+    fn name(&self, id: AnomalyId) -> String {
+        self.known.get(&id).map_or_else(|| id.to_string(), |known| known.no.to_string())
+    }
+
+    fn change(&mut self, id: AnomalyId, news: Option<News>, at: Timestamp) {
+        let Some(News { kind, note, state, anomaly }) = news else {
             self.applied.repeated += 1;
             return;
         };
-        known.anomaly = anomaly.clone();
-        self.line(anomaly.id, kind, says, at);
-        self.changed.insert(anomaly.id);
+        let known = self.known.get_mut(&id).expect("what is news is of an order that is known");
+        (known.state, known.anomaly) = (state, anomaly);
+        self.line(id, kind, note, at);
+        self.changed.insert(id);
         self.applied.noted += 1;
     }
 
@@ -171,40 +190,4 @@ impl<'a> Plan<'a> {
         };
         self.lines.push(Line { order: known.seq, department: known.department.clone(), step });
     }
-}
-
-/// What the step of an episode adds to what is known of it, and the words for it: numbers and times, which need
-/// no translation.
-fn news(known: &Known, anomaly: &Anomaly, channel: Channel) -> Option<(StepKind, String)> {
-    if same(&known.anomaly, anomaly) {
-        return None;
-    }
-    match anomaly.phase {
-        Phase::Raised => None,
-        Phase::Worsened if channel == Channel::Alert => {
-            Some((StepKind::Worsened, anomaly.severity.to_string()))
-        }
-        Phase::Worsened => Some((StepKind::Worsened, format!("{} {}", anomaly.extreme, known.unit))),
-        Phase::Cleared => {
-            Some((StepKind::Cleared, anomaly.end.map(|end| end.to_string()).unwrap_or_default()))
-        }
-    }
-}
-
-/// Whether two steps of one episode say the same; a number that is none equals itself here.
-fn same(a: &Anomaly, b: &Anomaly) -> bool {
-    let number = |a: f64, b: f64| a == b || a.is_nan() && b.is_nan();
-    let limit = match (a.limit, b.limit) {
-        (Some(a), Some(b)) => number(a, b),
-        (a, b) => a.is_none() && b.is_none(),
-    };
-    limit
-        && number(a.extreme, b.extreme)
-        && (a.phase, a.begin, a.end, a.severity) == (b.phase, b.begin, b.end, b.severity)
-        && a.edition == b.edition
-}
-
-/// Whether an episode that is in this phase goes on.
-pub(crate) fn is_active(phase: Phase) -> bool {
-    phase != Phase::Cleared
 }

@@ -9,7 +9,7 @@ use super::sample::{MORNING, after, moment, note, nth, open as opened, worse};
 use crate::{Error, MAX_NOTE_CHARS, MAX_STEPS, MAX_STEPS_IN_PAGE, MAX_WHO_CHARS, OrderStore};
 
 /// A way from `Opened` to each state.
-fn way(to: OrderState) -> &'static [OrderState] {
+pub(super) fn way(to: OrderState) -> &'static [OrderState] {
     use OrderState::{Accepted, Closed, Dispatched, Handling, Reopened, Replied, Returned};
     match to {
         OrderState::Opened => &[],

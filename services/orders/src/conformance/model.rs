@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use yiwang_model::order::StepKind;
-use yiwang_model::{AnomalyId, OrderNo, OrderState, Timestamp};
+use yiwang_model::{Anomaly, AnomalyId, Because, OrderIntent, OrderNo, OrderState, Phase, Timestamp};
 
 use super::sample::{after, episode, moment, note, open as opened, over, worse};
 use crate::{Error, Filter, OrderStore};
@@ -15,12 +15,16 @@ pub const NAMES: [&str; 8] = ["life-0", "life-1", "life-2", "life-3", "life-4", 
 /// Something that happens to a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// An epoch asks to open an episode's order.
+    /// An epoch asks to open an episode's order, or says that a withdrawn one is there after all.
     Open(u8),
     /// An epoch notes that an episode worsened to this extreme.
     Worsen(u8, u8),
     /// An epoch notes that an episode ended.
     Clear(u8),
+    /// An epoch notes that a reading made this extreme of an episode.
+    Revise(u8, u8),
+    /// An epoch notes that this reading took an episode back, which is part of the next one then.
+    Withdraw(u8, u8),
     /// Somebody moves the order of an episode.
     Move(u8, OrderState),
     /// The last epoch comes again, asking for something new.
@@ -36,13 +40,15 @@ impl Action {
     #[must_use]
     pub fn of([kind, episode, what]: [u8; 3]) -> Self {
         let episode = episode % 6;
-        match kind % 16 {
+        match kind % 20 {
             0..=2 => Self::Open(episode),
             3 | 4 => Self::Worsen(episode, what % 4),
             5 => Self::Clear(episode),
             6 => Self::Again(episode),
             7 => Self::Take(what % 8),
             8 => Self::Reopen,
+            9 => Self::Revise(episode, what % 4),
+            10..=12 => Self::Withdraw(episode, what % 2),
             _ => Self::Move(episode, OrderState::ALL[usize::from(what % 8)]),
         }
     }
@@ -74,8 +80,10 @@ struct Model {
 struct Order {
     no: OrderNo,
     history: Vec<(StepKind, OrderState)>,
-    extreme: Option<u8>,
-    active: bool,
+    /// The episode as the store should have it.
+    anomaly: Anomaly,
+    /// Whether people have moved it.
+    touched: bool,
 }
 
 impl Order {
@@ -104,12 +112,13 @@ pub async fn live<S: OrderStore, F: Future<Output = S>>(
             Action::Take(count) => take(&store, &mut model, usize::from(count)).await,
             Action::Move(episode, to) => shift(&store, &mut model, episode, to).await,
             Action::Again(episode) => again(&store, &model, episode).await,
-            Action::Open(_) | Action::Worsen(..) | Action::Clear(_) => {
-                judge(&store, &mut model, *action).await
-            }
+            _ => judge(&store, &mut model, *action).await,
         }
-        if let Action::Open(it) | Action::Worsen(it, _) | Action::Clear(it) | Action::Move(it, _) = *action {
-            compare_order(&store, &model, it).await;
+        match *action {
+            Action::Open(it) | Action::Clear(it) => compare_order(&store, &model, it).await,
+            Action::Worsen(it, _) | Action::Revise(it, _) => compare_order(&store, &model, it).await,
+            Action::Withdraw(it, _) | Action::Move(it, _) => compare_order(&store, &model, it).await,
+            Action::Again(_) | Action::Take(_) | Action::Reopen => (),
         }
     }
     compare(&store, &model).await;
@@ -119,44 +128,75 @@ fn begin(episode: u8) -> Timestamp {
     after(i64::from(episode))
 }
 
+/// What the judgement says of an episode.
+fn said(action: Action) -> (u8, Anomaly) {
+    let because = |value: u8| Some(Because { time: after(7), value: f64::from(value), was: None });
+    match action {
+        Action::Open(it) => (it, episode("a", begin(it))),
+        Action::Worsen(it, extreme) => (it, worse("a", begin(it), f64::from(extreme))),
+        Action::Clear(it) => (it, over("a", begin(it), after(99))),
+        Action::Revise(it, extreme) => {
+            let (extreme, because) = (f64::from(extreme), because(extreme));
+            (it, Anomaly { phase: Phase::Revised, extreme, because, ..episode("a", begin(it)) })
+        }
+        Action::Withdraw(it, value) => {
+            let (because, into) = (because(value), Some(episode("a", begin(it + 1)).id));
+            (it, Anomaly { phase: Phase::Withdrawn, because, into, ..episode("a", begin(it)) })
+        }
+        other => unreachable!("{other:?} is not of the judgement"),
+    }
+}
+
 async fn judge<S: OrderStore>(store: &S, model: &mut Model, action: Action) {
     model.epoch += 1;
-    let (intent, changes) = match action {
-        Action::Worsen(it, extreme) => {
-            let intent = note(worse("a", begin(it), f64::from(extreme)), begin(it));
-            (intent, model.noted(it, StepKind::Worsened, Some(extreme), true))
-        }
-        Action::Clear(it) => (
-            note(over("a", begin(it), after(99)), begin(it)),
-            model.noted(it, StepKind::Cleared, None, false),
-        ),
-        Action::Open(it) => (opened("a", begin(it)), model.opened(it)),
-        other => unreachable!("{other:?} is not of the judgement"),
+    let (it, anomaly) = said(action);
+    let (intent, changes): (OrderIntent, u64) = match action {
+        Action::Open(_) => (opened("a", begin(it)), model.opened(it, anomaly).into()),
+        _ => (note(anomaly.clone(), begin(it)), model.noted(it, anomaly).into()),
     };
     let applied = store.apply(model.epoch, moment(after(50)), &[intent]).await.expect("applied");
     assert_eq!((applied.opened + applied.noted, applied.repeated), (changes, 1 - changes), "{action:?}");
 }
 
 impl Model {
-    fn opened(&mut self, episode: u8) -> u64 {
-        if self.orders.contains_key(&episode) {
-            return 0;
+    /// An intent to open; whether it changes something.
+    fn opened(&mut self, episode: u8, anomaly: Anomaly) -> bool {
+        let Some(order) = self.orders.get_mut(&episode) else {
+            let no = super::sample::nth(u32::try_from(self.orders.len()).expect("few") + 1);
+            let history = vec![(StepKind::Opened, OrderState::Opened)];
+            self.lines.push((no.clone(), 1));
+            self.orders.insert(episode, Order { no, history, anomaly, touched: false });
+            return true;
+        };
+        let gone = order.anomaly.phase == Phase::Withdrawn;
+        if gone {
+            order.anomaly = anomaly;
+            let reopens = order.state() == OrderState::Closed && !order.touched;
+            self.line(episode, StepKind::Restored, reopens.then_some(OrderState::Reopened));
         }
-        let no = super::sample::nth(u32::try_from(self.orders.len()).expect("few") + 1);
-        let history = vec![(StepKind::Opened, OrderState::Opened)];
-        self.lines.push((no.clone(), 1));
-        self.orders.insert(episode, Order { no, history, extreme: None, active: true });
-        1
+        gone
     }
 
-    fn noted(&mut self, episode: u8, kind: StepKind, extreme: Option<u8>, active: bool) -> u64 {
-        let Some(order) = self.orders.get_mut(&episode) else { return 0 };
-        if (order.extreme, order.active) == (extreme, active) {
-            return 0;
+    /// A note; whether it changes something.
+    fn noted(&mut self, episode: u8, mut anomaly: Anomaly) -> bool {
+        let Some(order) = self.orders.get_mut(&episode) else { return false };
+        let (kind, to) = match anomaly.phase {
+            Phase::Worsened => (StepKind::Worsened, None),
+            Phase::Cleared => (StepKind::Cleared, None),
+            Phase::Revised => (StepKind::Revised, None),
+            Phase::Withdrawn => (StepKind::Withdrawn, Some(OrderState::Closed).filter(|_| !order.touched)),
+            Phase::Raised => unreachable!("no action notes it"),
+        };
+        if order.anomaly.phase == Phase::Withdrawn && kind != StepKind::Withdrawn {
+            anomaly.phase = Phase::Withdrawn;
+            (anomaly.because, anomaly.into) = (order.anomaly.because, order.anomaly.into);
         }
-        (order.extreme, order.active) = (extreme, active);
-        self.line(episode, kind, None);
-        1
+        let news = order.anomaly != anomaly;
+        if news {
+            order.anomaly = anomaly;
+            self.line(episode, kind, to);
+        }
+        news
     }
 
     fn line(&mut self, episode: u8, kind: StepKind, to: Option<OrderState>) {
@@ -181,6 +221,7 @@ async fn shift<S: OrderStore>(store: &S, model: &mut Model, episode: u8, to: Ord
         None => assert!(matches!(moved, Err(Error::NoSuchOrder(_)))),
         Some(state) if state.allowed().contains(&to) => {
             assert_eq!(moved.expect("allowed").state, to);
+            model.orders.get_mut(&episode).expect("there").touched = true;
             model.line(episode, StepKind::Moved, Some(to));
         }
         Some(state) => assert!(matches!(moved, Err(Error::NotAllowed { from, .. }) if from == state)),
@@ -202,6 +243,7 @@ async fn compare_order<S: OrderStore>(store: &S, model: &Model, it: u8) {
     let Some(order) = model.orders.get(&it) else { return assert_eq!(found, None) };
     let found = found.expect("an order");
     assert_eq!((&found.no, found.state), (&order.no, order.state()));
+    assert_eq!(found.draft.evidence.anomaly, order.anomaly);
     let history: Vec<_> = found.timeline.iter().map(|step| (step.kind, step.state)).collect();
     assert_eq!(history, order.history);
     assert!((1..).zip(&found.timeline).all(|(place, step)| step.seq == place), "{:?}", found.timeline);
@@ -217,8 +259,9 @@ async fn compare<S: OrderStore>(store: &S, model: &Model) {
         assert_eq!(store.find(&filter, 500, None).await.expect("read").orders.len(), wanted);
     }
     let rows = store.episodes(None, 500).await.expect("read");
+    let is_over = |order: &Order| order.anomaly.phase == Phase::Withdrawn || order.anomaly.end.is_some();
     let mut wanted: Vec<(AnomalyId, &OrderNo, bool)> = Vec::new();
-    wanted.extend(model.orders.iter().map(|(it, o)| (episode("a", begin(*it)).id, &o.no, o.active)));
+    wanted.extend(model.orders.values().map(|order| (order.anomaly.id, &order.no, !is_over(order))));
     wanted.sort_unstable();
     assert_eq!(rows.iter().map(|row| (row.anomaly.id, &row.no, row.active)).collect::<Vec<_>>(), wanted);
     assert_eq!(counts.active, wanted.iter().filter(|(.., active)| *active).count() as u64);

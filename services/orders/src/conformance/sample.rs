@@ -39,6 +39,8 @@ pub(crate) fn episode(station: &str, begin: Timestamp) -> Anomaly {
         limit: Some(75.0),
         edition: "GB 3095-2012, grade II".into(),
         severity: Severity::Warning,
+        because: None,
+        into: None,
     }
 }
 

@@ -7,18 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
-use yiwang_model::{AnomalyId, OrderIntent, Timestamp};
+use yiwang_model::{Anomaly, AnomalyId, OrderIntent, OrderNo, Timestamp};
 
 use super::fault::judge;
 use super::outbox::write_lines;
 use super::pool;
 use super::rows::{self, get, parsed, shown};
 use super::words::Word;
+use crate::note::Reading;
 use crate::number::Days;
-use crate::plan::{Known, Numbered, Plan, is_active};
+use crate::plan::{Known, Numbered, Plan};
 use crate::{Applied, Error, Moment};
 
-/// Rows of a statement; a new order has 39 binds, SQLite takes 32,766.
+/// Rows of a statement; a new order has 42 binds, SQLite takes 32,766.
 pub(super) const ROWS: usize = 64;
 
 /// Applies an epoch, or finds that it is applied.
@@ -65,7 +66,8 @@ async fn known<'a>(
     at: Moment,
     intents: &'a [OrderIntent],
 ) -> Result<Plan<'a>, Error> {
-    let ids: BTreeSet<AnomalyId> = intents.iter().map(|intent| intent.anomaly().id).collect();
+    let ids = intents.iter().map(OrderIntent::anomaly).flat_map(|anomaly| [Some(anomaly.id), anomaly.into]);
+    let ids: BTreeSet<AnomalyId> = ids.flatten().collect();
     let orders = known_orders(conn, ids).await?;
     let received = intents.iter().filter_map(|intent| match intent {
         OrderIntent::Open(draft) => Some(draft.received),
@@ -112,6 +114,8 @@ async fn known_orders(
 pub(super) fn known_order(row: &SqliteRow) -> Result<Known, Error> {
     Ok(Known {
         seq: get(row, "seq")?,
+        no: OrderNo(get(row, "no")?),
+        touched: get(row, "touched")?,
         state: parsed(row, "state")?,
         department: get(row, "department")?,
         steps: get(row, "steps")?,
@@ -166,7 +170,7 @@ async fn insert_orders(
          district, district_zh, district_en, station, station_zh, station_en, longitude, latitude, priority,
          department, department_zh, department_en, received, due, due_policy, due_provisional, state, steps,
          detector, source, metric, phase, begins, ends, extreme, bound, edition, severity, active, unit,
-         evidence) ",
+         evidence, because, part_of) ",
     );
     sql.push_values(orders, |mut row, Numbered { seq, no, draft }| {
         let (place, due) = (&draft.place, &draft.due);
@@ -190,27 +194,35 @@ async fn insert_orders(
         row.push_bind(anomaly.end.map(|end| end.nanos()));
         row.push_bind(anomaly.extreme).push_bind(anomaly.limit);
         row.push_bind(&*anomaly.edition).push_bind(anomaly.severity.word());
-        row.push_bind(is_active(anomaly.phase)).push_bind(&*draft.evidence.unit);
+        row.push_bind(anomaly.is_active()).push_bind(&*draft.evidence.unit);
         row.push_bind(shown(&draft.evidence));
+        row.push_bind(because(anomaly)).push_bind(anomaly.into.map(|into| into.to_string()));
     });
     sql.build().persistent(orders.len() == ROWS).execute(conn).await.map(drop).map_err(judge)
 }
 
-/// The parts of an episode that a step can change.
+/// The reading that changed an episode, as it is stored.
+fn because(anomaly: &Anomaly) -> Option<String> {
+    anomaly.because.map(|because| Reading(because).to_string())
+}
+
+/// The parts of an order and its episode that a step can change.
 async fn update_orders(conn: &mut SqliteConnection, orders: &[&Known]) -> Result<(), Error> {
     let mut sql = QueryBuilder::<Sqlite>::new(
-        "WITH now (seq, steps, phase, begins, ends, extreme, bound, edition, severity, active) AS (",
+        "WITH now (seq, steps, state, phase, begins, ends, extreme, bound, edition, severity, active, because,
+          part_of) AS (",
     );
-    sql.push_values(orders, |mut row, Known { seq, steps, anomaly, .. }| {
-        row.push_bind(*seq).push_bind(*steps).push_bind(Word::word(anomaly.phase));
+    sql.push_values(orders, |mut row, Known { seq, steps, state, anomaly, .. }| {
+        row.push_bind(*seq).push_bind(*steps).push_bind(state.word()).push_bind(Word::word(anomaly.phase));
         row.push_bind(anomaly.begin.nanos()).push_bind(anomaly.end.map(|end| end.nanos()));
         row.push_bind(anomaly.extreme).push_bind(anomaly.limit).push_bind(&*anomaly.edition);
-        row.push_bind(anomaly.severity.word()).push_bind(is_active(anomaly.phase));
+        row.push_bind(anomaly.severity.word()).push_bind(anomaly.is_active());
+        row.push_bind(because(anomaly)).push_bind(anomaly.into.map(|into| into.to_string()));
     });
     sql.push(
-        ") UPDATE orders SET steps = now.steps, phase = now.phase, begins = now.begins, ends = now.ends,
-           extreme = now.extreme, bound = now.bound, edition = now.edition, severity = now.severity,
-           active = now.active FROM now WHERE orders.seq = now.seq",
+        ") UPDATE orders SET steps = now.steps, state = now.state, phase = now.phase, begins = now.begins,
+           ends = now.ends, extreme = now.extreme, bound = now.bound, edition = now.edition,
+           severity = now.severity, active = now.active, because = now.because, part_of = now.part_of FROM now WHERE orders.seq = now.seq",
     );
     sql.build().persistent(orders.len() == ROWS).execute(conn).await.map(drop).map_err(judge)
 }

@@ -129,7 +129,7 @@ pub(super) async fn episodes(
 /// Every id is above the empty text.
 pub(super) const EPISODES: &str =
     "SELECT no, channel, department, state, active, anomaly, detector, source, metric, phase,
-    begins, ends, extreme, bound, edition, severity FROM orders WHERE anomaly > ? ORDER BY anomaly LIMIT ?";
+    begins, ends, extreme, bound, edition, severity, because, part_of FROM orders WHERE anomaly > ? ORDER BY anomaly LIMIT ?";
 
 fn episode(row: &SqliteRow) -> Result<EpisodeRow, Error> {
     Ok(EpisodeRow {

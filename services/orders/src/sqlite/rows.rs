@@ -13,6 +13,7 @@ use yiwang_model::{Anomaly, OrderNo, Series, Severity, Span, Timestamp, WorkOrde
 use super::fault::judge;
 use super::words::Word;
 use crate::Error;
+use crate::note::Reading;
 
 /// An order without its timeline.
 pub(super) fn order(row: &SqliteRow) -> Result<WorkOrder, Error> {
@@ -51,6 +52,8 @@ pub(super) fn anomaly(row: &SqliteRow) -> Result<Anomaly, Error> {
         limit: get(row, "bound")?,
         edition: name(row, "edition")?,
         severity: word::<Severity>(row, "severity")?,
+        because: optional::<Reading>(row, "because")?.map(|Reading(because)| because),
+        into: optional(row, "part_of")?,
     })
 }
 
@@ -152,6 +155,11 @@ pub(super) fn get<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(
 /// The column as a text that the model can read.
 pub(super) fn parsed<T: FromStr<Err: Display>>(row: &SqliteRow, column: &str) -> Result<T, Error> {
     get::<&str>(row, column)?.parse().map_err(|error: T::Err| Error::Corrupt(format!("{column}: {error}")))
+}
+
+/// The column as a text that may be missing.
+fn optional<T: FromStr<Err: Display>>(row: &SqliteRow, column: &str) -> Result<Option<T>, Error> {
+    get::<Option<&str>>(row, column)?.map(|_| parsed(row, column)).transpose()
 }
 
 /// The column as one of the words that are stored for it.

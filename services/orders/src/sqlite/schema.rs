@@ -11,8 +11,12 @@ use crate::Error;
 
 /// `YWOR`: tells an order store from other SQLite files.
 const APPLICATION_ID: i64 = 0x5957_4f52;
-const MIGRATIONS: [&str; 3] =
-    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 
 /// Brings the file to the newest version, all or nothing.
 pub(super) async fn migrate(writer: &SqlitePool) -> Result<(), Error> {

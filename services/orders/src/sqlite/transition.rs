@@ -30,7 +30,7 @@ pub(super) async fn transition(
     let mut tx = pool::write(writer).await?;
     let line = line(&mut tx, no, to, said).await?;
     write_lines(&mut tx, std::slice::from_ref(&line)).await?;
-    let sql = "UPDATE orders SET state = ?, steps = ? WHERE seq = ?";
+    let sql = "UPDATE orders SET state = ?, steps = ?, touched = 1 WHERE seq = ?";
     let query = sqlx::query(sql).bind(to.word()).bind(line.step.seq).bind(line.order);
     query.execute(&mut *tx).await.map_err(judge)?;
     let order = query::in_transaction(&mut tx, no).await?.ok_or_else(|| unknown(no))?;

@@ -30,6 +30,9 @@ macro_rules! words {
 
 words! {
     Channel { Sensor = "sensor", Hotline = "hotline", Alert = "alert" }
-    Phase { Raised = "raised", Worsened = "worsened", Cleared = "cleared" }
+    Phase {
+        Raised = "raised", Worsened = "worsened", Cleared = "cleared",
+        Revised = "revised", Withdrawn = "withdrawn"
+    }
     Severity { Notice = "notice", Warning = "warning", Serious = "serious", Critical = "critical" }
 }

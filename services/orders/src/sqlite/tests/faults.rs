@@ -96,7 +96,7 @@ async fn a_call_given_up_half_way_leaves_all_or_nothing() {
     for run in 0..200 {
         let name = format!("given-up-{run}");
         let store = folder.open(&name).await;
-        give_up(&store, &intents, random.random_range(1..30)).await;
+        give_up(&store, &intents, random.random_range(1..40)).await;
         store.close().await;
         let store = folder.open(&name).await;
         let found = rows(&store).await;
@@ -174,9 +174,9 @@ async fn files_of_others_are_refused_with_the_reason() {
         SqliteOrders::open(&folder.path(name), "Asia/Shanghai").await.map(drop).unwrap_err()
     };
     let store = folder.open("newer").await;
-    sqlx::raw_sql("PRAGMA user_version = 4").execute(&store.writer).await.unwrap();
+    sqlx::raw_sql("PRAGMA user_version = 5").execute(&store.writer).await.unwrap();
     store.close().await;
-    assert!(matches!(open("newer").await, Error::Newer { found: 4, known: 3 }));
+    assert!(matches!(open("newer").await, Error::Newer { found: 5, known: 4 }));
 
     let store = folder.open("foreign").await;
     sqlx::raw_sql("PRAGMA application_id = 7").execute(&store.writer).await.unwrap();
@@ -196,8 +196,15 @@ async fn damage_is_told_from_what_passes() {
     let folder = Folder::new();
     let store = folder.open("damaged").await;
     store.apply(1, moment(MORNING), &epoch(1)).await.unwrap();
-    for (column, value) in [("state", "'gone'"), ("evidence", "'{'"), ("source", "''"), ("phase", "'?'")] {
-        let was: String = sqlx::query_scalar(AssertSqlSafe(format!("SELECT {column} FROM orders")))
+    for (column, value) in [
+        ("state", "'gone'"),
+        ("evidence", "'{'"),
+        ("source", "''"),
+        ("phase", "'?'"),
+        ("because", "'today 3'"),
+        ("part_of", "'another'"),
+    ] {
+        let was: Option<String> = sqlx::query_scalar(AssertSqlSafe(format!("SELECT {column} FROM orders")))
             .fetch_one(&store.writer)
             .await
             .unwrap();
@@ -205,7 +212,7 @@ async fn damage_is_told_from_what_passes() {
         sqlx::raw_sql(set(value)).execute(&store.writer).await.unwrap();
         let error = store.get(&nth(1)).await.unwrap_err();
         assert!(matches!(error, Error::Corrupt(_)), "{column}: {error:?}");
-        sqlx::raw_sql(set(&format!("'{was}'"))).execute(&store.writer).await.unwrap();
+        sqlx::raw_sql(set(&was.map_or("NULL".into(), |was| format!("'{was}'")))).execute(&store.writer).await.unwrap();
         store.get(&nth(1)).await.unwrap().unwrap();
     }
 }
