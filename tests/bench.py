@@ -74,7 +74,7 @@ class City:
         """Waits until so many readings are judged and none waits."""
         while True:
             metrics = self.metrics()
-            seen = sum(metrics.get(f"yiwang_{what}_total", 0) for what in ("judged", "repeats", "corrections", "forgotten", "unknown"))
+            seen = sum(metrics.get(f"yiwang_{what}_total", 0) for what in ("judged", "repeats", "corrections", "too_late", "unknown"))
             if seen >= count:
                 return metrics
             time.sleep(0.01)

@@ -32,7 +32,7 @@ fn pain_08_25_a_flood_slows_the_senders_and_memory_stays_bounded() {
     assert_eq!(city.metric("yiwang_readings_admitted_total"), sent);
     // Both loads have the same series: what one sent at the very moment of the other is a repeat or a correction.
     let of = |name: &str| city.metric(&format!("yiwang_{name}_total"));
-    let seen = || of("judged") + of("repeats") + of("corrections") + of("forgotten");
+    let seen = || of("judged") + of("repeats") + of("corrections") + of("too_late");
     eprintln!("flood: {sent} readings sent, {} judged when the last was acknowledged", seen());
     wait::until("everything is seen", || seen() >= sent);
     assert_eq!((seen(), of("unknown")), (sent, 0.0));

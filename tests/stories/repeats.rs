@@ -32,10 +32,10 @@ fn thrice_is_once_whatever_the_door_and_the_batch() {
         assert_eq!(points(&thrice), points(&once), "station {station}");
     }
     let readings = f64::from(STATIONS) * LASTS.as_secs_f64() / 60.0;
-    // A repeat of what is no longer remembered is counted as forgotten, and changes nothing either.
+    // A repeat of what is settled is counted as too late, and changes nothing either.
     let counts = |city: &City| {
         let of = |name: &str| city.metric(&format!("yiwang_{name}_total"));
-        (of("judged"), of("repeats") + of("forgotten"), of("corrections"))
+        (of("judged"), of("repeats") + of("too_late"), of("corrections"))
     };
     assert_eq!(counts(&once), (readings, 0.0, 0.0));
     assert_eq!(counts(&thrice), (readings, 2.0 * readings, 0.0));

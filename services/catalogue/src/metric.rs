@@ -146,7 +146,9 @@ fn want_allowed(entry: &Entry<'_>, period: Option<Span>) -> Option<Span> {
     let allowed: Span = entry.get("allowed_lateness")?;
     let most = period?.times(MAX_ALLOWED_PERIODS);
     if allowed > most {
-        let wanted = format!("at most {most}, {MAX_ALLOWED_PERIODS} periods: so many readings of each series are held");
+        let wanted = format!(
+            "at most {most}, {MAX_ALLOWED_PERIODS} periods: so many readings of each series are held"
+        );
         entry.wrong("allowed_lateness", allowed.to_string(), wanted);
     }
     Some(allowed)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use yiwang_catalogue::{Catalogue, GatewayRule};
 use yiwang_detect::gateway::subject;
 use yiwang_detect::rule::{self, Epoch, Heard, Homes, Rule, SeriesEvent};
-use yiwang_model::{Anomaly, Phase, Series, Timestamp};
+use yiwang_model::{Anomaly, Series, Timestamp};
 
 use crate::directory::Directory;
 use crate::item::{Counts, End, Found, HeardOf, Judged};

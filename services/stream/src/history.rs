@@ -59,7 +59,8 @@ impl History {
     pub fn see(&mut self, item: &Item, settled: Timestamp) -> Seen {
         let new = Entry::of(item);
         let last = self.samples.len().checked_sub(1).map(|last| self.key(last));
-        let place = if last.is_none_or(|last| new.key > last) { Err(self.samples.len()) } else { self.find(new.key) };
+        let place =
+            if last.is_none_or(|last| new.key > last) { Err(self.samples.len()) } else { self.find(new.key) };
         let is_late = new.key.0 <= settled.0 || self.floor.is_some_and(|floor| new.key.0 <= floor);
         match place {
             Ok(at) if self.is_repeat(at, &new) => Seen::Repeat,

@@ -7,6 +7,7 @@ mod crash;
 mod disk;
 mod elsewhere;
 mod fill;
+mod late;
 mod order;
 mod orders;
 mod same;

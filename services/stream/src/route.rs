@@ -21,7 +21,9 @@ const LEAD: Span = Span::DAY;
 pub fn intent(catalogue: &Catalogue, found: &Found, city: Timestamp) -> OrderIntent {
     match found.anomaly.phase {
         Phase::Raised => OrderIntent::Open(Box::new(draft(catalogue, found, city))),
-        Phase::Worsened | Phase::Cleared | Phase::Revised | Phase::Withdrawn => OrderIntent::Note { anomaly: found.anomaly.clone(), at: city },
+        Phase::Worsened | Phase::Cleared | Phase::Revised | Phase::Withdrawn => {
+            OrderIntent::Note { anomaly: found.anomaly.clone(), at: city }
+        }
     }
 }
 

@@ -93,13 +93,25 @@ impl Slot {
     }
 
     /// Takes the next reading.
-    pub(crate) fn read(&mut self, sample: &Sample, series: &Series, events: &mut Vec<Event>, said: &mut Vec<Anomaly>) {
+    pub(crate) fn read(
+        &mut self,
+        sample: &Sample,
+        series: &Series,
+        events: &mut Vec<Event>,
+        said: &mut Vec<Anomaly>,
+    ) {
         self.detector.step(&Input::Reading(*sample), events);
         self.tell(sample.time, series, events, said);
     }
 
     /// Tells it that a moment for which it waits is over.
-    pub(crate) fn tick(&mut self, moment: Timestamp, series: &Series, events: &mut Vec<Event>, said: &mut Vec<Anomaly>) {
+    pub(crate) fn tick(
+        &mut self,
+        moment: Timestamp,
+        series: &Series,
+        events: &mut Vec<Event>,
+        said: &mut Vec<Anomaly>,
+    ) {
         self.detector.step(&Input::Tick { city: moment }, events);
         self.tell(moment, series, events, said);
     }
@@ -145,7 +157,12 @@ impl Slot {
             events.drain(..).for_each(|event| _ = found.say(event, of, at));
         };
         for sample in play.history.played(play.after, play.until) {
-            ticks(&mut *self.detector, sample.time - Span(1), |moment, events| hear(&mut found, events, moment), events);
+            ticks(
+                &mut *self.detector,
+                sample.time - Span(1),
+                |moment, events| hear(&mut found, events, moment),
+                events,
+            );
             self.detector.step(&Input::Reading(sample), events);
             hear(&mut found, events, sample.time);
             if remark == Some(sample.time) {
@@ -201,7 +218,8 @@ impl Slot {
 
     /// Takes over what [`Slot::save`] gave of a detector of the same kind; the marks are tried.
     pub(crate) fn restore(&mut self, saved: &DetectorState) -> Result<(), String> {
-        for state in [&saved.older, &saved.newer, &saved.state].into_iter().filter(|state| !state.is_empty()) {
+        for state in [&saved.older, &saved.newer, &saved.state].into_iter().filter(|state| !state.is_empty())
+        {
             self.detector.restore(state).map_err(|error| error.to_string())?;
         }
         let mark = |state: &[u8], open: &str| {

@@ -106,7 +106,9 @@ impl Tale {
     /// Gives a new episode a name that no other has: that of one which was withdrawn, if it is that one again. That one is then
     /// no longer told of apart.
     fn name(&mut self, mut new: Told, now: Timestamp) -> Told {
-        let again = |told: &Told| told.is_withdrawn() && (told.anomaly.id == new.anomaly.id || told.overlaps(&new, now));
+        let again = |told: &Told| {
+            told.is_withdrawn() && (told.anomaly.id == new.anomaly.id || told.overlaps(&new, now))
+        };
         if let Some(place) = self.0.iter().position(again) {
             new.anomaly.id = self.0.remove(place).anomaly.id;
         }
@@ -197,8 +199,10 @@ impl Tale {
         let told = self.0.iter().find(|told| !told.is_withdrawn() && told.anomaly.begin == begin);
         told.map(|told| told.anomaly.id)
     }
-
 }
+
+/// Whether an episode that was told may be the one that was found.
+type Fits<'a> = &'a dyn Fn(&Told, &Told) -> bool;
 
 /// For each episode that was found, in their order, the one that was told of it: the one that begins with it or has its name, else the
 /// earliest that overlaps it.
@@ -207,7 +211,7 @@ fn pair(told: &[Option<Told>], found: &[Told], now: Timestamp) -> Vec<Option<usi
     let begins = |told: &Told, is: &Told| told.anomaly.begin == is.anomaly.begin;
     let named = |told: &Told, is: &Told| told.anomaly.id == is.anomaly.id;
     let overlaps = |told: &Told, is: &Told| told.overlaps(is, now);
-    let ways: [&dyn Fn(&Told, &Told) -> bool; 3] = [&begins, &named, &overlaps];
+    let ways: [Fits<'_>; 3] = [&begins, &named, &overlaps];
     for fits in ways {
         for (at, is) in found.iter().enumerate() {
             let free = |place: &usize| !pairs.contains(&Some(*place));

@@ -185,7 +185,8 @@ impl Watched {
         let mut said = Vec::new();
         for slot in &mut self.slots {
             let mut last = Timestamp::MIN;
-            while let Some(wake) = slot.wake(newest, lag).filter(|wake| wake.at <= city && wake.moment > last) {
+            while let Some(wake) = slot.wake(newest, lag).filter(|wake| wake.at <= city && wake.moment > last)
+            {
                 slot.tick(wake.moment, &self.series, outlet.events, &mut said);
                 self.clock = self.clock.max(wake.moment);
                 last = wake.moment;
@@ -203,7 +204,8 @@ impl Watched {
         };
         for slot in &mut self.slots {
             let (series, history) = (&self.series, &self.history);
-            let mut said = slot.play(&Play { series, history, from, after, until: self.clock, late }, outlet.events);
+            let mut said =
+                slot.play(&Play { series, history, from, after, until: self.clock, late }, outlet.events);
             give(slot, &mut said, (&self.series, &self.gateway, &self.history), outlet.out);
         }
         self.look();
@@ -238,7 +240,8 @@ impl Watched {
     /// The city time at which to look at it again, if that is earlier than what was said before.
     pub(crate) fn reschedule(&mut self) -> Option<Timestamp> {
         let newest = self.newest();
-        let wanted = self.slots.iter().filter_map(|slot| slot.wake(newest, self.lag)).map(|wake| wake.at).min()?;
+        let wanted =
+            self.slots.iter().filter_map(|slot| slot.wake(newest, self.lag)).map(|wake| wake.at).min()?;
         if self.scheduled.is_some_and(|scheduled| scheduled <= wanted) {
             return None;
         }
@@ -328,7 +331,8 @@ impl Watched {
         for slot in &mut self.slots {
             let saved = state.detectors.iter().find(|saved| *saved.name == *slot.entry.name);
             let saved = saved.filter(|saved| *saved.kind == *slot.entry.kind);
-            let saved = saved.ok_or_else(|| format!("{series}: there is no state of \"{}\"", slot.entry.name))?;
+            let saved =
+                saved.ok_or_else(|| format!("{series}: there is no state of \"{}\"", slot.entry.name))?;
             slot.restore(saved).map_err(|error| format!("{series}: {error}"))?;
         }
         self.look();
@@ -363,13 +367,21 @@ fn give(
     }
     let is_silence = *slot.entry.kind == *SILENCE;
     for anomaly in said.drain(..) {
-        let points = if anomaly.phase == Phase::Raised { evidence(history, slot.raised_at(anomaly.id)) } else { Vec::new() };
+        let points = if anomaly.phase == Phase::Raised {
+            evidence(history, slot.raised_at(anomaly.id))
+        } else {
+            Vec::new()
+        };
         out.push(wrap(is_silence, Found { anomaly, points, series: vec![series.clone()] }, gateway));
     }
 }
 
 fn wrap(is_silence: bool, found: Found, gateway: &Arc<str>) -> Judged {
-    if is_silence { Judged::Silence(Box::new(found), gateway.to_string()) } else { Judged::Found(Box::new(found)) }
+    if is_silence {
+        Judged::Silence(Box::new(found), gateway.to_string())
+    } else {
+        Judged::Found(Box::new(found))
+    }
 }
 
 /// The last judged values up to an event time.

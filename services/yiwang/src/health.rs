@@ -283,9 +283,9 @@ impl Health for CityHealth {
                 judged.corrections,
             ),
             counter(
-                "yiwang_forgotten_total",
-                "Readings older than what is remembered of their series: stored, not judged.",
-                judged.forgotten,
+                "yiwang_too_late_total",
+                "Readings that came later than is allowed for their metric: stored, not judged.",
+                judged.too_late,
             ),
             counter(
                 "yiwang_unknown_total",

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use yiwang_model::{Anomaly, AnomalyId, Phase, Series, Span};
 
 use super::{Gateway, Held, Silent, Stay, subject};
-use crate::state::{Reader, put_byte, put_count, put_number, put_option, put_text, put_time, put_whole};
 use crate::Error;
+use crate::state::{Reader, put_byte, put_count, put_number, put_option, put_text, put_time, put_whole};
 
 pub(super) fn put(out: &mut Vec<u8>, subject: &Series, gateway: &Gateway) {
     put_text(out, subject.source());

@@ -131,7 +131,7 @@ fn a_slow_finisher_bounds_what_is_read() {
         assert_eq!(taken, EPOCHS);
         // Five records an epoch: closed epochs in the queue, inlets, one poll, and what sources took and timely carries,
         // whose bound is in readings and not met here.
-        let (smallest_record, carried) = (20, 1_024);
+        let (smallest_record, carried) = (20, 4_096);
         let bound = INLET_RECORDS * 5 + 2 * INLET_RECORDS + READ_BYTES / smallest_record + carried;
         assert!(most <= bound, "{most} records were under way, {bound} are the most");
         assert!(most > INLET_RECORDS, "it was slow: {most}");

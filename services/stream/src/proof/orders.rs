@@ -42,8 +42,9 @@ impl ModelOrders {
 impl Inner {
     fn open(&mut self, draft: &OrderDraft, wall: Timestamp) -> bool {
         let id = draft.evidence.anomaly.id;
-        if self.orders.contains_key(&id) {
-            return false;
+        if let Some(known) = self.orders.get(&id) {
+            let restored = known.draft.evidence.anomaly.phase == Phase::Withdrawn;
+            return restored && self.note(&draft.evidence.anomaly, draft.received, wall);
         }
         self.opened += 1;
         let order = WorkOrder {
@@ -62,7 +63,13 @@ impl Inner {
     fn note(&mut self, anomaly: &Anomaly, at: Timestamp, wall: Timestamp) -> bool {
         let Some(order) = self.orders.get_mut(&anomaly.id) else { return false };
         order.draft.evidence.anomaly = anomaly.clone();
-        let kind = if anomaly.phase == Phase::Cleared { StepKind::Cleared } else { StepKind::Worsened };
+        let kind = match anomaly.phase {
+            Phase::Raised => StepKind::Restored,
+            Phase::Worsened => StepKind::Worsened,
+            Phase::Cleared => StepKind::Cleared,
+            Phase::Revised => StepKind::Revised,
+            Phase::Withdrawn => StepKind::Withdrawn,
+        };
         self.line(anomaly.id, kind, at, wall);
         true
     }

@@ -1,6 +1,6 @@
 //! Logs on a disk in memory, and the judgement over them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -93,6 +93,12 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
+    /// The last step of each episode.
+    pub(super) fn last_steps(&self) -> impl Iterator<Item = &Anomaly> {
+        let steps = self.steps.iter().flat_map(|step| &step.3);
+        steps.map(|anomaly| (anomaly.id, anomaly)).collect::<BTreeMap<_, _>>().into_values()
+    }
+
     /// The episodes as they stand at the end, by what may not depend on cuts.
     pub(super) fn episodes(&self) -> Episodes {
         episodes(self.steps.iter().flat_map(|step| &step.3))
@@ -105,15 +111,20 @@ impl Verdict {
     }
 }
 
-/// Detector, begin, end, extreme, severity of each episode.
-pub(super) type Episodes = BTreeMap<AnomalyId, (String, Timestamp, Option<Timestamp>, u64, Severity)>;
+/// Detector and series, begin, end, extreme, severity of each episode that was not withdrawn, sorted: what two runs that are the same
+/// have in common. Names are not part of it: late readings move a begin, and the name stays.
+pub(super) type Episodes = Vec<(String, Timestamp, Option<Timestamp>, u64, Severity)>;
 
 pub(super) fn episodes<'a>(anomalies: impl Iterator<Item = &'a Anomaly>) -> Episodes {
+    let last: BTreeMap<AnomalyId, &Anomaly> = anomalies.map(|anomaly| (anomaly.id, anomaly)).collect();
     let content = |of: &Anomaly| {
         let name = format!("{} {}", of.detector, of.series);
-        (of.id, (name, of.begin, of.end, of.extreme.to_bits(), of.severity))
+        (name, of.begin, of.end, of.extreme.to_bits(), of.severity)
     };
-    anomalies.map(content).collect()
+    let held = last.into_values().filter(|anomaly| anomaly.phase != Phase::Withdrawn);
+    let mut all: Episodes = held.map(content).collect();
+    all.sort();
+    all
 }
 
 /// Fails with what differs, if anything does. Episodes that begin in the last two minutes are left out: whether they are
@@ -122,12 +133,13 @@ pub(super) fn assert_same_episodes(wanted: &Verdict, found: &Verdict, what: &str
     let last = wanted.steps.last().and_then(|step| step.1).unwrap_or_default();
     let settled = |verdict: &Verdict| {
         let all = verdict.episodes().into_iter();
-        all.filter(|(_, of)| last - of.1 > Span::MINUTE.times(2)).collect::<Episodes>()
+        all.filter(|of| last - of.1 > Span::MINUTE.times(2)).collect::<Episodes>()
     };
     let (wanted, found) = (settled(wanted), settled(found));
-    let missing: Vec<_> = wanted.iter().filter(|(id, of)| found.get(*id) != Some(of)).collect();
-    let surplus: Vec<_> = found.iter().filter(|(id, of)| wanted.get(*id) != Some(of)).collect();
+    let missing: Vec<_> = wanted.iter().filter(|of| !found.contains(of)).collect();
+    let surplus: Vec<_> = found.iter().filter(|of| !wanted.contains(of)).collect();
     assert!(missing.is_empty() && surplus.is_empty(), "{what}: {missing:#?}\n instead {surplus:#?}");
+    assert_eq!(wanted, found, "{what}");
 }
 
 /// Judges a whole log from its beginning, through reader, dataflow and closer, without stores.
@@ -205,9 +217,10 @@ pub(super) fn to_derive(verdict: &Verdict) -> BTreeMap<u64, (Timestamp, Vec<Anom
 
 /// One order for each episode, and no step of an episode before its order.
 pub(super) fn assert_one_order_each(verdict: &Verdict) {
-    let raised =
-        verdict.steps.iter().flat_map(|step| &step.3).filter(|anomaly| anomaly.phase == Phase::Raised);
-    assert_eq!(raised.count(), verdict.orders.len(), "an order for each episode, each raised once");
+    let steps = verdict.steps.iter().flat_map(|step| &step.3);
+    let raised: BTreeSet<AnomalyId> =
+        steps.filter(|anomaly| anomaly.phase == Phase::Raised).map(|anomaly| anomaly.id).collect();
+    assert_eq!(raised.len(), verdict.orders.len(), "an order for each episode that was raised");
     for anomaly in verdict.steps.iter().flat_map(|step| &step.3) {
         assert!(verdict.orders.contains_key(&anomaly.id), "{anomaly:?} has no order");
     }

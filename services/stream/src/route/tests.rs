@@ -31,6 +31,8 @@ fn order_by(
         limit,
         edition: Arc::from(edition),
         severity: Severity::Warning,
+        because: None,
+        into: None,
     };
     let found = Found { anomaly, points: Vec::new(), series: vec![series] };
     match intent(&catalogue, &found, begin) {

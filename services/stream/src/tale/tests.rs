@@ -24,7 +24,11 @@ fn found(episodes: &[(i64, Option<i64>, f64)]) -> Tale {
     for (begin, end, extreme) in episodes {
         tale.say(Event::Raised(finding(*begin, None, *extreme)), (&detector, &series), Timestamp(*begin));
         if let Some(end) = end {
-            tale.say(Event::Cleared(finding(*begin, Some(*end), *extreme)), (&detector, &series), Timestamp(*end));
+            tale.say(
+                Event::Cleared(finding(*begin, Some(*end), *extreme)),
+                (&detector, &series),
+                Timestamp(*end),
+            );
         }
     }
     tale
