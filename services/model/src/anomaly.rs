@@ -136,6 +136,20 @@ pub enum Phase {
     Withdrawn,
 }
 
+impl Phase {
+    /// The word for it, as in APIs.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Raised => "raised",
+            Self::Worsened => "worsened",
+            Self::Cleared => "cleared",
+            Self::Revised => "revised",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
 /// The reading that changed what was said before, because it came late or corrected another.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Because {

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
-use yiwang_model::order::{Step, StepKind};
-use yiwang_model::{Anomaly, AnomalyId, OrderNo, Phase, Row, Series, SeriesId, Timestamp};
+use yiwang_model::order::Step;
+use yiwang_model::{Anomaly, AnomalyId, Because, OrderNo, Row, Series, SeriesId, Timestamp};
 
 use crate::{Batch, Error, Record};
 
@@ -141,7 +141,7 @@ fn anomaly(text: &mut String, record: &Record) -> Option<()> {
     text.push_str("anomalies");
     tag(text, "detector", &anomaly.detector);
     tag(text, "metric", anomaly.series.metric());
-    tag(text, "phase", phase(anomaly.phase));
+    tag(text, "phase", anomaly.phase.word());
     tag(text, "source", anomaly.series.source());
     let _ = write!(text, " id=\"{}\",severity={}i", anomaly.id, anomaly.severity as u8);
     if let Some(extreme) = finite(anomaly.extreme) {
@@ -153,15 +153,23 @@ fn anomaly(text: &mut String, record: &Record) -> Option<()> {
     if let Some(end) = anomaly.end {
         let _ = write!(text, ",end={}i", end.nanos());
     }
+    if let Some(because) = anomaly.because {
+        reason(text, &because);
+    }
+    if let Some(into) = anomaly.into {
+        field(text, "into", &into.to_string());
+    }
     field(text, "edition", &anomaly.edition);
     at(text, anomaly.begin)
 }
 
-const fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Raised => "raised",
-        Phase::Worsened => "worsened",
-        Phase::Cleared => "cleared",
+/// The reading that changed an episode.
+fn reason(text: &mut String, because: &Because) {
+    let _ = write!(text, ",because_time={}i", because.time.nanos());
+    for (key, value) in [("because", Some(because.value)), ("was", because.was)] {
+        if let Some(value) = value.and_then(finite) {
+            let _ = write!(text, ",{key}={value:?}");
+        }
     }
 }
 
@@ -181,7 +189,7 @@ fn order_event(text: &mut String, record: &Record) -> Option<()> {
     let step = &event.step;
     text.push_str("order_events");
     tag(text, "department", &event.department);
-    tag(text, "kind", kind(step.kind));
+    tag(text, "kind", step.kind.word());
     tag(text, "state", step.state.word());
     let _ = write!(text, " seq={}i,step={}i,at={}i", event.seq, step.seq, step.at.nanos());
     field(text, "no", &event.no.0);
@@ -192,15 +200,6 @@ fn order_event(text: &mut String, record: &Record) -> Option<()> {
     field(text, "note", &step.note);
     let apart = i64::try_from(event.seq % APART_NANOS).ok()?;
     at(text, Timestamp(step.at.nanos().saturating_add(apart)))
-}
-
-const fn kind(kind: StepKind) -> &'static str {
-    match kind {
-        StepKind::Opened => "opened",
-        StepKind::Moved => "moved",
-        StepKind::Worsened => "worsened",
-        StepKind::Cleared => "cleared",
-    }
 }
 
 fn finite(value: f64) -> Option<f64> {

@@ -212,7 +212,10 @@ async fn damage_is_told_from_what_passes() {
         sqlx::raw_sql(set(value)).execute(&store.writer).await.unwrap();
         let error = store.get(&nth(1)).await.unwrap_err();
         assert!(matches!(error, Error::Corrupt(_)), "{column}: {error:?}");
-        sqlx::raw_sql(set(&was.map_or("NULL".into(), |was| format!("'{was}'")))).execute(&store.writer).await.unwrap();
+        sqlx::raw_sql(set(&was.map_or("NULL".into(), |was| format!("'{was}'"))))
+            .execute(&store.writer)
+            .await
+            .unwrap();
         store.get(&nth(1)).await.unwrap().unwrap();
     }
 }
