@@ -85,6 +85,15 @@ fn anomaly(evidence: model::order::Evidence) -> v1::Anomaly {
         unit: evidence.unit,
         edition: anomaly.edition.to_string(),
         severity: anomaly.severity.word().into(),
+        phase: anomaly.phase.word().into(),
+        because: anomaly.because.map(v1::Because::from),
+        into: anomaly.into.map(|into| into.to_string()).unwrap_or_default(),
+    }
+}
+
+impl From<model::Because> for v1::Because {
+    fn from(model::Because { time, value, was }: model::Because) -> Self {
+        Self { time_unix_nanos: time.nanos(), value, was }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use yiwang_model::{Anomaly, WorkOrder};
+use yiwang_model::{Anomaly, Phase, WorkOrder};
 
 use crate::city::City;
 
@@ -57,7 +57,7 @@ pub fn orders(city: &City, filter: &str) -> Vec<WorkOrder> {
     }
 }
 
-/// The episodes of these orders, sorted.
+/// The episodes of these orders that were not withdrawn, sorted.
 ///
 /// # Panics
 /// When an episode has two orders, or two orders one number.
@@ -69,9 +69,10 @@ pub fn episodes<'a>(orders: impl IntoIterator<Item = &'a WorkOrder>) -> Vec<Epis
         if let Some(other) = by_anomaly.insert(order.anomaly, no.clone()) {
             panic!("one episode has the orders {other} and {no}");
         }
-        assert!(numbers.insert(no.clone(), Episode::of(order)).is_none(), "two orders have the number {no}");
+        assert!(numbers.insert(no.clone(), order).is_none(), "two orders have the number {no}");
     }
-    let mut episodes: Vec<Episode> = numbers.into_values().collect();
+    let stand = numbers.into_values().filter(|order| order.draft.evidence.anomaly.phase != Phase::Withdrawn);
+    let mut episodes: Vec<Episode> = stand.map(Episode::of).collect();
     episodes.sort();
     for pair in episodes.windows(2) {
         let [a, b] = pair else { continue };

@@ -164,6 +164,8 @@ fn episode(detector: &str, metric: &str, edition: &str) -> Anomaly {
         limit: None,
         edition: edition.into(),
         severity: yiwang_model::Severity::Warning,
+        because: None,
+        into: None,
     }
 }
 

@@ -15,12 +15,13 @@
 //! |---|---|---|---|
 //! | `readings` | `metric`, `source` | event time | `value` (float, in the catalogue's unit), `quality` (integer, 0 good, as in HJ 212: see [`yiwang_model::Quality`]), `period_end` (integer, ns, where there is one) |
 //! | `figures` | `metric`, `source`, `vintage` (when it was published, RFC 3339) | beginning of the period | as of `readings` |
-//! | `anomalies` | `detector`, `metric`, `source`, `phase` (raised, worsened, cleared) | beginning of the episode, at every step | `id` (text), `severity` (integer, 1 notice to 4 critical), `extreme`, `limit` (floats, in the detector's unit; a rule without a number has no limit), `end` (integer, ns, once cleared), `edition` (text) |
-//! | `order_events` | `department`, `kind` (opened, moved, worsened, cleared), `state` | city time of the step, plus `seq` modulo 1,000,000 ns | `no` (text: the order), `seq` (integer: place among all events), `step` (integer: place in the order), `at` (integer, ns: the city time itself), `anomaly`, `who`, `note` (texts) |
+//! | `anomalies` | `detector`, `metric`, `source`, `phase` (raised, worsened, cleared, revised, withdrawn) | beginning of the episode, at every step | `id` (text), `severity` (integer, 1 notice to 4 critical), `extreme`, `limit` (floats, in the detector's unit; a rule without a number has no limit), `end` (integer, ns, once cleared), `because_time` (integer, ns), `because`, `was` (floats, in the metric's unit): the late or corrected reading that changed it, `into` (text, the id of the one that a withdrawn one is part of), `edition` (text) |
+//! | `order_events` | `department`, `kind` (opened, moved, worsened, cleared, revised, withdrawn, restored), `state` | city time of the step, plus `seq` modulo 1,000,000 ns | `no` (text: the order), `seq` (integer: place among all events), `step` (integer: place in the order), `at` (integer, ns: the city time itself), `anomaly`, `who`, `note` (texts) |
 //!
 //! - A figure with a vintage has a measurement of its own, because a revision must not overwrite what it revises. There are as
 //!   many vintages as publications: few.
-//! - An episode is worsened more than once; the last of it holds, which is the furthest out.
+//! - An episode is worsened more than once; the last of it holds, which is the furthest out. It is revised and withdrawn more than
+//!   once, too. A revision may move its beginning, and its point with it: what is one episode has one `id`.
 //! - All orders that open in a tick have one city time; `seq` moves them apart by less than a millisecond.
 //! - Order numbers, ids and texts are fields: as tags they would make a series each.
 //!

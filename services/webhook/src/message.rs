@@ -11,8 +11,9 @@
 //!           "step": {"seq": 3, "kind": "moved", "state": "dispatched", "who": "li", "note": "", "at": "…", "wall": "…"}}}
 //! ```
 //!
-//! `type` is `order.` and the kind of the step: `opened`, `moved`, `worsened`, `cleared`; `timestamp` is its wall time. A body
-//! has some kilobytes: a note has at most 4,000 characters.
+//! `type` is `order.` and the kind of the step: `opened`, `moved`, `worsened`, `cleared`, `revised`, `withdrawn`, `restored`;
+//! `timestamp` is its wall time. What the note of such a step says is described in [`yiwang_orders::note`]. A body has some
+//! kilobytes: a note has at most 4,000 characters.
 
 use bytes::Bytes;
 use serde::Serialize;

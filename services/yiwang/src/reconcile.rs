@@ -3,7 +3,8 @@
 //! Log, series store, order store and the senders' own files are each read for itself; no figure is had by subtracting others.
 //! - Every acknowledged reading is in the log.
 //! - Every key of the log up to the store's mark is in the store with its last value, and nothing else is.
-//! - Each episode of topic `derived` has one order, and each order of the channel sensor one episode.
+//! - Each episode of topic `derived` has one order, and each order of the channel sensor one episode, and both say the same of it:
+//!   that it goes on, is over, or was withdrawn.
 //! - Orders of the channel alert have no episode there and do not contradict themselves.
 //!
 //! What retention has dropped from the log cannot be balanced any more; it is counted and told. What cannot be read is a difference of

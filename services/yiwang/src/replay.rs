@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use yiwang_catalogue::Catalogue;
 use yiwang_ingest::admit::{self, Admitted, Plausible, Said};
 use yiwang_ingest::names::{Limits, Names};
-use yiwang_model::{Anomaly, AnomalyId, Severity, Span, Timestamp};
+use yiwang_model::{Anomaly, AnomalyId, Phase, Severity, Span, Timestamp};
 use yiwang_proto::block::Builder;
 use yiwang_proto::log::Tick;
 use yiwang_stream::closer::{Closed, State};
@@ -199,7 +199,7 @@ impl Feed {
     }
 }
 
-/// An episode as it is shown.
+/// An episode as it is shown. Those that late or corrected readings took back are not.
 #[derive(Serialize)]
 struct Shown<'a> {
     id: AnomalyId,
@@ -215,7 +215,8 @@ struct Shown<'a> {
 }
 
 fn show(episodes: BTreeMap<AnomalyId, Anomaly>) -> anyhow::Result<()> {
-    let mut episodes: Vec<Anomaly> = episodes.into_values().collect();
+    let mut episodes: Vec<Anomaly> =
+        episodes.into_values().filter(|anomaly| anomaly.phase != Phase::Withdrawn).collect();
     episodes.sort_by(|a, b| (a.begin, &a.detector, &a.series).cmp(&(b.begin, &b.detector, &b.series)));
     let mut out = BufWriter::new(std::io::stdout().lock());
     for anomaly in &episodes {

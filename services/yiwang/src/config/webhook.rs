@@ -6,7 +6,7 @@
 //! | `url` | `http://HOST[:PORT][/PATH]`; there is no TLS |
 //! | `secret_file` | a file with what is signed with, `whsec_` and 24 to 64 bytes in base64; a second line while one takes the place of another |
 //! | `departments`, `categories`, `districts` | keys in the catalogue; only orders of these are told, of all when not said |
-//! | `kinds` | `opened`, `moved`, `worsened`, `cleared`; only these steps are told, all when not said |
+//! | `kinds` | `opened`, `moved`, `worsened`, `cleared`, `revised`, `withdrawn`, `restored`; only these steps are told, all when not said |
 
 use std::path::Path;
 
@@ -107,11 +107,14 @@ fn wanted(entry: &mut Entry<'_>) -> Option<Wanted> {
     })
 }
 
+/// The words for a kind of step.
+const KINDS: &str = "opened, moved, worsened, cleared, revised, withdrawn, restored";
+
 fn kinds(entry: &mut Entry<'_>) -> Option<Vec<StepKind>> {
     let kinds: Result<Vec<StepKind>, _> = words(entry, "kinds")?.iter().map(|word| word.parse()).collect();
     match kinds {
         Ok(kinds) => Some(kinds),
-        Err(error) => entry.wrong("kinds", &error.to_string(), "opened, moved, worsened, cleared"),
+        Err(error) => entry.wrong("kinds", &error.to_string(), KINDS),
     }
 }
 

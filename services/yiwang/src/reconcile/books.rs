@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use yiwang_model::order::Channel;
-use yiwang_model::{Anomaly, Series, Timestamp, Vintage};
+use yiwang_model::{Anomaly, Phase, Series, Timestamp, Vintage};
 use yiwang_orders::{EpisodeRow, OrderStore};
 use yiwang_series::Mark;
 
@@ -128,14 +128,8 @@ impl Books {
                     self.alert(log, row);
                     continue;
                 }
-                self.episodes.looked_at += 1;
                 ordered.insert(row.anomaly.id);
-                if !log.found.contains_key(&row.anomaly.id) && log.dropped == 0 && log.damage.is_none() {
-                    self.episodes.differ(format!(
-                        "order {} is of episode {}, which is not in the log",
-                        row.no, row.anomaly.id
-                    ));
-                }
+                self.episode(log, row);
             }
         }
         for (id, anomaly) in log.found.iter().filter(|(id, _)| !ordered.contains(id)) {
@@ -143,6 +137,24 @@ impl Books {
             self.episodes.differ(format!("episode {id} ({detector}, {series}, since {begin}) has no order"));
         }
         Ok(())
+    }
+
+    /// An order of an episode: the log has it, and says the same of it.
+    fn episode(&mut self, log: &LogBook, row: &EpisodeRow) {
+        self.episodes.looked_at += 1;
+        let (no, id) = (&row.no, row.anomaly.id);
+        match log.found.get(&id).map(standing) {
+            Some(said) if said == standing(&row.anomaly) => {}
+            Some(said) => self.episodes.differ(format!(
+                "episode {id} {said} by the log and {} by order {no}",
+                standing(&row.anomaly)
+            )),
+            None if log.dropped > 0 || log.damage.is_some() => {}
+            None => self.episodes.differ(format!("order {no} is of episode {id}, which is not in the log")),
+        }
+        if row.active != row.anomaly.is_active() {
+            self.episodes.differ(format!("order {no} contradicts itself about whether its episode goes on"));
+        }
     }
 
     /// An order of an alert: no episode of the log is its, and it is over when it has an end.
@@ -194,6 +206,15 @@ impl Display for Books {
 /// How many orders are read at once.
 const PAGE: u32 = 500;
 
+/// How an episode stands, in words.
+fn standing(anomaly: &Anomaly) -> &'static str {
+    match (anomaly.phase, anomaly.is_active()) {
+        (Phase::Withdrawn, _) => "is withdrawn",
+        (_, true) => "goes on",
+        (_, false) => "is over",
+    }
+}
+
 /// A line `source,metric,time,value[,vintage]`: its key and the bits of its value.
 fn acknowledged(line: &str) -> Option<(Key, u64)> {
     let mut fields = line.split(',');
@@ -206,7 +227,7 @@ fn acknowledged(line: &str) -> Option<(Key, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use yiwang_model::SeriesId;
+    use yiwang_model::{AnomalyId, OrderNo, OrderState, SeriesId, Severity};
 
     use super::super::log_book::Said;
     use super::*;
@@ -246,6 +267,52 @@ mod tests {
             0,
             "beyond the mark, there already"
         );
+    }
+
+    /// The differences of a log that says this last of an episode, and an order that says that.
+    fn told(log: Option<Anomaly>, order: Anomaly) -> Vec<String> {
+        let row = EpisodeRow {
+            no: OrderNo("YW20260302-000001".into()),
+            channel: Channel::Sensor,
+            department: "ecology".into(),
+            state: OrderState::Opened,
+            active: order.is_active(),
+            anomaly: order,
+        };
+        let log =
+            LogBook { found: log.map(|said| (said.id, said)).into_iter().collect(), ..LogBook::default() };
+        let mut books = Books::default();
+        books.episode(&log, &row);
+        books.episodes.shown
+    }
+
+    #[test]
+    fn log_and_orders_must_agree_how_an_episode_stands() {
+        let series = Series::new("a", "pm2_5").expect("good names");
+        let goes_on = Anomaly {
+            id: AnomalyId::of("rule", &series, Timestamp(1)),
+            detector: "rule".into(),
+            series,
+            phase: Phase::Raised,
+            begin: Timestamp(1),
+            end: None,
+            extreme: 1.0,
+            limit: None,
+            edition: "e".into(),
+            severity: Severity::Warning,
+            because: None,
+            into: None,
+        };
+        let is_over = Anomaly { phase: Phase::Cleared, end: Some(Timestamp(2)), ..goes_on.clone() };
+        let withdrawn = Anomaly { phase: Phase::Withdrawn, ..is_over.clone() };
+        let all = [goes_on, is_over, withdrawn];
+        for (a, said) in all.iter().enumerate() {
+            assert_eq!(told(None, said.clone()).len(), 1, "invented");
+            for (b, order) in all.iter().enumerate() {
+                let differ = told(Some(said.clone()), order.clone());
+                assert_eq!(differ.len(), usize::from(a != b), "{differ:?}");
+            }
+        }
     }
 
     #[test]

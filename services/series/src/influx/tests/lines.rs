@@ -137,6 +137,27 @@ fn the_steps_of_an_episode_are_keys_of_their_own() {
 }
 
 #[test]
+fn what_changed_an_episode_is_told() {
+    let body = json!({"id": "0ad8147d521b365a804ed3aef306652f", "detector": "d", "series": {"source": "s", "metric": "m"},
+        "phase": "withdrawn", "begin": Timestamp(40), "end": null, "extreme": 80.5, "limit": null, "edition": "e",
+        "severity": "serious", "because": {"time": Timestamp(45), "value": 12.5, "was": 99.0},
+        "into": "1ad8147d521b365a804ed3aef306652f"});
+    let record = Record {
+        measurement: "anomalies".into(),
+        key: String::new(),
+        time: Timestamp(0),
+        body: body.to_string(),
+    };
+    let (text, unsaid) = written(&Batch { records: vec![record], ..Batch::default() });
+    assert_eq!(unsaid, 0);
+    assert_eq!(
+        text,
+        "anomalies,detector=d,metric=m,phase=withdrawn,source=s id=\"0ad8147d521b365a804ed3aef306652f\",severity=3i,extreme=80.5,\
+         because_time=45i,because=12.5,was=99.0,into=\"1ad8147d521b365a804ed3aef306652f\",edition=\"e\" 40\n"
+    );
+}
+
+#[test]
 fn a_body_is_cut_between_lines() {
     let body = |lines: u64| Body { text: (0..lines).map(|line| format!("{line}\n")).collect(), lines };
     assert_eq!(body(1).halves(), None);
