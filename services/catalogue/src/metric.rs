@@ -140,7 +140,7 @@ impl Metric {
 /// By how many periods of its series a reading may be late and still be judged, unless the metric says otherwise.
 pub(crate) const ALLOWED_PERIODS: i64 = 32;
 /// The most periods of a metric by which a reading may be late and still be judged: so many readings of each series are held.
-const MAX_ALLOWED_PERIODS: i64 = 1_000;
+pub const MAX_ALLOWED_PERIODS: i64 = 1_000;
 
 fn want_allowed(entry: &Entry<'_>, period: Option<Span>) -> Option<Span> {
     let allowed: Span = entry.get("allowed_lateness")?;

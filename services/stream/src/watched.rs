@@ -24,8 +24,9 @@ use crate::slot::{From, Play, Slot};
 const EVIDENCE_POINTS: usize = 100;
 /// How many readings lie between two marks, at least: what the evidence of an order has.
 const SPACING: u32 = 48;
-/// How many lie between two at most, be the allowed lateness what it may.
-const MAX_SPACING: u32 = 2_048;
+
+/// The most periods by which a metric may allow its readings to be late.
+const MAX_ALLOWED: u32 = yiwang_catalogue::metric::MAX_ALLOWED_PERIODS as u32;
 
 /// The kind of detector whose episodes the rule across series may hold back.
 const SILENCE: &str = "silence";
@@ -45,8 +46,9 @@ pub(crate) struct Watched {
     /// The event times of the marks; the newer one is there once enough readings came.
     older: Timestamp,
     newer: Option<Timestamp>,
-    /// Readings stepped since the newer mark.
+    /// Readings stepped since the newer mark; and the most, for a source that sends more often than it should.
     since: u32,
+    most: u32,
     /// How far behind the city's clock its newest reading was when it came. A moment that was over by then is put off by as
     /// much, so that a source that sends its past first, oldest first, is not taken for a silent one.
     lag: Span,
@@ -68,6 +70,7 @@ impl Watched {
         let gateway = gateway(&series, catalogue)?;
         let allowed = catalogue.allowed_lateness(&series);
         let slots = slots(&series, catalogue, allowed);
+        let most = most_between(allowed, catalogue.series_context(&series).period);
         Some(Self {
             history: History::default(),
             gateway,
@@ -79,6 +82,7 @@ impl Watched {
             older: Timestamp::MIN,
             newer: None,
             since: 0,
+            most,
             lag: Span::ZERO,
             scheduled: None,
         })
@@ -219,7 +223,7 @@ impl Watched {
             return self.history.forget_settled();
         }
         let is_old = self.newer.is_none_or(|newer| self.clock - newer > self.allowed);
-        if self.since < SPACING || !(is_old || self.since >= MAX_SPACING) {
+        if self.since < SPACING || !(is_old || self.since >= self.most) {
             return;
         }
         if let Some(newer) = self.newer {
@@ -277,6 +281,7 @@ impl Watched {
             self.slots.iter_mut().zip(slots).for_each(|(slot, new)| slot.entry = new.entry);
         } else {
             self.allowed = allowed;
+            self.most = most_between(allowed, context(after).period);
             self.replace(slots, city, out);
         }
         let known = home.is_some();
@@ -338,6 +343,12 @@ impl Watched {
         self.look();
         Ok(())
     }
+}
+
+/// The most readings between two marks: twice as many as come while one may be late.
+fn most_between(allowed: Span, period: Span) -> u32 {
+    let usual = 2 * (allowed.0 / period.0.max(1));
+    u32::try_from(usual).unwrap_or(u32::MAX).clamp(SPACING, 2 * MAX_ALLOWED)
 }
 
 /// Through which gateway the series comes, if the catalogue has it.
