@@ -39,7 +39,15 @@ async fn main() -> std::io::Result<()> {
     city::fill(&series, &catalogue, now());
     for nth in 1..=72 {
         let age = Span::MINUTE.times(i64::try_from(nth * nth).unwrap_or(0) * 2 + 3);
-        orders.put(city::order(&catalogue, nth, age, now()));
+        orders.put(match nth {
+            9 => city::revised(&catalogue, nth, age, now()),
+            6 => city::withdrawn(&catalogue, nth, age, now(), None),
+            4 => {
+                let joined = city::order(&catalogue, 5, Span::MINUTE.times(53), now());
+                city::withdrawn(&catalogue, nth, age, now(), Some(&joined))
+            }
+            _ => city::order(&catalogue, nth, age, now()),
+        });
     }
     let live = Arc::new(Live::default());
     tokio::spawn(go_on(catalogue.clone(), series.clone(), orders.clone(), live.clone()));

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::http::{StatusCode, Uri};
 use axum::response::Html;
 use yiwang_model::order::Channel;
-use yiwang_model::{OrderState, Timestamp, WorkOrder};
+use yiwang_model::{OrderState, Phase, Timestamp, WorkOrder};
 
 use crate::Web;
 use crate::error::Error;
@@ -79,6 +79,8 @@ pub(crate) struct OrderLine {
     pub(crate) due_note: String,
     pub(crate) overdue: bool,
     pub(crate) active: bool,
+    /// Whether late or corrected readings took its episode back.
+    pub(crate) withdrawn: bool,
     /// The extreme and the limit with their unit.
     pub(crate) extreme: String,
     pub(crate) limit: Option<String>,
@@ -114,7 +116,8 @@ impl OrderLine {
             due: view::minute(draft.due.at),
             due_note: due_note(order, now, lang),
             overdue,
-            active: order.anomaly.is_some() && anomaly.end.is_none(),
+            active: order.anomaly.is_some() && anomaly.is_active(),
+            withdrawn: anomaly.phase == Phase::Withdrawn,
             // That of an alert is its severity, which has words.
             extreme: if is_alert {
                 words::severity(lang, anomaly.severity).to_owned()

@@ -5,12 +5,15 @@ use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
 use yiwang_catalogue::{Catalogue, Limit, Metric};
-use yiwang_model::order::{Step, StepKind, Text};
+use yiwang_model::order::Text;
 use yiwang_model::{OrderState, Quality, Series, Span, Timestamp, WorkOrder};
 use yiwang_orders::Counts;
 
 use crate::lang::Lang;
-use crate::words;
+
+mod note;
+
+pub(crate) use note::{joined, note};
 
 static ZONE: LazyLock<TimeZone> =
     LazyLock::new(|| TimeZone::get("Asia/Shanghai").expect("the time zones are built in"));
@@ -130,22 +133,6 @@ pub(crate) fn value(value: f64, metric: Option<&Metric>) -> String {
     number(value, metric.map_or(1, |metric| usize::from(metric.decimals)))
 }
 
-/// What was noted at a step. What an episode noted itself, an extreme with its unit, a severity or a time, as a reader says it.
-pub(crate) fn note(step: &Step, metric: Option<&Metric>, lang: Lang) -> String {
-    let own = match step.kind {
-        StepKind::Worsened => step
-            .note
-            .split_once(' ')
-            .and_then(|(extreme, of)| {
-                Some(format!("{} {}", value(extreme.parse().ok()?, metric), unit(of, lang)))
-            })
-            .or_else(|| Some(words::severity(lang, step.note.parse().ok()?).to_owned())),
-        StepKind::Cleared => step.note.parse().ok().map(second),
-        StepKind::Opened | StepKind::Moved => None,
-    };
-    own.unwrap_or_else(|| step.note.clone())
-}
-
 /// A number with this many decimals; thousands stand apart from 10,000 on.
 pub(crate) fn number(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
@@ -238,28 +225,6 @@ mod tests {
         let units = ["µg/m³ per hour", "percentage points", "µg/m³", "s", ""];
         assert_eq!(units.map(|of| unit(of, Lang::Zh)), ["µg/m³/小时", "个百分点", "µg/m³", "s", ""]);
         assert_eq!(units.map(|of| unit(of, Lang::En)), units);
-    }
-
-    #[test]
-    fn what_an_episode_noted_is_rounded_and_translated() {
-        let at = Timestamp::from_millis(0);
-        let state = OrderState::Opened;
-        let step = |kind, note: &str| Step {
-            seq: 1,
-            kind,
-            at,
-            wall: at,
-            who: "yiwang".into(),
-            state,
-            note: note.into(),
-        };
-        let shown = |kind, noted: &str| note(&step(kind, noted), None, Lang::Zh);
-        assert_eq!(shown(StepKind::Worsened, "10.54615384615385 percentage points"), "10.5 个百分点");
-        assert_eq!(shown(StepKind::Worsened, "critical"), "危急");
-        assert_eq!(shown(StepKind::Cleared, "2026-03-01T16:30:05Z"), "2026-03-02 00:30:05");
-        for kind in [StepKind::Worsened, StepKind::Cleared, StepKind::Moved] {
-            assert_eq!(shown(kind, "看过 twice"), "看过 twice", "what a person noted stays");
-        }
     }
 
     #[test]

@@ -87,6 +87,8 @@ words! {
     began: "开始", "Began";
     ended: "结束", "Ended";
     going_on: "仍在持续", "going on";
+    withdrawn: "已撤销", "Withdrawn";
+    part_of: "并入工单", "Part of order";
     anomaly_id: "异常编号", "Anomaly id";
     timeline: "办理过程", "Timeline";
     actions: "办理", "Actions";
@@ -200,6 +202,9 @@ pub(crate) const fn step(lang: Lang, kind: StepKind) -> &'static str {
         StepKind::Moved => lang.pick("状态变更", "Moved"),
         StepKind::Worsened => lang.pick("异常加重", "Anomaly worsened"),
         StepKind::Cleared => lang.pick("异常解除", "Anomaly cleared"),
+        StepKind::Revised => lang.pick("异常更正", "Anomaly revised"),
+        StepKind::Withdrawn => lang.pick("异常撤销", "Anomaly withdrawn"),
+        StepKind::Restored => lang.pick("异常恢复", "Anomaly restored"),
     }
 }
 
@@ -282,6 +287,8 @@ mod tests {
             words.sort_unstable();
             words.dedup();
             assert_eq!(words.len(), OrderState::ALL.len());
+            let steps: std::collections::BTreeSet<_> = StepKind::ALL.map(|of| step(lang, of)).into();
+            assert_eq!(steps.len(), StepKind::ALL.len());
         }
     }
 }

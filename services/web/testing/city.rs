@@ -6,10 +6,11 @@ use std::sync::Arc;
 use yiwang_catalogue::{Catalogue, Metric, MetricKind, Station};
 use yiwang_model::order::{Channel, Due, Evidence, EvidencePoint, OrderDraft, Place, StepKind, Text};
 use yiwang_model::{
-    Anomaly, AnomalyId, OrderNo, OrderState, Phase, Priority, Quality, Row, Series, Severity, Span,
+    Anomaly, AnomalyId, Because, OrderNo, OrderState, Phase, Priority, Quality, Row, Series, Severity, Span,
     Timestamp, Vintage, WorkOrder,
 };
 use yiwang_orders::Moment;
+use yiwang_orders::note::{Revised, Withdrawn};
 
 use super::stores::{MemorySeries, step};
 
@@ -145,6 +146,8 @@ pub(crate) fn order(catalogue: &Catalogue, nth: usize, age: Span, now: Timestamp
         }
         .into(),
         severity,
+        because: None,
+        into: None,
     };
     let district = &catalogue.districts[&station.district];
     let department = catalogue.route(category, &station.district).department;
@@ -236,6 +239,48 @@ fn lived(nth: usize, draft: OrderDraft, anomaly: Anomaly, now: Timestamp) -> Wor
         timeline: timeline.collect(),
         draft,
     }
+}
+
+/// The `nth` order, of which a late reading moved the begin of the episode.
+pub(crate) fn revised(catalogue: &Catalogue, nth: usize, age: Span, now: Timestamp) -> WorkOrder {
+    let mut order = order(catalogue, nth, age, now);
+    let anomaly = &mut order.draft.evidence.anomaly;
+    let time = anomaly.begin - Span::MINUTE.times(4);
+    let value = anomaly.limit.unwrap_or_default() + 2.5;
+    (anomaly.phase, anomaly.begin) = (Phase::Revised, time);
+    anomaly.because = Some(Because { time, value, was: None });
+    let note = Revised::of(anomaly, &order.draft.evidence.unit).to_string();
+    judged(&mut order, StepKind::Revised, note);
+    order
+}
+
+/// The `nth` order, of which a corrected reading took the episode back: one that nobody has moved is closed by that.
+pub(crate) fn withdrawn(
+    catalogue: &Catalogue,
+    nth: usize,
+    age: Span,
+    now: Timestamp,
+    into: Option<&WorkOrder>,
+) -> WorkOrder {
+    let mut order = order(catalogue, nth, age, now);
+    let anomaly = &mut order.draft.evidence.anomaly;
+    let because = Some(Because { time: anomaly.begin, value: 31.25, was: Some(anomaly.extreme) });
+    (anomaly.phase, anomaly.because) = (Phase::Withdrawn, because);
+    anomaly.into = into.and_then(|order| order.anomaly);
+    if order.state == OrderState::Opened {
+        order.state = OrderState::Closed;
+    }
+    let note = Withdrawn { because, into: into.map(|order| order.no.to_string()) }.to_string();
+    judged(&mut order, StepKind::Withdrawn, note);
+    order
+}
+
+/// Adds a line of the judgement, two minutes after the last.
+fn judged(order: &mut WorkOrder, kind: StepKind, note: String) {
+    let (seq, last) = (order.timeline.len() as u32 + 1, order.timeline.last().map(|step| step.at));
+    let at = last.unwrap_or(order.draft.received) + Span::MINUTE.times(2);
+    let at = Moment { city: at, wall: at + Span::from_millis(380) };
+    order.timeline.push(step(seq, kind, order.state, "yiwang", &note, at));
 }
 
 /// The demo catalogue.

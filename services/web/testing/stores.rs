@@ -247,7 +247,7 @@ impl OrderFeed for MemoryOrders {
 }
 
 fn is_active(order: &WorkOrder) -> bool {
-    order.anomaly.is_some() && order.draft.evidence.anomaly.end.is_none()
+    order.anomaly.is_some() && order.draft.evidence.anomaly.is_active()
 }
 
 fn fits(filter: &Filter, order: &WorkOrder) -> bool {

@@ -148,6 +148,8 @@ fn evidence(catalogue: &Catalogue, sent: Sent<'_>, report: &Report) -> Evidence 
                 .join(" / ")
                 .into(),
             severity: report.severity,
+            because: None,
+            into: None,
         },
         unit: String::new(),
         lead: LEAD,

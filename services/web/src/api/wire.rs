@@ -166,7 +166,7 @@ pub(crate) struct DueSchema {
 #[schema(as = Evidence)]
 #[expect(dead_code, reason = "described, never built")]
 pub(crate) struct EvidenceSchema {
-    /// The episode, or the occurrence of an alert, whose extreme is its severity from 1, notice, to 4, critical: id, detector, series, phase, begin, end, extreme, limit, edition, severity.
+    /// The episode, or the occurrence of an alert, whose extreme is its severity from 1, notice, to 4, critical: id, detector, series, phase, begin, end, extreme, limit, edition, severity. Its phase is what was said last: raised, worsened, cleared, revised, withdrawn. Of a revised or withdrawn one there is because, the reading that made it so, with time, value, and was if it was corrected; of a withdrawn one that is part of another, into, the id of that.
     anomaly: Value,
     /// The series to look at.
     series: Vec<SeriesSchema>,
@@ -206,11 +206,14 @@ pub(crate) struct JudgedSchema {
 pub(crate) struct StepSchema {
     /// Its place in the history, from 1.
     seq: u32,
-    /// opened, moved, worsened, cleared.
+    /// opened, moved, worsened, cleared, revised, withdrawn, restored.
     kind: String,
     /// The state after it.
     state: StateSchema,
     who: String,
+    /// What people said; else what the episode did, in numbers and times: `120.5 µg/m³` (worsened), the end (cleared),
+    /// `BEGIN..END severity extreme unit; READING` (revised, restored), `READING; → NUMBER` (withdrawn; the order of the
+    /// episode that it is part of). READING is `TIME VALUE` of one that came late, `TIME WAS→VALUE` of one that was corrected.
     note: String,
     /// City time, RFC 3339.
     at: String,

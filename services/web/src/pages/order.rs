@@ -6,8 +6,8 @@ use axum::extract::{Form, FromRequest, Path, Request, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use yiwang_catalogue::Metric;
-use yiwang_model::order::{Channel, StepKind, WorkOrder};
-use yiwang_model::{Span, Timestamp, Unit};
+use yiwang_model::order::{Channel, WorkOrder};
+use yiwang_model::{Phase, Span, Timestamp, Unit};
 
 use super::chart::{Chart, LimitLine, Line};
 use super::{Frame, OrderLine, render};
@@ -29,6 +29,8 @@ struct StepLine {
     state_word: &'static str,
     who: String,
     note: String,
+    /// The order of the episode that a withdrawn one is part of.
+    joined: Option<String>,
     at: String,
     wall: String,
 }
@@ -164,16 +166,12 @@ async fn shown(
 
 fn step_line(step: &yiwang_model::order::Step, metric: Option<&Metric>, lang: Lang) -> StepLine {
     StepLine {
-        kind: match step.kind {
-            StepKind::Opened => "opened",
-            StepKind::Moved => "moved",
-            StepKind::Worsened => "worsened",
-            StepKind::Cleared => "cleared",
-        },
+        kind: step.kind.word(),
         word: words::step(lang, step.kind),
         state_word: words::state(lang, step.state),
         who: step.who.clone(),
         note: view::note(step, metric, lang),
+        joined: view::joined(step).map(|no| no.to_string()),
         at: view::second(step.at),
         wall: view::second(step.wall),
     }
@@ -185,7 +183,8 @@ async fn chart(web: &Web, lang: Lang, order: &WorkOrder, now: Option<Timestamp>)
     let anomaly = &evidence.anomaly;
     let (from, to) = window(order, now);
     let mut chart = Chart::of_metric(web, anomaly.series.metric(), (from, to));
-    chart.episode = Some((anomaly.begin.millis(), anomaly.end.map(Timestamp::millis)));
+    let is_there = anomaly.phase != Phase::Withdrawn;
+    chart.episode = is_there.then(|| (anomaly.begin.millis(), anomaly.end.map(Timestamp::millis)));
     for series in evidence.series.iter().take(LINES) {
         let label = match evidence.series.len() {
             1 => w.readings.to_owned(),
@@ -196,7 +195,7 @@ async fn chart(web: &Web, lang: Lang, order: &WorkOrder, now: Option<Timestamp>)
         chart.add(web, series, label, w).await?;
     }
     judge(&mut chart, web, order, lang);
-    let goes_on = anomaly.end.is_none() && now.is_some_and(|now| to == now);
+    let goes_on = anomaly.is_active() && now.is_some_and(|now| to == now);
     Ok(if goes_on { chart.follow(None) } else { chart })
 }
 
@@ -226,7 +225,7 @@ fn judge(chart: &mut Chart, web: &Web, order: &WorkOrder, lang: Lang) {
 }
 
 /// From the lead before the episode, or its first judged value, to a quarter of that after its end; to now while
-/// it goes on.
+/// it goes on. One that was withdrawn ends with its last judged value.
 fn window(order: &WorkOrder, now: Option<Timestamp>) -> (Timestamp, Timestamp) {
     let evidence = &order.draft.evidence;
     let anomaly = &evidence.anomaly;
@@ -234,7 +233,7 @@ fn window(order: &WorkOrder, now: Option<Timestamp>) -> (Timestamp, Timestamp) {
     let first = evidence.points.first().map_or(anomaly.begin, |point| point.time);
     let from = (anomaly.begin - lead).min(first);
     let last = evidence.points.last().map_or(anomaly.begin, |point| point.time).max(anomaly.begin);
-    let to = match (anomaly.end, now) {
+    let to = match (anomaly.end, now.filter(|_| anomaly.is_active())) {
         (Some(end), _) => end.max(last) + Span(lead.0 / 4),
         (None, Some(now)) => now.max(last),
         (None, None) => last + Span(lead.0 / 4),

@@ -1,6 +1,7 @@
 //! The pages: both languages, hostile text, forms.
 
 use serde_json::json;
+use yiwang_model::WorkOrder;
 use yiwang_model::order::Text;
 
 use super::*;
@@ -48,6 +49,42 @@ async fn a_language_is_asked_for_remembered_or_accepted() {
     assert!(!lang("accept-language", "zh-CN,zh;q=0.9,en;q=0.8").await);
     assert!(!lang("accept-language", "de").await, "Chinese when nothing fits");
     assert_eq!(city.get("/?lang=fr").await.status, 400);
+}
+
+/// The city, with the number of the order.
+fn with(order: WorkOrder) -> (City, String) {
+    let (city, no) = (city(), order.no.to_string());
+    city.orders.put(order);
+    (city, no)
+}
+
+#[tokio::test]
+async fn a_withdrawn_order_is_told_from_others() {
+    let catalogue = city::catalogue();
+    let joined = city::order(&catalogue, 31, Span::HOUR, now());
+    let (city, no) = with(city::withdrawn(&catalogue, 30, Span::HOUR, now(), Some(&joined)));
+    let before = city.get("/api/v1/orders?active=true&limit=500").await.json();
+    assert!(before["orders"].as_array().unwrap().iter().all(|order| order["no"] != no.as_str()));
+    let page = city.get(&format!("/orders/{no}?lang=en")).await.body;
+    assert!(page.contains("<span class=\"chip withdrawn\">Withdrawn</span>") && !page.contains("chip going"));
+    assert!(page.contains("Anomaly withdrawn"));
+    assert!(page.contains(&format!("Part of order <a href=\"/orders/{0}\">{0}</a>", joined.no)));
+    assert!(page.contains("was corrected from") && page.contains(" to 31 µg/m³"), "{page}");
+    let list = city.get(&format!("/orders?q={no}")).await.body;
+    assert!(list.contains("<span class=\"chip withdrawn\">已撤销</span>"));
+    assert!(!list.contains("class=\"going\""));
+    let others = city.get("/orders?state=handling").await.body;
+    assert!(!others.contains("chip withdrawn"));
+}
+
+#[tokio::test]
+async fn a_revised_order_says_what_changed_it() {
+    let (city, no) = with(city::revised(&city::catalogue(), 33, Span::HOUR, now()));
+    let page = city.get(&format!("/orders/{no}")).await.body;
+    for wanted in ["异常更正", "迟到", "极值", "class=\"step-revised\""] {
+        assert!(page.contains(wanted), "{wanted}: {page}");
+    }
+    assert!(page.contains("chip going") && !page.contains("chip withdrawn"));
 }
 
 #[tokio::test]
