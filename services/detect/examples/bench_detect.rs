@@ -49,7 +49,7 @@ fn ns_per_reading(kind: &str, params: Params, period: Span) -> f64 {
         limits: Arc::new([limit]),
     };
     let prototype = build(&spec).expect("the entries above are right");
-    let context = SeriesContext { period, plan: None };
+    let context = SeriesContext { period, ..SeriesContext::default() };
     let mut detectors: Vec<_> = (0..SERIES).map(|_| prototype.make(&context)).collect();
     // Batches as a gateway sends them: some readings of a series in a row.
     measure(&mut detectors, period) / (SERIES as f64 * READINGS as f64)

@@ -1,9 +1,11 @@
 //! Runs the cases in `cases/`: one file for each kind, named for it; inputs and golden events as data.
 //!
 //! Times are spans since 2026-03-01T00:00:00+08:00. An input line is one of
-//! `TIME VALUE [QUALITY]`, `FROM..TO/EVERY VALUE [QUALITY]` (without TO), `fix TIME WAS IS`, `tick CITY`;
+//! `TIME VALUE [QUALITY]`, `FROM..TO/EVERY VALUE[,VALUE…] [QUALITY]` (without TO; the values in turn, `A+B` is
+//! B more with each reading), `fix TIME WAS IS`, `tick CITY`;
 //! for rules across series `GATEWAY/SERIES TIME`, and `tick CITY` closes the epoch.
 //! A golden line is `raised|worsened|cleared [SUBJECT] BEGIN[..END] EXTREME [of LIMIT] SEVERITY [EDITION]`.
+//! `digits` of a case are the decimals of numbers that come from what was learnt.
 //! Each case is run twice: as it is, and saved and restored after every input.
 pub(crate) mod across;
 
@@ -60,7 +62,19 @@ fn series_case(kind: &str, case: &toml::Value, saved: bool) -> Vec<String> {
         }
     }
     let with_edition = !spec.limits.is_empty();
-    events.iter().map(|event| told(event, "", with_edition)).collect()
+    let digits = case.get("digits").map(float);
+    events.iter().map(|event| told(&rounded(event.clone(), digits), "", with_edition)).collect()
+}
+
+/// Extreme and limit with so many decimals, where they come from what was learnt.
+fn rounded(mut event: Event, digits: Option<f64>) -> Event {
+    let (Event::Raised(finding) | Event::Worsened(finding) | Event::Cleared(finding)) = &mut event;
+    let round = |value: f64| match digits {
+        Some(digits) => (value * 10_f64.powf(digits)).round() / 10_f64.powf(digits),
+        None => value,
+    };
+    (finding.extreme, finding.limit) = (round(finding.extreme), finding.limit.map(round));
+    event
 }
 
 /// `fresh`, after it took over the state of `detector`.
@@ -110,6 +124,7 @@ fn context(case: &toml::Value) -> SeriesContext {
     SeriesContext {
         period: case.get("period").map_or(Span::ZERO, |period| period.as_str().unwrap().parse().unwrap()),
         plan: plan.map(|plan| plan.iter().map(point).collect::<Arc<[_]>>()),
+        days: None,
     }
 }
 
@@ -125,11 +140,19 @@ fn inputs(line: &str) -> Vec<Input> {
             vec![Input::Correction { was: sample(at(time), was, None), is: sample(at(time), is, None) }]
         }
         [times, value, ..] => {
-            let reading = |time| Input::Reading(sample(time, value, words.get(2).copied()));
-            times_of(times).into_iter().map(reading).collect()
+            let reading =
+                |((at, time), value)| Input::Reading(sample(time, &risen(value, at), words.get(2).copied()));
+            times_of(times).into_iter().enumerate().zip(value.split(',').cycle()).map(reading).collect()
         }
         _ => panic!("{line:?} is no input"),
     }
+}
+
+/// The value of the reading with this place in its line.
+fn risen(value: &str, at: usize) -> String {
+    let Some((from, by)) = value.split_once('+') else { return value.to_owned() };
+    let [from, by] = [from, by].map(|number| number.parse::<f64>().unwrap());
+    (from + by * at as f64).to_string()
 }
 
 fn times_of(text: &str) -> Vec<Timestamp> {

@@ -22,7 +22,7 @@ proptest! {
             params: [("window".to_owned(), Param::Text("24 h mean".to_owned()))].into(),
             limits: Arc::new([limit]),
         };
-        let series = SeriesContext { period: Span::HOUR, plan: None };
+        let series = SeriesContext { period: Span::HOUR, ..SeriesContext::default() };
         let mut detector = build(&spec).map_err(|faults| format!("{faults:?}")).expect("right").make(&series);
         let mut events = Vec::new();
         // Backwards, but for the last, which judges.

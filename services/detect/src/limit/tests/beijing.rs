@@ -114,7 +114,7 @@ fn by_detector(hours: &[Option<f64>], window: &str) -> Vec<Found> {
         params: BTreeMap::from([("window".into(), Param::Text(window.into()))]),
         limits: Arc::new(limits),
     };
-    let series = SeriesContext { period: Span::HOUR, plan: None };
+    let series = SeriesContext { period: Span::HOUR, ..SeriesContext::default() };
     let mut detector = build(&spec).map_err(|_| "faults").unwrap().make(&series);
     let mut events = Vec::new();
     for (hour, value) in hours.iter().enumerate() {
