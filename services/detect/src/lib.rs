@@ -19,6 +19,7 @@ use yiwang_model::{Quality, Severity, Span, Timestamp};
 
 #[cfg(test)]
 mod cases;
+mod changepoint;
 mod days;
 mod drift;
 mod ensemble;
@@ -26,6 +27,7 @@ mod episode;
 mod flat;
 pub mod gateway;
 mod impossible;
+mod innovation;
 mod limit;
 mod monitor;
 #[cfg(test)]

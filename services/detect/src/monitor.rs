@@ -1,9 +1,7 @@
 //! A change of the mean of a standardised quantity that lasts: what `shift` and `variance` have in common.
 //!
 //! A quantity y is compared with its [`Profile`]: z = (y − level) / spread. Readings follow from each other, and sums of such numbers
-//! wander; so the sums are of innovations u = (z − φ·z′) / s, where z′ is the one before, φ the lag-one
-//! correlation from 0 to 0.95 and s the spread of z − φ·z′, both learnt of values cut at 3 (AR(1) residual charts: Alwan and
-//! Roberts 1988). A change of `size` in z is δ = `size`·√((1 − φ) / (1 + φ)) in u. Two sums (Page 1954; Hawkins and Olwell 1998)
+//! wander; so the sums are of innovations u (see [`crate::innovation`]), whose correlation is φ. A change of `size` in z is δ = `size`·√((1 − φ) / (1 + φ)) in u. Two sums (Page 1954; Hawkins and Olwell 1998)
 //!
 //! > S⁺ = max(0, S⁺ + u − k), S⁻ = max(0, S⁻ − u − k), k = δ / 2 within 0.25 to 1.5, |u| cut at 3
 //!
@@ -16,28 +14,22 @@
 //!
 //! No library: those of change points (augurs-changepoint, for one) need all values at once, or keep as many as come.
 //!
-//! Memory: 96 bytes and the profile. Saved state: profile; last z (option: time, z); φ·variance, variance, s, count; the sums, each as
-//! size and time; readings since the alarm, mean of z since then, direction.
+//! Memory: 96 bytes and the profile. Saved state: profile; innovations; the sums, each as size and time; readings since the alarm, mean of z since then, direction.
 
 use std::mem::size_of;
 use std::sync::Arc;
 
 use yiwang_model::{Span, Timestamp};
 
+use crate::innovation::Innovations;
 use crate::params::{Entry, Form, Parameter, defaulted};
 use crate::profile::{Profile, Settings, Usual};
-use crate::robust::{CLIP, FURTHEST, learn_spread};
+use crate::robust::{CLIP, FURTHEST};
 use crate::state::{Reader, put_byte, put_count, put_option, put_single, put_time};
 use crate::{Error, SeriesContext};
 
 const _: () = assert!(size_of::<Monitor>() <= size_of::<Profile>() + 96);
 
-/// A reading that many periods after the one before does not follow from it.
-const FOLLOWS: i64 = 3;
-/// Readings over which the correlation fades to a third, and what the prior of no correlation counts.
-const CORRELATION_MEMORY: f64 = 2_000.0;
-const CORRELATION_PRIOR: f64 = 30.0;
-const MOST_CORRELATION: f64 = 0.95;
 /// Siegmund's correction.
 const OVERSHOOT: f64 = 1.166;
 
@@ -78,11 +70,6 @@ impl Tuning {
         let bar = libm::log((2.0 * slack * slack * self.between).max(2.0)) / (2.0 * slack) - OVERSHOOT;
         (slack, bar.max(2.0 * (CLIP - slack)))
     }
-}
-
-/// Whether a reading comes soon enough after one before to follow from it.
-pub(crate) fn follows(before: Timestamp, time: Timestamp, period: Span) -> bool {
-    period.0 <= 0 || time - before <= period.times(FOLLOWS)
 }
 
 /// Where it went.
@@ -134,12 +121,7 @@ pub(crate) struct Sizes {
 #[derive(Clone, Debug)]
 pub(crate) struct Monitor {
     profile: Profile,
-    last: Option<(Timestamp, f32)>,
-    /// Running means of products of neighbours and of squares.
-    neighbours: f32,
-    squares: f32,
-    innovation: f32,
-    learnt: u32,
+    innovations: Innovations,
     sums: [Sum; 2],
     changed: Option<Changed>,
 }
@@ -173,11 +155,7 @@ impl Monitor {
     pub(crate) fn new(tuning: &Tuning, series: &SeriesContext) -> Self {
         Self {
             profile: Profile::new(&tuning.profile, series),
-            last: None,
-            neighbours: 0.0,
-            squares: 1.0,
-            innovation: 1.0,
-            learnt: 0,
+            innovations: Innovations::default(),
             sums: [NO_SUM; 2],
             changed: None,
         }
@@ -206,9 +184,8 @@ impl Monitor {
         if self.changed.is_some() {
             return self.after_a_change(time, z, usual, sizes, tuning);
         }
-        let before = self.last.filter(|(last, _)| follows(*last, time, period));
-        let innovation = self.innovation(z, before);
-        self.last = Some((time, z as f32));
+        let before = self.innovations.next(time, z, period);
+        let innovation = self.innovations.of(z, before);
         if !usual.is_known {
             self.learn(time, value, z, before);
             return Verdict::Usual;
@@ -227,27 +204,9 @@ impl Monitor {
         }
     }
 
-    fn correlation(&self) -> f64 {
-        let squares = f64::from(self.squares).max(1e-6);
-        (f64::from(self.neighbours) / squares).clamp(0.0, MOST_CORRELATION)
-    }
-
-    fn innovation(&self, z: f64, before: Option<(Timestamp, f32)>) -> f64 {
-        let Some((_, before)) = before else { return z };
-        (z - self.correlation() * f64::from(before)) / f64::from(self.innovation).max(1e-3)
-    }
-
-    fn learn(&mut self, time: Timestamp, value: f64, z: f64, before: Option<(Timestamp, f32)>) {
+    fn learn(&mut self, time: Timestamp, value: f64, z: f64, before: Option<f64>) {
         self.profile.learn(time, value);
-        let Some((_, before)) = before else { return };
-        self.learnt = self.learnt.saturating_add(1);
-        let weight = (1.0 / (CORRELATION_PRIOR + f64::from(self.learnt))).max(1.0 / CORRELATION_MEMORY);
-        let error = z - self.correlation() * f64::from(before);
-        self.innovation = learn_spread(f64::from(self.innovation), 0.0, error, weight) as f32;
-        let (z, before) = (z.clamp(-CLIP, CLIP), f64::from(before).clamp(-CLIP, CLIP));
-        let mean = |of: f32, new: f64| (f64::from(of) + weight * (new - f64::from(of))) as f32;
-        self.neighbours = mean(self.neighbours, z * before);
-        self.squares = mean(self.squares, (z * z + before * before) / 2.0);
+        self.innovations.learn(z, before);
     }
 
     /// The change, or whether one is suspected.
@@ -258,7 +217,7 @@ impl Monitor {
         sizes: Sizes,
         tuning: &Tuning,
     ) -> Result<Change, bool> {
-        let correlation = self.correlation();
+        let correlation = self.innovations.correlation();
         let shrinks = ((1.0 - correlation) / (1.0 + correlation)).sqrt();
         let mut suspected = false;
         for (side, size, sum) in [(Side::Up, sizes.up, 0), (Side::Down, sizes.down, 1)] {
@@ -308,17 +267,13 @@ impl Monitor {
 
     /// The change is over: the sums begin anew.
     pub(crate) fn forget(&mut self) {
-        (self.changed, self.last, self.sums) = (None, None, [NO_SUM; 2]);
+        (self.changed, self.sums) = (None, [NO_SUM; 2]);
+        self.innovations.break_off();
     }
 
     pub(crate) fn put(&self, out: &mut Vec<u8>) {
         self.profile.put(out);
-        put_option(out, self.last, |out, (time, z)| {
-            put_time(out, time);
-            put_single(out, z);
-        });
-        [self.neighbours, self.squares, self.innovation].iter().for_each(|number| put_single(out, *number));
-        put_count(out, self.learnt as usize);
+        self.innovations.put(out);
         for sum in &self.sums {
             put_single(out, sum.size);
             put_time(out, sum.since);
@@ -336,11 +291,7 @@ impl Monitor {
         };
         Ok(Self {
             profile: self.profile.read(from)?,
-            last: from.option(|from| Ok((from.time()?, from.single(FURTHEST)?)))?,
-            neighbours: from.single(CLIP * CLIP)?,
-            squares: from.single_to(CLIP * CLIP)?,
-            innovation: from.single_to(FURTHEST)?,
-            learnt: from.count(u32::MAX as usize)? as u32,
+            innovations: Innovations::read(from)?,
             sums: [sum(from)?, sum(from)?],
             changed: from.option(|from| {
                 let readings = from.count(u32::MAX as usize - 1)? as u32;

@@ -153,6 +153,17 @@ fn drift_is_calm_and_quick_and_a_step_is_none() {
 }
 
 #[test]
+fn changepoint_is_calm_and_quick() {
+    let trial = Trial::new("changepoint", "{}", FIVE);
+    assert_calm(&trial, 40);
+    let shifted = |at: usize, noise: f64| noise + if at >= FAULT { 3.0 } else { 0.0 };
+    assert_quick(&trial, 0.0, [10, 20], shifted);
+    assert_quick(&trial, 0.7, [50, usize::MAX], shifted);
+    let louder = |at: usize, noise: f64| if at >= FAULT { 3.0 * noise } else { noise };
+    assert_quick(&trial, 0.0, [20, 40], louder);
+}
+
+#[test]
 fn seasonal_is_calm_and_finds_a_lost_day() {
     let trial = Trial::new("seasonal", "{}", FIVE);
     assert_calm(&trial, 10);

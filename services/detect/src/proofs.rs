@@ -48,6 +48,8 @@ const ENTRIES: &[(&str, &str)] = &[
         r#"{ k = 1, readings = 2, calm = 2, lost_for = "24h", share = 0.9, strength = 0.01, warm_up = 20, serious_at = 2 }"#,
     ),
     ("seasonal", r#"{ k = 0.5, readings = 3, share = 1, strength = 1e-6, profile = "day", warm_up = 16 }"#),
+    ("changepoint", r#"{ run = 10, readings = 2, sure = 0.6, settle = 10, profile = "none", warm_up = 16 }"#),
+    ("changepoint", r#"{ run = 100, readings = 3, sure = 0.5, settle = 8, warm_up = 20 }"#),
     ("impossible", r#"{ least = 11, most = 14, readings = 2, calm = 2 }"#),
     ("slip", r#"{ points = 3, hysteresis = 1, serious_at = 2 }"#),
 ];

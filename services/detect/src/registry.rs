@@ -4,11 +4,12 @@ use crate::params::Parameter;
 use crate::rule::Rule;
 use crate::{Error, Prototype, Spec};
 use crate::{
-    drift, ensemble, flat, gateway, impossible, limit, rate, seasonal, shift, silence, slip, spike, variance,
+    changepoint, drift, ensemble, flat, gateway, impossible, limit, rate, seasonal, shift, silence, slip,
+    spike, variance,
 };
 
 /// All of them, in the order in which they are listed to people.
-static KINDS: [Kind; 13] = [
+static KINDS: [Kind; 14] = [
     limit::KIND,
     spike::KIND,
     rate::KIND,
@@ -20,6 +21,7 @@ static KINDS: [Kind; 13] = [
     variance::KIND,
     drift::KIND,
     seasonal::KIND,
+    changepoint::KIND,
     impossible::KIND,
     gateway::KIND,
 ];

@@ -21,7 +21,8 @@ use std::sync::Arc;
 use yiwang_model::{Span, Timestamp};
 
 use crate::episode::Sight;
-use crate::monitor::{ADAPT, BETWEEN, Change, Monitor, Side, Sizes, Tuning, Verdict, follows};
+use crate::innovation::follows;
+use crate::monitor::{ADAPT, BETWEEN, Change, Monitor, Side, Sizes, Tuning, Verdict};
 use crate::params::{
     CRITICAL_AT, Entry, Form, Grades, Parameter, SERIOUS_AT, SOURCE, WORSEN_STEP, defaulted,
 };
