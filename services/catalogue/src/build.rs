@@ -133,6 +133,7 @@ impl<'a> Builder<'a> {
             routes,
             deadlines,
             office_hours,
+            days: Arc::new(calendar.days()),
             calendar,
             line_fields,
             sparkplug_metrics,

@@ -14,6 +14,7 @@ use std::sync::{Arc, LazyLock};
 
 use jiff::civil::{Date, Weekday};
 use serde::Deserialize;
+use yiwang_detect::Days;
 
 use crate::entry::Entry;
 
@@ -91,6 +92,16 @@ impl Calendar {
         (ruled.unwrap_or_else(|| is_weekday(date)), provisional)
     }
 
+    /// The days that are not what their weekday says, as detectors are told them.
+    pub(crate) fn days(&self) -> Days {
+        let known = self.notices.values().flat_map(|notice| notice.keys()).chain(self.local.keys());
+        let ruled = known.filter_map(|date| {
+            let (working, _) = self.working_day(*date);
+            (working != is_weekday(*date)).then(|| (number(*date), working))
+        });
+        Days::new(ruled)
+    }
+
     /// A `[[calendar_year]]`: the notice of a year, in place of the shipped one if there is one.
     pub(crate) fn read_year(&mut self, entry: &Entry<'_>, seen: &mut BTreeMap<i16, String>) {
         let (year, off, working): (Option<i16>, Option<Vec<Date>>, Option<Vec<Date>>) =
@@ -134,6 +145,12 @@ fn check_days(entry: &Entry<'_>, year: i16, key: &'static str, days: &[Date]) {
     if let Some(date) = strange {
         entry.wrong(key, date.to_string(), format!("days of {year} or of the December before"));
     }
+}
+
+/// Days since 1970-01-01.
+fn number(date: Date) -> i32 {
+    let since = date.duration_since(Date::constant(1970, 1, 1));
+    i32::try_from(since.as_hours() / 24).expect("the years of dates are below 10,000")
 }
 
 fn is_weekday(date: Date) -> bool {

@@ -64,7 +64,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use yiwang_detect::SeriesContext;
+use yiwang_detect::{Days, SeriesContext};
 use yiwang_model::order::{Due, Text};
 use yiwang_model::{Anomaly, Priority, Series, Span, Timestamp};
 
@@ -127,6 +127,8 @@ pub struct Catalogue {
     deadlines: Vec<Deadline>,
     office_hours: OfficeHours,
     calendar: Calendar,
+    /// What of the calendar detectors are told.
+    days: Arc<Days>,
     line_fields: LineFields,
     sparkplug_metrics: SparkplugMetrics,
     alerts: AlertSubjects,
@@ -228,14 +230,15 @@ impl Catalogue {
         self.stations.values().flat_map(Station::series)
     }
 
-    /// What detectors may know of a series: the station's period, else the metric's, and its plan.
+    /// What detectors may know of a series: the station's period, else the metric's, its plan, and the calendar.
     #[must_use]
     pub fn series_context(&self, series: &Series) -> SeriesContext {
         let own = self.station(series.source()).and_then(|station| station.period);
         let period = own.or_else(|| self.metric(series.metric()).map(|metric| metric.period));
         let plan = self.plan(series.source(), series.metric()).map(|plan| plan.points.clone());
         let lateness = self.metric(series.metric()).map(|metric| metric.lateness).unwrap_or_default();
-        SeriesContext { period: period.unwrap_or_default(), lateness, plan }
+        let days = Some(Arc::clone(&self.days));
+        SeriesContext { period: period.unwrap_or_default(), lateness, plan, days }
     }
 
     /// By how much a reading of a series may come after a newer one and still change what was judged.

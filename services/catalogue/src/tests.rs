@@ -215,6 +215,7 @@ fn a_member_of_a_family_is_known_without_an_entry() {
     }
     let context = city.series_context(&Series::new("bench-fast-1", "pm2_5").unwrap());
     assert_eq!(context.period, yiwang_model::Span::from_millis(100));
+    assert_eq!(context.days.as_deref(), Some(&city.calendar.days()));
 }
 
 #[test]

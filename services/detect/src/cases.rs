@@ -1,10 +1,12 @@
 //! Runs the cases in `cases/`: one file for each kind, named for it; inputs and golden events as data.
 //!
 //! Times are spans since 2026-03-01T00:00:00+08:00. An input line is one of
-//! `TIME VALUE [QUALITY]`, `FROM..TO/EVERY VALUE [QUALITY]` (without TO), `tick CITY`: all ticks that are due by then;
-//! readings rise in time, and ticks that are due come before them.
+//! `TIME VALUE [QUALITY]`, `FROM..TO/EVERY VALUE[,VALUE…] [QUALITY]` (without TO; the values in turn, `A+B` is
+//! B more with each reading), `tick CITY`: all ticks that are due by then; readings rise in time, and ticks that are due come
+//! before them.
 //! for rules across series `GATEWAY/SERIES TIME`, and `tick CITY` closes the epoch.
 //! A golden line is `raised|worsened|cleared [SUBJECT] BEGIN[..END] EXTREME [of LIMIT] SEVERITY [EDITION]`.
+//! `digits` of a case are the decimals of numbers that come from what was learnt.
 //! Each case is run twice: as it is, and saved and restored after every input.
 pub(crate) mod across;
 
@@ -75,7 +77,8 @@ fn series_case(kind: &str, case: &toml::Value, saved: bool) -> Vec<String> {
     }
     let with_edition = !spec.limits.is_empty();
     let subject = Series::new("case", "case").unwrap();
-    let steps = events.into_iter().map(|event| event.of(&spec.name, &subject));
+    let digits = case.get("digits").map(float);
+    let steps = events.into_iter().map(|event| rounded(event, digits).of(&spec.name, &subject));
     steps.map(|anomaly| told(&anomaly, "", with_edition)).collect()
 }
 
@@ -84,6 +87,17 @@ pub(crate) fn tick(detector: &mut dyn Detector, until: Timestamp, events: &mut V
     while let Some(wake) = detector.wake_at().filter(|wake| *wake <= until) {
         detector.step(&Input::Tick { city: wake }, events);
     }
+}
+
+/// Extreme and limit with so many decimals, where they come from what was learnt.
+fn rounded(mut event: Event, digits: Option<f64>) -> Event {
+    let (Event::Raised(finding) | Event::Worsened(finding) | Event::Cleared(finding)) = &mut event;
+    let round = |value: f64| match digits {
+        Some(digits) => (value * 10_f64.powf(digits)).round() / 10_f64.powf(digits),
+        None => value,
+    };
+    (finding.extreme, finding.limit) = (round(finding.extreme), finding.limit.map(round));
+    event
 }
 
 /// `fresh`, after it took over the state of `detector`.
@@ -135,6 +149,7 @@ fn context(case: &toml::Value) -> SeriesContext {
         period: span("period"),
         lateness: span("lateness"),
         plan: plan.map(|plan| plan.iter().map(point).collect::<Arc<[_]>>()),
+        days: None,
     }
 }
 
@@ -147,11 +162,19 @@ fn inputs(line: &str) -> Vec<Input> {
     match words[..] {
         ["tick", city] => vec![Input::Tick { city: at(city) }],
         [times, value, ..] => {
-            let reading = |time| Input::Reading(sample(time, value, words.get(2).copied()));
-            times_of(times).into_iter().map(reading).collect()
+            let reading =
+                |((at, time), value)| Input::Reading(sample(time, &risen(value, at), words.get(2).copied()));
+            times_of(times).into_iter().enumerate().zip(value.split(',').cycle()).map(reading).collect()
         }
         _ => panic!("{line:?} is no input"),
     }
+}
+
+/// The value of the reading with this place in its line.
+fn risen(value: &str, at: usize) -> String {
+    let Some((from, by)) = value.split_once('+') else { return value.to_owned() };
+    let [from, by] = [from, by].map(|number| number.parse::<f64>().unwrap());
+    (from + by * at as f64).to_string()
 }
 
 fn times_of(text: &str) -> Vec<Timestamp> {

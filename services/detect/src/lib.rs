@@ -19,23 +19,39 @@ use yiwang_model::{Anomaly, AnomalyId, Phase, Quality, Series, Severity, Span, T
 
 #[cfg(test)]
 mod cases;
+mod changepoint;
+mod days;
+mod drift;
 mod ensemble;
 mod episode;
 mod flat;
 pub mod gateway;
+mod impossible;
+mod innovation;
 mod limit;
+mod monitor;
+#[cfg(test)]
+mod noise;
 mod params;
+#[cfg(test)]
+mod power;
+mod profile;
 #[cfg(test)]
 mod proofs;
 mod rate;
 pub mod registry;
+mod robust;
 pub mod rule;
+mod seasonal;
+mod shift;
 mod silence;
 mod slip;
 mod spike;
 mod state;
+mod variance;
 mod watch;
 
+pub use days::Days;
 pub use params::{Form, Parameter};
 
 /// One thing that a detector is told.
@@ -164,6 +180,8 @@ pub struct SeriesContext {
     pub lateness: Span,
     /// The planned curve of a project: event time to planned value, in the metric's unit, sorted.
     pub plan: Option<Arc<[(Timestamp, f64)]>>,
+    /// What the city's calendar says of days; `None` where each day is as its weekday.
+    pub days: Option<Arc<Days>>,
 }
 
 /// A parameter as it stands in the catalogue.

@@ -28,6 +28,29 @@ const ENTRIES: &[(&str, &str)] = &[
         "ensemble",
         r#"{ warm_up = 20, rest = 5, calm = 3, level_bar = 1.5, level_readings = 5, rank_readings = 6, fade = 50, serious_at = 2 }"#,
     ),
+    (
+        "shift",
+        r#"{ size = 1, between = 100, adapt = 20, calm = 2, profile = "none", warm_up = 16, serious_at = 2 }"#,
+    ),
+    (
+        "shift",
+        r#"{ size = 2, between = 1000, adapt = 5, calm = 3, profile = "week", memory = "3d", warm_up = 20 }"#,
+    ),
+    (
+        "variance",
+        r#"{ factor = 1.5, between = 100, adapt = 20, calm = 2, profile = "none", warm_up = 16, serious_at = 2 }"#,
+    ),
+    ("variance", r#"{ direction = "louder", between = 1000, profile = "day", warm_up = 20 }"#),
+    ("drift", r#"{ readings = 20, bar = 1, least = 0.1, profile = "none", warm_up = 16, serious_at = 1.2 }"#),
+    ("drift", r#"{ readings = 40, bar = 2, least = 0.5, warm_up = 20 }"#),
+    (
+        "seasonal",
+        r#"{ k = 1, readings = 2, calm = 2, lost_for = "24h", share = 0.9, strength = 0.01, warm_up = 20, serious_at = 2 }"#,
+    ),
+    ("seasonal", r#"{ k = 0.5, readings = 3, share = 1, strength = 1e-6, profile = "day", warm_up = 16 }"#),
+    ("changepoint", r#"{ run = 10, readings = 2, sure = 0.6, settle = 10, profile = "none", warm_up = 16 }"#),
+    ("changepoint", r#"{ run = 100, readings = 3, sure = 0.5, settle = 8, warm_up = 20 }"#),
+    ("impossible", r#"{ least = 11, most = 14, readings = 2, calm = 2 }"#),
     ("slip", r#"{ points = 3, hysteresis = 1, serious_at = 2 }"#),
 ];
 
@@ -56,6 +79,7 @@ fn series(period_minutes: i64) -> SeriesContext {
         period: Span::MINUTE.times(period_minutes),
         lateness: Span::MINUTE.times(40),
         plan: Some(plan.into()),
+        days: None,
     }
 }
 

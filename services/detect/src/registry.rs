@@ -3,10 +3,13 @@
 use crate::params::Parameter;
 use crate::rule::Rule;
 use crate::{Error, Prototype, Spec};
-use crate::{ensemble, flat, gateway, limit, rate, silence, slip, spike};
+use crate::{
+    changepoint, drift, ensemble, flat, gateway, impossible, limit, rate, seasonal, shift, silence, slip,
+    spike, variance,
+};
 
 /// All of them, in the order in which they are listed to people.
-static KINDS: [Kind; 8] = [
+static KINDS: [Kind; 14] = [
     limit::KIND,
     spike::KIND,
     rate::KIND,
@@ -14,6 +17,12 @@ static KINDS: [Kind; 8] = [
     silence::KIND,
     slip::KIND,
     ensemble::KIND,
+    shift::KIND,
+    variance::KIND,
+    drift::KIND,
+    seasonal::KIND,
+    changepoint::KIND,
+    impossible::KIND,
     gateway::KIND,
 ];
 

@@ -1,8 +1,8 @@
 //! Saved states: how detectors write themselves down.
 //!
-//! Format: one byte names kind (high four bits) and version (low four bits). Then fields without names, in
+//! Format: one byte names kind (the high four bits, and 16 more with bit 3) and version (the low three bits). Then fields without names, in
 //! the order that each kind states: whole numbers as zigzag LEB128, numbers as 8 little-endian bytes of IEEE
-//! 754, texts as length and UTF-8, options as a byte 0 or 1 before the field. Nothing may follow.
+//! 754 or 4 where a kind says single, texts as length and UTF-8, options as a byte 0 or 1 before the field. Nothing may follow.
 
 use std::sync::Arc;
 
@@ -34,6 +34,10 @@ pub(crate) fn put_count(out: &mut Vec<u8>, count: usize) {
 }
 
 pub(crate) fn put_number(out: &mut Vec<u8>, number: f64) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+pub(crate) fn put_single(out: &mut Vec<u8>, number: f32) {
     out.extend_from_slice(&number.to_le_bytes());
 }
 
@@ -128,6 +132,36 @@ impl<'a> Reader<'a> {
             number if number.is_finite() => Ok(number),
             number => Err(self.damaged(format!("{number} is no value"))),
         }
+    }
+
+    /// A number that is at most so far from 0.
+    pub(crate) fn within(&mut self, most: f64) -> Result<f64, Error> {
+        let number = self.number()?;
+        self.check(number, -most, most)?;
+        Ok(number)
+    }
+
+    /// A number in single precision that is at most about so far from 0.
+    pub(crate) fn single(&mut self, most: f64) -> Result<f32, Error> {
+        self.single_in(-most, most)
+    }
+
+    /// The same, not below 0.
+    pub(crate) fn single_to(&mut self, most: f64) -> Result<f32, Error> {
+        self.single_in(0.0, most)
+    }
+
+    fn single_in(&mut self, least: f64, most: f64) -> Result<f32, Error> {
+        let bytes = self.take(4)?.try_into().expect("4 bytes were taken");
+        let number = f32::from_le_bytes(bytes);
+        // what was rounded when it was saved may lie a little beyond
+        self.check(f64::from(number), 1.001 * least, 1.001 * most)?;
+        Ok(number)
+    }
+
+    fn check(&self, number: f64, least: f64, most: f64) -> Result<(), Error> {
+        let lies = (least..=most).contains(&number);
+        if lies { Ok(()) } else { Err(self.damaged(format!("{number} is not from {least} to {most}"))) }
     }
 
     pub(crate) fn wide(&mut self) -> Result<i128, Error> {

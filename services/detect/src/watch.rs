@@ -39,6 +39,16 @@ impl Watch {
         }
     }
 
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Ends the open episode at `at`, whatever was kept.
+    pub(crate) fn end(&mut self, at: Timestamp, out: &mut Vec<Event>) {
+        out.extend(self.open.as_ref().map(|open| open.cleared(at)));
+        *self = Self::default();
+    }
+
     pub(crate) fn put(&self, out: &mut Vec<u8>) {
         put_byte(out, self.kept);
         put_option(out, self.kept_since, put_time);

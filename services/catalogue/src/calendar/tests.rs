@@ -27,6 +27,19 @@ fn make_up_days_are_working_days_and_holidays_are_not() {
 }
 
 #[test]
+fn detectors_are_told_the_days_that_are_not_what_their_weekday_says() {
+    let mut calendar = Calendar { notices: BTreeMap::new(), local: Notice::new() };
+    assert_eq!(calendar.days(), Days::default());
+    let notice = ["2026-10-01", "2026-10-03"].map(|day| (date(day), false)).into_iter();
+    calendar.notices.insert(2026, Arc::new(notice.chain([(date("2026-10-10"), true)]).collect()));
+    // A Thursday off and a Saturday worked; that the other Saturday is off goes without saying.
+    assert_eq!(calendar.days(), Days::new([(20_727, false), (20_736, true)]));
+    calendar.local.insert(date("2026-10-01"), true);
+    assert_eq!(calendar.days(), Days::new([(20_736, true)]));
+    assert_ne!(Calendar::shipped().days(), Days::default());
+}
+
+#[test]
 fn the_notice_of_the_following_year_rules_its_december() {
     let calendar = Calendar::shipped();
     assert_eq!(

@@ -50,7 +50,7 @@ fn names_are_unique_and_defaults_are_of_their_form() {
 
 #[test]
 fn an_unknown_kind_is_told_the_known_ones_and_a_rule_is_no_detector() {
-    let known = "known are limit, spike, rate, flat, silence, slip, ensemble";
+    let known = "known are limit, spike, rate, flat, silence, slip, ensemble, shift, variance, drift, seasonal, changepoint, impossible";
     assert_eq!(faults(&spec("limits", &[])), [format!("detector kind \"limits\" is not known; {known}")]);
     assert!(faults(&spec("gateway_silent", &[]))[0].ends_with(known));
     assert!(build_rule(&spec("gateway_silent", &[])).is_ok());
@@ -135,6 +135,13 @@ fn entries_that_make_no_sense_are_told() {
         ("silence", vec![("after", text("-1h"))], "a span is wanted"),
         ("silence", vec![("after", text("0s"))], "a span above zero is wanted"),
         ("slip", vec![("points", Param::Number(1.0)), ("hysteresis", Param::Number(2.0))], "at most 1"),
+        ("drift", vec![("readings", Param::Number(50.0))], "a multiple of 20 is wanted"),
+        ("seasonal", vec![("lost_for", text("23h"))], "a day or more is wanted"),
+        ("seasonal", vec![("profile", text("none"))], "known are day, week"),
+        ("changepoint", vec![("settle", Param::Number(5.0))], "more than 5, the readings, is wanted"),
+        ("impossible", vec![], "one of them is wanted"),
+        ("impossible", vec![("least", Param::Number(1.0)), ("most", Param::Number(1.0))], "a number below 1"),
+        ("variance", vec![("factor", Param::Number(1.0))], "a number from 1.2 to 1000"),
         ("slip", vec![("points", Param::Flag(true))], "is true; a number is wanted"),
     ] {
         let faults = faults(&spec(kind, &params));
