@@ -10,6 +10,7 @@ use crate::alert::AlertSubjects;
 use crate::calendar::Calendar;
 use crate::calibration::Calibration;
 use crate::deadline::{Clock, Deadline, OfficeHours, check_rivals};
+use crate::derived::{self, Derived};
 use crate::detector::{self, DetectorEntry, GatewayRule};
 use crate::entry::{Document, Entry, Ids, check_tops, document, entries};
 use crate::family::Families;
@@ -27,7 +28,7 @@ use crate::station::{self, Plan, Station};
 use crate::{Catalogue, Plans};
 
 /// The kinds of entries that there are.
-const TOPS: [&str; 21] = [
+const TOPS: [&str; 22] = [
     "metric",
     "category",
     "district",
@@ -49,6 +50,7 @@ const TOPS: [&str; 21] = [
     "sparkplug_metric",
     "calibration",
     "alert",
+    "derived",
 ];
 
 /// Builds a catalogue from its files.
@@ -105,6 +107,7 @@ impl<'a> Builder<'a> {
         let loggers = self.read_loggers(&names, &units, &factors, (&stations, &families));
         let (limits, whole) = self.read_limits(&names, &units);
         let (detectors, gateway_rule) = self.read_detectors(&names, &limits, whole);
+        let derived = self.read_derived(&names, (&metrics, &stations, &families), &detectors);
         let (routes, calendar) = (self.read_routes(&names), self.read_calendar());
         let (deadlines, office_hours) = self.read_deadlines(&names);
         let calibrations = self.read_calibrations(&names, (&stations, &families));
@@ -130,6 +133,7 @@ impl<'a> Builder<'a> {
             limits,
             detectors,
             gateway_rule,
+            derived,
             routes,
             deadlines,
             office_hours,
@@ -262,6 +266,27 @@ impl<'a> Builder<'a> {
             rule = rule.or(GatewayRule::read(&entry, &mut ids, &names.categories));
         }
         (detectors, rule)
+    }
+
+    fn read_derived(
+        &self,
+        names: &Names,
+        (metrics, stations, families): (&BTreeMap<Arc<str>, Metric>, &BTreeMap<Arc<str>, Station>, &Families),
+        detectors: &[Arc<DetectorEntry>],
+    ) -> Derived {
+        let entries = self.entries("derived");
+        let known = derived::Known {
+            metric_names: &names.metrics,
+            station_names: &names.stations,
+            metrics,
+            stations,
+            sent: stations.values().chain(families.iter()).flat_map(|station| &station.metrics).collect(),
+            derived: entries.iter().filter_map(|entry| entry.peek("metric")).collect(),
+            detectors,
+        };
+        let mut derived = Derived::default();
+        entries.iter().for_each(|entry| derived.read(entry, &known));
+        derived
     }
 
     fn read_routes(&self, names: &Names) -> Routes {

@@ -23,6 +23,7 @@
 //! | `plan` | `station metric unit points source`; `points` is a list of `[day, value]` |
 //! | `limit` | `id metric value unit window valid_from standard edition source [source_zh direction grade valid_to]` |
 //! | `detector` | `name zh en kind metrics category severity source [source_zh grade]` and the parameters of its kind |
+//! | `derived` | `metric rule source` and what the rule wants; see [`derived`] |
 //! | `route` | `department [category district]` |
 //! | `deadline` | `id clock amount start source [category priority valid_from valid_to]`; see [`deadline`] |
 //! | `office_hours` | `from to source` |
@@ -42,8 +43,10 @@ pub mod calibration;
 mod city;
 pub mod deadline;
 mod demo;
+pub mod derived;
 pub mod detector;
 mod entry;
+pub mod expression;
 mod family;
 pub mod fault;
 pub mod limit;
@@ -72,6 +75,7 @@ pub use alert::AlertSubject;
 pub use calendar::Calendar;
 pub use calibration::Calibration;
 pub use deadline::{Clock, Deadline, OfficeHours, Start};
+pub use derived::{Derivation, Derived, Rule};
 pub use demo::demo_text;
 pub use detector::{DetectorEntry, GatewayRule};
 pub use fault::Fault;
@@ -123,6 +127,7 @@ pub struct Catalogue {
     families: Families,
     plans: Plans,
     gateway_rule: Option<GatewayRule>,
+    derived: Derived,
     routes: Routes,
     deadlines: Vec<Deadline>,
     office_hours: OfficeHours,
@@ -233,7 +238,8 @@ impl Catalogue {
     /// What detectors may know of a series: the station's period, else the metric's, its plan, and the calendar.
     #[must_use]
     pub fn series_context(&self, series: &Series) -> SeriesContext {
-        let own = self.station(series.source()).and_then(|station| station.period);
+        let station = self.station(series.source()).filter(|_| self.derived.of(series).is_none());
+        let own = station.and_then(|station| station.period);
         let period = own.or_else(|| self.metric(series.metric()).map(|metric| metric.period));
         let plan = self.plan(series.source(), series.metric()).map(|plan| plan.points.clone());
         let lateness = self.metric(series.metric()).map(|metric| metric.lateness).unwrap_or_default();
@@ -246,6 +252,12 @@ impl Catalogue {
     pub fn allowed_lateness(&self, series: &Series) -> Span {
         let given = self.metric(series.metric()).and_then(|metric| metric.allowed_lateness);
         given.unwrap_or_else(|| self.series_context(series).period.times(metric::ALLOWED_PERIODS))
+    }
+
+    /// The series that are reckoned from others.
+    #[must_use]
+    pub fn derived(&self) -> &Derived {
+        &self.derived
     }
 
     /// What the fields of a measurement of line protocol mean; nothing of one that is not mapped.

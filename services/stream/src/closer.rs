@@ -219,6 +219,7 @@ impl Said {
                 Judged::Silence(found, gateway) => said.silences.push((*found, gateway)),
                 Judged::Counts(counts) => said.counts.add(&counts),
                 Judged::State(pack) => said.series.push(pack),
+                Judged::Fed(_) => {} // went its own way
             }
         }
         said

@@ -1,9 +1,12 @@
 //! The timely dataflow: from records of the log to closed epochs.
 //!
 //! ```text
-//! inlet ─► source ─┬─ items ─► exchange by series ─► judge ─► exchange to worker 0 ─► close ─► outlet
-//! (a worker each)  └─ ends ──► broadcast ──────────────┴────────────────────────────────┘
+//! inlet ─► source ─┬─ items ─► exchange by series ─► judge ─┬──────────────────────────────┬─► exchange to worker 0 ─► close ─► outlet
+//! (a worker each)  │                                        └─► exchange by series ─► derive ┘                            │
+//!                  └─ ends ──► broadcast ───────────────────┴──────────────────────────┴─────────────────────────────────┘
 //! ```
+//!
+//! Derive reckons series from others and judges them as judge does, see [`crate::derive`].
 //!
 //! Timely's time is the epoch. A source holds the least epoch of its partitions; an epoch is closed when its tick was read
 //! in all of them, on all workers: that is the frontier. Judge and close work on whole epochs only, and sort what they
@@ -25,6 +28,7 @@ use timely::dataflow::operators::core::UnorderedInput;
 use timely::dataflow::operators::generic::{InputHandleCore, OutputBuilderSession};
 use timely::dataflow::operators::probe::{Handle as ProbeHandle, Probe};
 use timely::dataflow::operators::vec::Broadcast;
+use timely::dataflow::operators::core::{Concat, OkErr};
 use timely::dataflow::operators::{Capability, Operator};
 use timely::progress::frontier::MutableAntichain;
 use timely::worker::Worker;
@@ -32,6 +36,7 @@ use tokio::sync::mpsc;
 use yiwang_proto::log::{Block, Tick};
 
 use crate::closer::{Closed, Closer, State};
+use crate::derive::{Deriver, Fed};
 use crate::directory::Directory;
 use crate::item::{End, Item, Judged};
 use crate::judge::Judge;
@@ -169,14 +174,23 @@ pub fn start(workers: usize, beginning: Beginning) -> Result<Running, String> {
 fn check(beginning: &Beginning) -> Result<(), String> {
     let Beginning { directory, partitions, state } = beginning;
     Closer::new(Arc::clone(directory), usize::from(*partitions), state.revision, &state.rule)?;
-    restore(&mut Judge::new(Arc::clone(directory), state.revision, state.city), state, 0, 1)
+    let mut judge = Judge::new(Arc::clone(directory), state.revision, state.city);
+    restore(&mut judge, &mut Deriver::new(Arc::clone(directory), state.revision, state.city), state, (0, 1))
 }
 
-/// Gives a judge the saved states of the series that its worker owns.
-fn restore(judge: &mut Judge, state: &State, index: usize, peers: usize) -> Result<(), String> {
+/// Gives the judges of a worker the saved states of the series that it owns.
+fn restore(
+    judge: &mut Judge,
+    deriver: &mut Deriver,
+    state: &State,
+    (index, peers): (usize, usize),
+) -> Result<(), String> {
     for pack in &state.series {
         let own = pack.states()?.into_iter().filter(|saved| saved.id % peers as u64 == index as u64);
-        own.into_iter().try_for_each(|saved| judge.restore(&saved))?;
+        own.into_iter().try_for_each(|saved| match saved.reckoned {
+            None => judge.restore(&saved),
+            Some(_) => deriver.restore(&saved),
+        })?;
     }
     Ok(())
 }
@@ -214,7 +228,8 @@ fn build(
     let (index, peers) = (worker.index(), worker.peers());
     let state = Arc::clone(&beginning.state);
     let mut judge = Judge::new(Arc::clone(&beginning.directory), state.revision, state.city);
-    restore(&mut judge, &state, index, peers).expect("the state was tried before");
+    let mut deriver = Deriver::new(Arc::clone(&beginning.directory), state.revision, state.city);
+    restore(&mut judge, &mut deriver, &state, (index, peers)).expect("the state was tried before");
     let mut closer = results.map(|results| {
         let directory = Arc::clone(&beginning.directory);
         let closer = Closer::new(directory, usize::from(beginning.partitions), state.revision, &state.rule);
@@ -227,7 +242,7 @@ fn build(
         let ((ends, ends_capability), end_stream) = scope.new_unordered_input();
         let probes = Probes { read: ProbeHandle::new(), done: ProbeHandle::new() };
         let end_stream = end_stream.broadcast().probe_with(&probes.read);
-        item_stream
+        let (said, fed) = item_stream
             .binary_frontier(
                 end_stream.clone(),
                 Exchange::new(|item: &Item| item.series.0),
@@ -242,6 +257,20 @@ fn build(
                     }
                 },
             )
+            .ok_err(|judged| if let Judged::Fed(fed) = judged { Err(fed) } else { Ok(judged) });
+        let derived = fed.binary_frontier(
+            end_stream.clone(),
+            Exchange::new(|fed: &Fed| fed.to),
+            Pipeline,
+            "derive",
+            |_, _| {
+                let mut gathered = Gathered::new(unfinished.clone());
+                move |fed, ends, output| {
+                    gathered.step(fed, ends, output, |fed, ends, out| derive_epoch(&mut deriver, fed, ends, out));
+                }
+            },
+        );
+        said.concat(derived)
             .binary_frontier(end_stream, Exchange::new(|_: &Judged| 0), Pipeline, "close", |_, _| {
                 let mut gathered = Gathered::<Judged>::new(unfinished.clone());
                 move |judged, ends, output: &mut Output<'_, ()>| {
@@ -261,6 +290,14 @@ fn judge_epoch(judge: &mut Judge, items: &mut [Item], ends: &[End], out: &mut Ve
     judge.epoch(items, end, out);
     if ends.iter().any(|end| end.save) {
         out.extend(judge.save().map(Judged::State));
+    }
+}
+
+fn derive_epoch(deriver: &mut Deriver, fed: &mut [Fed], ends: &[End], out: &mut Vec<Judged>) {
+    let Some(end) = ends.first() else { return };
+    deriver.epoch(fed, end, out);
+    if ends.iter().any(|end| end.save) {
+        out.extend(deriver.save().map(Judged::State));
     }
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use yiwang_model::order::EvidencePoint;
 use yiwang_model::{Anomaly, Quality, Row, Series, SeriesId, Timestamp};
 
+use crate::derive::Fed;
 use crate::pack::Pack;
 
 /// A reading on its way to the worker that owns its series, with its place in the log.
@@ -128,6 +129,8 @@ pub enum Judged {
     Silence(Box<Found>, String),
     /// What was counted.
     Counts(Counts),
+    /// Something for a reckoned series.
+    Fed(Fed),
     /// The saved states of some series.
     State(Pack),
 }

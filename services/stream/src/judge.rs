@@ -11,6 +11,7 @@ use std::sync::Arc;
 use yiwang_catalogue::Catalogue;
 use yiwang_detect::Event;
 use yiwang_model::{SeriesId, Timestamp};
+use yiwang_proto::log::SeriesState;
 
 use crate::directory::{BySeries, Directory};
 use crate::groups::{Groups, NONE};
@@ -186,15 +187,19 @@ impl Judge {
 
     /// The whole state.
     pub fn save(&self) -> impl Iterator<Item = Pack> {
-        let state = |(id, place): (&SeriesId, &u32)| self.watched[*place as usize].save(*id);
-        Pack::of(self.places.iter().map(state))
+        Pack::of(self.states())
+    }
+
+    /// The states of all series.
+    pub fn states(&self) -> impl Iterator<Item = SeriesState> {
+        self.places.iter().map(|(id, place)| self.watched[*place as usize].save(*id))
     }
 
     /// Takes over the saved state of one series.
     ///
     /// # Errors
     /// What does not fit.
-    pub fn restore(&mut self, state: &yiwang_proto::log::SeriesState) -> Result<(), String> {
+    pub fn restore(&mut self, state: &SeriesState) -> Result<(), String> {
         let id = SeriesId(state.id);
         let series = self.directory.series(id).ok_or_else(|| format!("series {id:?} has no name"))?;
         let catalogue = self.catalogue.as_deref().ok_or("its catalogue is not in the log")?;

@@ -18,12 +18,14 @@ use yiwang_orders::OrderStore;
 pub mod checkpoint;
 pub mod closer;
 pub mod dataflow;
+pub mod derive;
 pub mod directory;
 pub mod finish;
 mod groups;
 pub mod history;
 pub mod item;
 pub mod judge;
+mod mixer;
 pub mod outbox;
 pub mod pack;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use yiwang_catalogue::DetectorEntry;
 use yiwang_detect::{Detector, Event, Input, Sample};
-use yiwang_model::{Anomaly, AnomalyId, Because, Phase, Series, Span, Timestamp};
+use yiwang_model::{Anomaly, AnomalyId, Because, Phase, Series, SeriesId, Span, Timestamp};
 use yiwang_proto::log::DetectorState;
 
 use crate::history::History;
@@ -17,6 +17,8 @@ use crate::tale::{Tale, Told};
 /// A detector of a series.
 pub(crate) struct Slot {
     pub(crate) entry: Arc<DetectorEntry>,
+    /// The reckoned series that ask about its episodes, and its place there.
+    pub(crate) asked: Box<[(SeriesId, u32)]>,
     detector: Box<dyn Detector>,
     tale: Tale,
     older: Mark,
@@ -73,10 +75,20 @@ pub(crate) struct Wake {
 
 impl Slot {
     /// With nothing seen; with a mark there if it can be taken back.
-    pub(crate) fn new(entry: &Arc<DetectorEntry>, detector: Box<dyn Detector>, marked: bool) -> Self {
+    pub(crate) fn new(
+        entry: &Arc<DetectorEntry>,
+        detector: Box<dyn Detector>,
+        asked: Box<[(SeriesId, u32)]>,
+        marked: bool,
+    ) -> Self {
         let (tale, newer) = (Tale::default(), Mark::default());
         let older = if marked { Mark::of(&*detector, &tale) } else { Mark::default() };
-        Self { entry: Arc::clone(entry), detector, tale, older, newer }
+        Self { entry: Arc::clone(entry), asked, detector, tale, older, newer }
+    }
+
+    /// Goes over to a catalogue that judges in the same way.
+    pub(crate) fn renew(&mut self, new: Self) {
+        (self.entry, self.asked) = (new.entry, new.asked);
     }
 
     /// The moment for which the detector waits.

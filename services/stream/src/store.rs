@@ -171,9 +171,9 @@ fn full(error: &yiwang_series::Error) -> bool {
 fn derived(stored: Stored, batch: &mut Batch) -> Result<(), Error> {
     let unreadable = || Error::Unreadable("derived");
     let derived = Derived::decode(stored.payload).map_err(|_| unreadable())?;
-    for body in derived.anomalies {
+    for (at, body) in derived.anomalies.into_iter().enumerate() {
         let anomaly: Anomaly = serde_json::from_str(&body).map_err(|_| unreadable())?;
-        let key = format!("{}/{:?}/{}", anomaly.id, anomaly.phase, anomaly.extreme);
+        let key = format!("{}/{}/{at}", anomaly.id, derived.epoch);
         let time = anomaly.end.unwrap_or(anomaly.begin);
         batch.records.push(Record { measurement: "anomalies".into(), key, time, body });
     }

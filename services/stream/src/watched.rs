@@ -16,6 +16,7 @@ use yiwang_model::order::EvidencePoint;
 use yiwang_model::{Anomaly, Because, Phase, Series, SeriesId, Span, Timestamp};
 use yiwang_proto::log::SeriesState;
 
+use crate::derive::{Fed, What};
 use crate::history::{History, Seen};
 use crate::item::{Counts, Found, Item, Judged};
 use crate::slot::{From, Play, Slot};
@@ -37,6 +38,8 @@ pub(crate) struct Watched {
     pub(crate) gateway: Arc<str>,
     series: Series,
     slots: Vec<Slot>,
+    /// The reckoned series that its readings go to, and their place there.
+    feeds: Box<[(SeriesId, u32)]>,
     /// By how much a reading may come after a newer one and still be judged.
     allowed: Span,
     /// The event time that the detectors are at: that of the newest reading, or of a later tick.
@@ -70,12 +73,14 @@ impl Watched {
         let gateway = gateway(&series, catalogue)?;
         let allowed = catalogue.allowed_lateness(&series);
         let slots = slots(&series, catalogue, allowed);
+        let feeds = feeds(catalogue.derived().fed_by(&series));
         let most = most_between(allowed, catalogue.series_context(&series).period);
         Some(Self {
             history: History::default(),
             gateway,
             series,
             slots,
+            feeds,
             allowed,
             clock: Timestamp::MIN,
             due: Timestamp::MAX,
@@ -103,13 +108,13 @@ impl Watched {
         let mut heard = None;
         let (late, next) = items.split_at(items.partition_point(|item| item.time <= self.clock));
         let because: Vec<Because> =
-            late.iter().filter_map(|item| self.remember(item, city, &mut heard, outlet.counts)).collect();
+            late.iter().filter_map(|item| self.remember(item, city, &mut heard, outlet)).collect();
         if !because.is_empty() {
             self.revise(&because, outlet);
         }
         for same_time in next.chunk_by(|a, b| a.time == b.time) {
             for item in same_time {
-                self.remember(item, city, &mut heard, outlet.counts);
+                self.remember(item, city, &mut heard, outlet);
             }
             let time = same_time[0].time;
             let newest_vintage = self.history.played(time - Span(1), time).next();
@@ -118,8 +123,24 @@ impl Watched {
         heard
     }
 
-    /// Puts a reading among the others and counts what it is; gives what it changes.
+    /// Puts a reading among the others, counts what it is and feeds what is reckoned from it; gives what it changes.
     fn remember(
+        &mut self,
+        item: &Item,
+        city: Option<Timestamp>,
+        heard: &mut Option<(Timestamp, Timestamp)>,
+        outlet: &mut Outlet<'_>,
+    ) -> Option<Because> {
+        let because = self.place(item, city, heard, outlet.counts)?;
+        if !self.feeds.is_empty() {
+            let value = Some(item.value).filter(|value| item.quality.is_judged() && value.is_finite());
+            let what = What::Reading { time: item.time.0, vintage: item.vintage, value };
+            feed(&self.feeds, what, outlet);
+        }
+        Some(because)
+    }
+
+    fn place(
         &mut self,
         item: &Item,
         city: Option<Timestamp>,
@@ -162,7 +183,7 @@ impl Watched {
         let mut said = Vec::new();
         for slot in &mut self.slots {
             slot.read(sample, &self.series, outlet.events, &mut said);
-            give(slot, &mut said, (&self.series, &self.gateway, &self.history), outlet.out);
+            give(slot, &mut said, (&self.series, &self.gateway, &self.history), outlet);
         }
         self.clock = sample.time;
         self.mark();
@@ -179,7 +200,7 @@ impl Watched {
                 self.clock = self.clock.max(moment);
                 last = moment;
             }
-            give(slot, &mut said, (&self.series, &self.gateway, &self.history), outlet.out);
+            give(slot, &mut said, (&self.series, &self.gateway, &self.history), outlet);
         }
     }
 
@@ -195,7 +216,7 @@ impl Watched {
                 self.clock = self.clock.max(wake.moment);
                 last = wake.moment;
             }
-            give(slot, &mut said, (&self.series, &self.gateway, &self.history), outlet.out);
+            give(slot, &mut said, (&self.series, &self.gateway, &self.history), outlet);
         }
         self.look();
     }
@@ -210,7 +231,7 @@ impl Watched {
             let (series, history) = (&self.series, &self.history);
             let mut said =
                 slot.play(&Play { series, history, from, after, until: self.clock, late }, outlet.events);
-            give(slot, &mut said, (&self.series, &self.gateway, &self.history), outlet.out);
+            give(slot, &mut said, (&self.series, &self.gateway, &self.history), outlet);
         }
         self.look();
     }
@@ -278,12 +299,13 @@ impl Watched {
         let context = |catalogue: &Catalogue| catalogue.series_context(&self.series);
         let unchanged = home.is_some() && allowed == self.allowed && context(before) == context(after);
         if unchanged && self.is_judged_like(&slots) {
-            self.slots.iter_mut().zip(slots).for_each(|(slot, new)| slot.entry = new.entry);
+            self.slots.iter_mut().zip(slots).for_each(|(slot, new)| slot.renew(new));
         } else {
             self.allowed = allowed;
             self.most = most_between(allowed, context(after).period);
             self.replace(slots, city, out);
         }
+        self.feeds = feeds(after.derived().fed_by(&self.series));
         let known = home.is_some();
         self.gateway = home.unwrap_or_else(|| Arc::clone(&self.gateway));
         known
@@ -323,6 +345,7 @@ impl Watched {
             older_nanos: self.older.0,
             newer_nanos: self.newer.map(Timestamp::nanos),
             since: self.since,
+            reckoned: None,
         }
     }
 
@@ -354,14 +377,16 @@ fn most_between(allowed: Span, period: Span) -> u32 {
 /// Through which gateway the series comes, if the catalogue has it.
 fn gateway(series: &Series, catalogue: &Catalogue) -> Option<Arc<str>> {
     let station = catalogue.station(series.source())?;
-    station.metrics.contains(series.metric()).then(|| Arc::clone(&station.gateway))
+    let is_known = station.metrics.contains(series.metric()) || catalogue.derived().of(series).is_some();
+    is_known.then(|| Arc::clone(&station.gateway))
 }
 
 fn slots(series: &Series, catalogue: &Catalogue, allowed: Span) -> Vec<Slot> {
     let context = catalogue.series_context(series);
     let slot = |entry: &Arc<DetectorEntry>| {
         let detector = entry.prototype(series.metric())?.make(&context);
-        Some(Slot::new(entry, detector, allowed > Span::ZERO))
+        let asked = feeds(catalogue.derived().asking(&entry.name, series.source()));
+        Some(Slot::new(entry, detector, asked, allowed > Span::ZERO))
     };
     catalogue.detectors_for(series.metric()).iter().filter_map(slot).collect()
 }
@@ -371,20 +396,42 @@ fn give(
     slot: &Slot,
     said: &mut Vec<Anomaly>,
     (series, gateway, history): (&Series, &Arc<str>, &History),
-    out: &mut Vec<Judged>,
+    outlet: &mut Outlet<'_>,
 ) {
     if said.is_empty() {
         return;
     }
     let is_silence = *slot.entry.kind == *SILENCE;
     for anomaly in said.drain(..) {
+        if !slot.asked.is_empty() {
+            feed(&slot.asked, episode(&anomaly), outlet);
+        }
         let points = if anomaly.phase == Phase::Raised {
             evidence(history, slot.raised_at(anomaly.id))
         } else {
             Vec::new()
         };
-        out.push(wrap(is_silence, Found { anomaly, points, series: vec![series.clone()] }, gateway));
+        outlet.out.push(wrap(is_silence, Found { anomaly, points, series: vec![series.clone()] }, gateway));
     }
+}
+
+/// Tells reckoned series something.
+fn feed(to: &[(SeriesId, u32)], what: What, outlet: &mut Outlet<'_>) {
+    for (to, place) in to {
+        // What one worker says in an epoch comes in this order.
+        let order = outlet.out.len() as u64;
+        outlet.out.push(Judged::Fed(Fed { to: to.0, place: *place, order, what }));
+    }
+}
+
+/// Where an episode lies, as those who ask about it are told.
+fn episode(of: &Anomaly) -> What {
+    let covers = (of.phase != Phase::Withdrawn).then(|| (of.begin.0, of.end.map(Timestamp::nanos)));
+    What::Episode { id: of.id.0, covers }
+}
+
+fn feeds(to: &[(Series, usize)]) -> Box<[(SeriesId, u32)]> {
+    to.iter().map(|(series, place)| (series.id(), u32::try_from(*place).unwrap_or(u32::MAX))).collect()
 }
 
 fn wrap(is_silence: bool, found: Found, gateway: &Arc<str>) -> Judged {

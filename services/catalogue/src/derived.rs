@@ -1,0 +1,338 @@
+//! Series that nobody sends: each is reckoned from readings of others, and judged by detectors like any other.
+//!
+//! So whatever looks across series is said once, here, and every kind of detector can watch it: a station against those around it, what
+//! comes down a river against what went in, and what the people of the city put together themselves.
+//!
+//! | `rule` | value of a frame | keys (those in brackets may be missing) |
+//! |---|---|---|
+//! | `neighbours` | the station's value less the median of its neighbours' | `of radius_km [least most]` |
+//! | `balance` | the value downstream less the one upstream `lag` before; with `as = "ratio"` divided by it | `of upstream downstream [lag as]` |
+//! | `expression` | what it gives; yes is 1, no is 0 | `expression [kind]`; see [`crate::expression`] |
+//!
+//! `metric` names the metric of the reckoned series, which is in the catalogue like any other and which nobody sends. A frame is
+//! one period of it; the value of a series in a frame is that of its newest judged reading in it. A frame is reckoned once all its series have
+//! spoken, at the latest when the usual lateness of `metric` has passed since its end, and again when one of them changes. For
+//! `neighbours` there must be `least` of them then, for the others all that are named. Windows of an expression are made of the frames before.
+//!
+//! `neighbours` is for every station that has `of` and a point, and at least `least` (3) others within `radius_km`, of which the
+//! nearest `most` (8) count; `expression` for every station that has all metrics that it names, of this `kind` if one is given. Members of
+//! families have none.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use yiwang_model::{Series, Span};
+
+use crate::detector::DetectorEntry;
+use crate::entry::{Entry, Ids};
+use crate::expression::{Expression, MAX_WINDOW_FRAMES};
+use crate::metric::Metric;
+use crate::station::{Station, StationKind};
+use crate::value::{readable, word, words};
+
+/// The most neighbours of a station that count.
+pub const MAX_NEIGHBOURS: usize = 16;
+
+/// How the value of a frame comes about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rule {
+    /// The first series less the median of the others, of which there must be so many.
+    Neighbours {
+        /// At least.
+        least: usize,
+    },
+    /// The first series less the second, or divided by it.
+    Balance {
+        /// Whether it is divided.
+        ratio: bool,
+    },
+    /// What an expression gives, for a station: its id, district and kind.
+    Expression(Arc<Expression>, [Arc<str>; 3]),
+}
+
+/// A series that a frame is reckoned from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// Which.
+    pub series: Series,
+    /// By how much its readings are moved to later frames.
+    pub lag: Span,
+}
+
+/// How one series is reckoned from others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Derivation {
+    /// How.
+    pub rule: Rule,
+    /// From which, in the order in which the rule wants them.
+    pub sources: Vec<Source>,
+    /// How long a frame is.
+    pub frame: Span,
+    /// How long after its end it waits for those that did not speak.
+    pub patience: Span,
+}
+
+/// All reckoned series of a catalogue.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Derived {
+    by_series: BTreeMap<Series, Arc<Derivation>>,
+    /// For each series, those that are reckoned from it, and its place among their sources.
+    fed: BTreeMap<Series, Vec<(Series, usize)>>,
+    /// For each detector and station, those whose expression asks about it, and its place there.
+    asked: BTreeMap<(Arc<str>, Arc<str>), Vec<(Series, usize)>>,
+}
+
+/// What an entry may refer to.
+pub(crate) struct Known<'a> {
+    pub(crate) metric_names: &'a Ids,
+    pub(crate) station_names: &'a Ids,
+    pub(crate) metrics: &'a BTreeMap<Arc<str>, Metric>,
+    pub(crate) stations: &'a BTreeMap<Arc<str>, Station>,
+    /// The metrics that stations send.
+    pub(crate) sent: BTreeSet<&'a Arc<str>>,
+    /// The metrics that are reckoned.
+    pub(crate) derived: BTreeSet<Arc<str>>,
+    pub(crate) detectors: &'a [Arc<DetectorEntry>],
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Neighbours,
+    Balance,
+    Expression,
+}
+
+const KINDS: [(Kind, &str); 3] =
+    [(Kind::Neighbours, "neighbours"), (Kind::Balance, "balance"), (Kind::Expression, "expression")];
+
+readable!(Kind, words(&KINDS), |value| word(value, &KINDS));
+
+/// How a balance is struck.
+#[derive(Clone, Copy)]
+struct As(bool);
+
+const AS: [(bool, &str); 2] = [(false, "difference"), (true, "ratio")];
+
+readable!(As, words(&AS), |value| word(value, &AS).map(As));
+
+impl Derived {
+    /// How a series is reckoned; nothing for one that is sent.
+    #[must_use]
+    pub fn of(&self, series: &Series) -> Option<&Arc<Derivation>> {
+        self.by_series.get(series)
+    }
+
+    /// The series that are reckoned from this one, and its place among their sources.
+    #[must_use]
+    pub fn fed_by(&self, series: &Series) -> &[(Series, usize)] {
+        self.fed.get(series).map_or(&[], Vec::as_slice)
+    }
+
+    /// The series that ask whether a detector has an open episode at a station, and its place among what they ask.
+    #[must_use]
+    pub fn asking(&self, detector: &Arc<str>, station: &Arc<str>) -> &[(Series, usize)] {
+        self.asked.get(&(Arc::clone(detector), Arc::clone(station))).map_or(&[], Vec::as_slice)
+    }
+
+    /// All of them.
+    pub fn series(&self) -> impl Iterator<Item = &Series> {
+        self.by_series.keys()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_series.is_empty()
+    }
+
+    pub(crate) fn read(&mut self, entry: &Entry<'_>, known: &Known<'_>) {
+        let (metric, kind) = (entry.want_ref("metric", known.metric_names), entry.want::<Kind>("rule"));
+        let _ = entry.want_text("source");
+        if let Some(metric) = metric.as_ref().filter(|metric| known.sent.contains(metric)) {
+            let found = format!("{metric:?}, which stations send");
+            entry.wrong("metric", found, "a metric that no station has".into());
+        }
+        let reckoned = match kind {
+            Some(Kind::Neighbours) => neighbours(entry, known),
+            Some(Kind::Balance) => balance(entry, known).into_iter().collect(),
+            Some(Kind::Expression) => expression(entry, metric.as_ref(), known),
+            None => return,
+        };
+        entry.finish();
+        let Some(metric) = metric.and_then(|metric| known.metrics.get(&metric)) else { return };
+        for (station, rule, sources) in reckoned {
+            self.add(entry, (metric, &station), rule, sources);
+        }
+    }
+
+    fn add(
+        &mut self,
+        entry: &Entry<'_>,
+        (metric, station): (&Metric, &Arc<str>),
+        rule: Rule,
+        sources: Vec<Source>,
+    ) {
+        let Ok(series) = Series::new(Arc::clone(station), Arc::clone(&metric.name)) else { return };
+        for (place, source) in sources.iter().enumerate() {
+            self.fed.entry(source.series.clone()).or_default().push((series.clone(), place));
+        }
+        if let Rule::Expression(expression, _) = &rule {
+            for (place, detector) in expression.detectors.iter().enumerate() {
+                let key = (Arc::clone(detector), Arc::clone(station));
+                self.asked.entry(key).or_default().push((series.clone(), place));
+            }
+        }
+        let derivation = Derivation { rule, sources, frame: metric.period, patience: metric.lateness };
+        if self.by_series.insert(series, Arc::new(derivation)).is_some() {
+            let found = format!("a second way to reckon {:?} of {station:?}", metric.name);
+            entry.wrong("metric", found, "one for each metric and station".into());
+        }
+    }
+}
+
+/// A station, how its frames are reckoned, and from what.
+type Reckoned = (Arc<str>, Rule, Vec<Source>);
+
+fn want_of(entry: &Entry<'_>, known: &Known<'_>) -> Option<Arc<str>> {
+    let of = entry.want_ref("of", known.metric_names)?;
+    if known.derived.contains(&of) {
+        entry.wrong("of", format!("{of:?}, which is reckoned itself"), "a metric that stations send".into());
+    }
+    Some(of)
+}
+
+fn neighbours(entry: &Entry<'_>, known: &Known<'_>) -> Vec<Reckoned> {
+    let (of, radius) = (want_of(entry, known), entry.want::<f64>("radius_km"));
+    let least = count(entry, "least", 3);
+    let most = count(entry, "most", 8);
+    if least > most {
+        entry.wrong("least", least.to_string(), format!("at most {most}, which is most"));
+    }
+    if let Some(radius) = radius.filter(|radius| *radius <= 0.0) {
+        entry.wrong("radius_km", radius.to_string(), "a distance above zero".into());
+    }
+    let (Some(of), Some(radius)) = (of, radius) else { return Vec::new() };
+    let own: Vec<(&Station, (f64, f64))> = known
+        .stations
+        .values()
+        .filter(|station| station.metrics.contains(&of))
+        .filter_map(|station| Some((station, station.point?)))
+        .collect();
+    let around = |(station, point): &(&Station, (f64, f64))| {
+        let mut near: Vec<(f64, &Arc<str>)> = own
+            .iter()
+            .filter(|(other, _)| other.id != station.id)
+            .map(|(other, place)| (kilometres(*point, *place), &other.id))
+            .filter(|(distance, _)| *distance <= radius)
+            .collect();
+        near.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(b.1)));
+        near.truncate(most);
+        let named = std::iter::once(&station.id).chain(near.iter().map(|(_, id)| *id));
+        (near.len() >= least).then(|| (station.id.clone(), Rule::Neighbours { least }, sources(named, &of)))
+    };
+    own.iter().filter_map(around).collect()
+}
+
+fn count(entry: &Entry<'_>, key: &'static str, usual: usize) -> usize {
+    let count = entry.get::<f64>(key).unwrap_or(usual as f64);
+    let possible = count.fract() == 0.0 && (1.0..=MAX_NEIGHBOURS as f64).contains(&count);
+    if !possible {
+        entry.wrong(key, count.to_string(), format!("a whole number from 1 to {MAX_NEIGHBOURS}"));
+        return usual;
+    }
+    count as usize
+}
+
+fn sources<'a>(stations: impl Iterator<Item = &'a Arc<str>>, metric: &Arc<str>) -> Vec<Source> {
+    let series = stations.filter_map(|station| Series::new(Arc::clone(station), Arc::clone(metric)).ok());
+    series.map(|series| Source { series, lag: Span::ZERO }).collect()
+}
+
+fn balance(entry: &Entry<'_>, known: &Known<'_>) -> Option<Reckoned> {
+    let of = want_of(entry, known);
+    let (up, down) = (want_station(entry, "upstream", &of, known), want_station(entry, "downstream", &of, known));
+    let lag = entry.get::<Span>("lag").unwrap_or_default();
+    let As(ratio) = entry.get("as").unwrap_or(As(false));
+    let (of, up, down) = (of?, up?, down?);
+    if up == down {
+        entry.wrong("upstream", format!("{up:?}, which is downstream too"), "another station".into());
+    }
+    let mut sources = sources([&down, &up].into_iter(), &of);
+    sources.get_mut(1)?.lag = lag;
+    Some((down, Rule::Balance { ratio }, sources))
+}
+
+fn want_station(
+    entry: &Entry<'_>,
+    key: &'static str,
+    of: &Option<Arc<str>>,
+    known: &Known<'_>,
+) -> Option<Arc<str>> {
+    let id = entry.want_ref(key, known.station_names)?;
+    let station = known.stations.get(&id)?;
+    if let Some(of) = of.as_ref().filter(|of| !station.metrics.contains(of)) {
+        entry.wrong(key, format!("{id:?}, which has no {of:?}"), "a station that has it".into());
+    }
+    Some(id)
+}
+
+fn expression(entry: &Entry<'_>, metric: Option<&Arc<str>>, known: &Known<'_>) -> Vec<Reckoned> {
+    let (text, kind) = (entry.want_text("expression"), entry.get::<StationKind>("kind"));
+    let Some(text) = text else { return Vec::new() };
+    let expression = match Expression::parse(&text) {
+        Ok(expression) => Arc::new(expression),
+        Err(why) => {
+            entry.wrong("expression", format!("an expression that {why}"), "one as docs/detectors.md has them".into());
+            return Vec::new();
+        }
+    };
+    check(entry, &expression, metric, known);
+    let fits = |station: &&Station| {
+        kind.is_none_or(|kind| kind == station.kind)
+            && expression.metrics.iter().all(|metric| station.metrics.contains(metric))
+    };
+    let of = |station: &Station| {
+        let words = [station.id.clone(), station.district.clone(), station.kind.word().into()];
+        let source = |metric| Series::new(station.id.clone(), Arc::clone(metric)).ok();
+        let sources = expression.metrics.iter().filter_map(source);
+        let sources = sources.map(|series| Source { series, lag: Span::ZERO }).collect();
+        (station.id.clone(), Rule::Expression(Arc::clone(&expression), words), sources)
+    };
+    known.stations.values().filter(fits).map(of).collect()
+}
+
+/// What an expression names must be there, and its windows must be short enough.
+fn check(entry: &Entry<'_>, of: &Expression, metric: Option<&Arc<str>>, known: &Known<'_>) {
+    for name in of.metrics.iter().filter(|name| !known.sent.contains(name)) {
+        let wanted = "metrics that stations send".to_owned();
+        entry.wrong("expression", format!("{name:?}, which no station sends"), wanted);
+    }
+    for name in &of.detectors {
+        let found = known.detectors.iter().find(|detector| detector.name == *name);
+        let watches = |detector: &Arc<DetectorEntry>| metric.is_some_and(|metric| detector.metrics.contains(metric));
+        match found {
+            None => entry.wrong("expression", format!("detector {name:?}, which is not there"), "one of this catalogue".into()),
+            Some(found) if watches(found) => {
+                let wanted = "a detector of metrics that stations send".to_owned();
+                entry.wrong("expression", format!("{name:?}, which watches the result"), wanted);
+            }
+            Some(_) => {}
+        }
+    }
+    let frame = metric.and_then(|metric| known.metrics.get(metric)).map(|metric| metric.period);
+    let most = frame.map_or(Span::ZERO, |frame| frame.times(MAX_WINDOW_FRAMES));
+    if let Some(long) = of.windows.iter().find(|window| frame.is_some() && window.span > most) {
+        let wanted = format!("at most {most}, {MAX_WINDOW_FRAMES} periods of the metric");
+        entry.wrong("expression", format!("a window of {}", long.span), wanted);
+    }
+}
+
+/// The distance on a sphere of the Earth's mean radius, 6,371 km (haversine formula).
+fn kilometres((lon1, lat1): (f64, f64), (lon2, lat2): (f64, f64)) -> f64 {
+    let half = |from: f64, to: f64| ((to - from).to_radians() / 2.0).sin().powi(2);
+    let a = half(lat1, lat2) + lat1.to_radians().cos() * lat2.to_radians().cos() * half(lon1, lon2);
+    2.0 * 6_371.0 * a.sqrt().min(1.0).asin()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+//! One reckoned series: the frames of those that it is reckoned from, and when a frame is reckoned.
+//!
+//! What a frame comes to depends on the newest reading of each source in it alone, and on the episodes that cover it, so that the
+//! order in which they came never shows. A frame is reckoned when all its sources have spoken, or when it has waited long
+//! enough; again when something in it changes. What a value that was said becomes later is a correction of it.
+//!
+//! Memory: for each frame, of as many as may still change, 64 bytes and 24 for each source.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use yiwang_catalogue::derived::{Derivation, Rule};
+use yiwang_catalogue::expression::{Expression, Over, Values, Window};
+use yiwang_model::{AnomalyId, Quality, Span, Timestamp};
+use yiwang_proto::log::{AskedEpisode, Reckoned, ReckonedFrame, ReckonedValue};
+
+/// A reckoned series.
+pub(crate) struct Mixer {
+    how: Arc<Derivation>,
+    /// How many frames behind the newest may still change, those of windows with them.
+    kept: i64,
+    frames: BTreeMap<i64, Frame>,
+    /// For each detector that is asked about, its episodes at the station: begin and end.
+    episodes: Vec<BTreeMap<AnomalyId, (Timestamp, Option<Timestamp>)>>,
+    /// Frames in which something changed.
+    changed: BTreeSet<i64>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Frame {
+    /// Of each source the newest reading: event time, vintage, value; NaN for one that is not judged.
+    values: Vec<Option<(i64, i64, f64)>>,
+    said: Said,
+}
+
+/// What was said of a frame last.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Said {
+    #[default]
+    Nothing,
+    Value(f64),
+    /// That there is none after all.
+    Gone,
+}
+
+/// The value of a frame, at its begin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Reckoning {
+    pub(crate) time: Timestamp,
+    pub(crate) value: f64,
+    pub(crate) quality: Quality,
+}
+
+impl Mixer {
+    /// A series of which readings may be so late.
+    pub(crate) fn new(how: Arc<Derivation>, allowed: Span) -> Self {
+        let back = windows(&how).iter().map(|window| frames_in(window.span, how.frame)).max().unwrap_or(0);
+        let kept = frames_in(allowed, how.frame) + back + 2;
+        let asked = expression(&how).map_or(0, |expression| expression.detectors.len());
+        Self {
+            how,
+            kept,
+            frames: BTreeMap::new(),
+            episodes: vec![BTreeMap::new(); asked],
+            changed: BTreeSet::new(),
+        }
+    }
+
+    /// Whether a catalogue reckons it in the same way.
+    pub(crate) fn is(&self, how: &Derivation) -> bool {
+        *self.how == *how
+    }
+
+    /// Takes a reading of a source, or one that takes the place of an earlier one.
+    pub(crate) fn read(&mut self, place: usize, time: Timestamp, vintage: i64, value: f64) {
+        let Some(source) = self.how.sources.get(place) else { return };
+        let number = (time + source.lag).0.div_euclid(self.how.frame.0);
+        if number < self.first_kept() {
+            return;
+        }
+        let empty = || Frame { values: vec![None; self.how.sources.len()], said: Said::Nothing };
+        let known = &mut self.frames.entry(number).or_insert_with(empty).values[place];
+        if known.is_none_or(|(own, of, _)| (own, of) <= (time.0, vintage)) {
+            *known = Some((time.0, vintage, value));
+            self.change(number);
+        }
+        let first = self.first_kept();
+        self.frames = self.frames.split_off(&first);
+        self.changed = self.changed.split_off(&first);
+    }
+
+    /// Takes what became of an episode of a detector that is asked about.
+    pub(crate) fn hear(&mut self, place: usize, id: AnomalyId, covers: Option<(Timestamp, Option<Timestamp>)>) {
+        let Some(episodes) = self.episodes.get_mut(place) else { return };
+        let was = match covers {
+            Some(covers) => episodes.insert(id, covers),
+            None => episodes.remove(&id),
+        };
+        let begins = [was, covers].into_iter().flatten().map(|(begin, _)| begin);
+        let Some(from) = begins.min() else { return };
+        let from = from.0.div_euclid(self.how.frame.0);
+        self.changed.extend(self.frames.range(from..).map(|(number, _)| *number));
+        self.forget_episodes(place);
+    }
+
+    /// Lets go of episodes that ended before all frames that are kept.
+    fn forget_episodes(&mut self, place: usize) {
+        let Some(first) = self.frames.keys().next() else { return };
+        let begin = Timestamp(first.saturating_mul(self.how.frame.0));
+        self.episodes[place].retain(|_, (_, end)| end.is_none_or(|end| end >= begin));
+    }
+
+    fn first_kept(&self) -> i64 {
+        self.frames.keys().next_back().map_or(i64::MIN, |newest| newest.saturating_sub(self.kept))
+    }
+
+    /// A frame changed, and with it those whose windows have it.
+    fn change(&mut self, number: i64) {
+        self.changed.insert(number);
+        let back = windows(&self.how).iter().map(|window| frames_in(window.span, self.how.frame)).max();
+        if let Some(back) = back {
+            self.changed.extend(self.frames.range(number..number + back).map(|(number, _)| *number));
+        }
+    }
+
+    /// Reckons the frames that changed and need not be waited for at this city time.
+    pub(crate) fn reckon(&mut self, city: Option<Timestamp>, out: &mut Vec<Reckoning>) {
+        let changed = std::mem::take(&mut self.changed);
+        for number in changed {
+            if self.waits(number).is_some_and(|until| city.is_none_or(|city| city < until)) {
+                self.changed.insert(number);
+                continue;
+            }
+            let value = self.value(number);
+            let Some(frame) = self.frames.get_mut(&number) else { continue };
+            let said = value.map_or(Said::Gone, Said::Value);
+            let quality = match (frame.said, said) {
+                (Said::Nothing | Said::Gone, Said::Gone | Said::Nothing) => continue,
+                (Said::Value(was), Said::Value(is)) if was.to_bits() == is.to_bits() => continue,
+                (_, Said::Value(_)) => Quality::Good,
+                (_, Said::Gone | Said::Nothing) => Quality::Fault,
+            };
+            frame.said = said;
+            let time = Timestamp(number.saturating_mul(self.how.frame.0));
+            out.push(Reckoning { time, value: value.unwrap_or_default(), quality });
+        }
+    }
+
+    /// The city time up to which a frame that changed is waited for.
+    pub(crate) fn wake_at(&self) -> Option<Timestamp> {
+        self.changed.iter().filter_map(|number| self.waits(*number)).min()
+    }
+
+    /// Up to when a frame waits for sources that did not speak, if it does.
+    fn waits(&self, number: i64) -> Option<Timestamp> {
+        let frame = self.frames.get(&number)?;
+        let is_whole = frame.values.iter().all(Option::is_some);
+        let end = Timestamp((number + 1).saturating_mul(self.how.frame.0));
+        (!is_whole && frame.said == Said::Nothing).then(|| end + self.how.patience)
+    }
+
+    fn value(&self, number: i64) -> Option<f64> {
+        let frame = self.frames.get(&number)?;
+        let value = |place: usize| frame.values[place].map_or(f64::NAN, |(_, _, value)| value);
+        match &self.how.rule {
+            Rule::Neighbours { least } => {
+                let mut others: Vec<f64> = (1..frame.values.len()).map(value).filter(|of| !of.is_nan()).collect();
+                others.sort_by(f64::total_cmp);
+                (others.len() >= *least).then(|| value(0) - median(&others))
+            }
+            Rule::Balance { ratio } => Some(if *ratio { value(0) / value(1) } else { value(0) - value(1) }),
+            Rule::Expression(expression, station) => {
+                let metrics: Vec<f64> = (0..frame.values.len()).map(value).collect();
+                let windows: Vec<f64> = expression.windows.iter().map(|of| self.window(number, of)).collect();
+                let active: Vec<bool> = (0..self.episodes.len()).map(|place| self.is_active(place, number)).collect();
+                let station = [&*station[0], &*station[1], &*station[2]];
+                expression.value(&Values { metrics: &metrics, windows: &windows, active: &active, station })
+            }
+        }
+        .filter(|value| value.is_finite())
+    }
+
+    fn window(&self, number: i64, of: &Window) -> f64 {
+        let from = number + 1 - frames_in(of.span, self.how.frame);
+        let frames = self.frames.range(from..=number);
+        let values = frames.filter_map(|(_, frame)| frame.values[of.metric]).map(|(_, _, value)| value);
+        let values: Vec<f64> = values.filter(|value| !value.is_nan()).collect();
+        match of.over {
+            _ if values.is_empty() => f64::NAN,
+            Over::Mean => values.iter().sum::<f64>() / values.len() as f64,
+            Over::Min => values.iter().copied().fold(f64::INFINITY, f64::min),
+            Over::Max => values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        }
+    }
+
+    /// Whether an episode covers some of a frame.
+    fn is_active(&self, place: usize, number: i64) -> bool {
+        let begin = Timestamp(number.saturating_mul(self.how.frame.0));
+        let end = begin + self.how.frame;
+        self.episodes[place].values().any(|(from, to)| *from < end && to.is_none_or(|to| to > begin))
+    }
+
+    pub(crate) fn save(&self) -> Reckoned {
+        let value = |(place, known): (usize, &Option<(i64, i64, f64)>)| {
+            let (time, vintage, value) = (*known)?;
+            Some(ReckonedValue { place: place as u32, time_nanos: time, vintage_nanos: vintage, value })
+        };
+        let frame = |(number, frame): (&i64, &Frame)| ReckonedFrame {
+            number: *number,
+            values: frame.values.iter().enumerate().filter_map(value).collect(),
+            said: if let Said::Value(value) = frame.said { Some(value) } else { None },
+            gone: frame.said == Said::Gone,
+            changed: self.changed.contains(number),
+        };
+        let episode = |place: usize, (id, (begin, end)): (&AnomalyId, &(Timestamp, Option<Timestamp>))| AskedEpisode {
+            place: place as u32,
+            id: id.0.to_vec(),
+            begin_nanos: begin.0,
+            end_nanos: end.map(Timestamp::nanos),
+        };
+        let episodes = self.episodes.iter().enumerate();
+        Reckoned {
+            frames: self.frames.iter().map(frame).collect(),
+            episodes: episodes.flat_map(|(place, own)| own.iter().map(move |of| episode(place, of))).collect(),
+        }
+    }
+
+    /// Takes over what [`Mixer::save`] gave.
+    pub(crate) fn restore(&mut self, saved: &Reckoned) -> Result<(), String> {
+        for saved in &saved.frames {
+            let mut frame = Frame { values: vec![None; self.how.sources.len()], said: Said::Nothing };
+            for value in &saved.values {
+                let known = frame.values.get_mut(value.place as usize).ok_or("it has a source too many")?;
+                *known = Some((value.time_nanos, value.vintage_nanos, value.value));
+            }
+            frame.said = saved.said.map_or(if saved.gone { Said::Gone } else { Said::Nothing }, Said::Value);
+            self.frames.insert(saved.number, frame);
+            if saved.changed {
+                self.changed.insert(saved.number);
+            }
+        }
+        for saved in &saved.episodes {
+            let id = saved.id.as_slice().try_into().map_err(|_| "an episode has no name")?;
+            let own = self.episodes.get_mut(saved.place as usize).ok_or("it asks about a detector too many")?;
+            own.insert(AnomalyId(id), (Timestamp(saved.begin_nanos), saved.end_nanos.map(Timestamp)));
+        }
+        Ok(())
+    }
+}
+
+fn expression(how: &Derivation) -> Option<&Expression> {
+    match &how.rule {
+        Rule::Expression(expression, _) => Some(expression),
+        Rule::Neighbours { .. } | Rule::Balance { .. } => None,
+    }
+}
+
+fn windows(how: &Derivation) -> &[Window] {
+    expression(how).map_or(&[], |expression| &expression.windows)
+}
+
+/// How many frames a span has, a part counted whole; at least one.
+fn frames_in(span: Span, frame: Span) -> i64 {
+    ((span.0.saturating_add(frame.0 - 1)) / frame.0.max(1)).max(1)
+}
+
+/// The median of sorted values; of an even number the mean of the two in the middle.
+fn median(sorted: &[f64]) -> f64 {
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 { sorted[middle] } else { sorted[middle - 1].midpoint(sorted[middle]) }
+}
