@@ -39,8 +39,10 @@ fn the_city_has_episodes_of_every_kind_and_gateways_across_partitions() {
     let detectors: BTreeSet<&str> =
         verdict.orders.values().map(|order| order.draft.evidence.anomaly.detector.as_ref()).collect();
     let wanted = [
+        "apart",
         "dust-limit",
         "dust-spike",
+        "dusty",
         "flat",
         "gateway-silent",
         "growth-limit",

@@ -1,0 +1,105 @@
+//! Which series are reckoned from which; mistakes in entries are told among all others.
+
+use yiwang_model::{Series, Span};
+
+use super::*;
+use crate::Catalogue;
+use crate::fault::Fault;
+
+/// The small city with a second and a third station beside the first, and this entry.
+fn city(entry: &str) -> Result<Catalogue, Vec<Fault>> {
+    let station = |id: &str, lon: f64| {
+        format!(
+            "[[station]]\nid = \"{id}\"\nzh = \"站\"\nen = \"Station\"\nkind = \"air\"\ndistrict = \"d\"\ngateway = \"g\"\npoint = [{lon}, 30.0]\nmetrics = [\"pm2_5\", \"no2\"]\n"
+        )
+    };
+    let metric = |name: &str| {
+        format!(
+            "[[metric]]\nname = \"{name}\"\nzh = \"量\"\nen = \"Metric\"\nkind = \"environment\"\nunit = \"µg/m³\"\nmin = 0\nmax = 9\nperiod = \"60s\"\nlateness = \"2m\"\nsource = \"test\"\n"
+        )
+    };
+    let text = [
+        metric("pm2_5"),
+        metric("no2"),
+        metric("made"),
+        "[[category]]\nkey = \"air\"\nzh = \"气\"\nen = \"Air\"\n[[district]]\nkey = \"d\"\nzh = \"区\"\nen = \"D\"\nkind = \"zone\"\n".into(),
+        "[[department]]\nkey = \"c\"\nzh = \"中\"\nen = \"C\"\n[[gateway]]\nid = \"g\"\nzh = \"网\"\nen = \"G\"\n".into(),
+        station("a", 104.0),
+        station("b", 104.01),
+        station("c", 104.1),
+        station("far", 110.0),
+        "[[detector]]\nname = \"jump\"\nzh = \"跳\"\nen = \"Jump\"\nkind = \"spike\"\nmetrics = [\"pm2_5\"]\nmin_scale = 1\ncategory = \"air\"\nseverity = \"notice\"\nsource = \"test\"\n".into(),
+        "[[detector]]\nname = \"own\"\nzh = \"跳\"\nen = \"Own\"\nkind = \"spike\"\nmetrics = [\"made\"]\nmin_scale = 1\ncategory = \"air\"\nseverity = \"notice\"\nsource = \"test\"\n".into(),
+        "[[route]]\ndepartment = \"c\"\n[[deadline]]\nid = \"o\"\nclock = \"working_day\"\namount = 5\nstart = \"next_day\"\nsource = \"test\"\n".into(),
+        format!("[[derived]]\nmetric = \"made\"\nsource = \"test\"\n{entry}\n"),
+    ]
+    .concat();
+    Catalogue::parse(&[("city.toml", &text)])
+}
+
+fn series(station: &str, metric: &str) -> Series {
+    Series::new(station, metric).expect("a good name")
+}
+
+fn sources(of: &Derivation) -> Vec<String> {
+    of.sources.iter().map(|source| source.series.source().to_string()).collect()
+}
+
+#[test]
+fn neighbours_are_the_nearest_within_the_radius() {
+    let city = city("rule = \"neighbours\"\nof = \"pm2_5\"\nradius_km = 15\nleast = 2").expect("good");
+    let derived = city.derived();
+    let of = |station: &str| derived.of(&series(station, "made")).map(|how| sources(how));
+    assert_eq!(of("a"), Some(vec!["a".into(), "b".into(), "c".into()]));
+    assert_eq!(of("c"), Some(vec!["c".into(), "b".into(), "a".into()]));
+    assert_eq!(of("far"), None);
+    let made = derived.of(&series("a", "made")).expect("there");
+    assert_eq!((made.frame, made.patience), (Span::MINUTE, Span::MINUTE.times(2)));
+    let fed: Vec<_> = derived.fed_by(&series("b", "pm2_5")).to_vec();
+    assert_eq!(fed, [(series("a", "made"), 1), (series("b", "made"), 0), (series("c", "made"), 1)]);
+    assert_eq!(derived.fed_by(&series("b", "no2")), []);
+    assert_eq!(city.series_context(&series("a", "made")).period, Span::MINUTE);
+}
+
+#[test]
+fn a_balance_looks_up_the_river_and_back_in_time() {
+    let city = city("rule = \"balance\"\nof = \"no2\"\nupstream = \"a\"\ndownstream = \"b\"\nlag = \"30m\"\nas = \"ratio\"");
+    let city = city.expect("good");
+    let how = city.derived().of(&series("b", "made")).expect("there");
+    assert_eq!((sources(how), &how.rule), (vec!["b".into(), "a".into()], &Rule::Balance { ratio: true }));
+    assert_eq!((how.sources[0].lag, how.sources[1].lag), (Span::ZERO, Span::MINUTE.times(30)));
+}
+
+#[test]
+fn an_expression_is_for_every_station_that_has_what_it_names() {
+    let city = city("rule = \"expression\"\nexpression = 'pm2_5 > 2 * no2 && active(\"jump\")'").expect("good");
+    assert_eq!(city.derived().series().count(), 4);
+    let asking = city.derived().asking(&"jump".into(), &"far".into());
+    assert_eq!(asking, [(series("far", "made"), 0)]);
+}
+
+#[test]
+fn mistakes_are_told_with_what_would_be_right() {
+    for (entry, key, wanted) in [
+        ("rule = \"mean\"", "derived.rule", "\"neighbours\""),
+        ("rule = \"neighbours\"\nof = \"pm2_5\"", "derived.radius_km", "missing"),
+        ("rule = \"neighbours\"\nof = \"pm2_5\"\nradius_km = -1", "derived.radius_km", "above zero"),
+        ("rule = \"neighbours\"\nof = \"made\"\nradius_km = 1", "derived.of", "reckoned itself"),
+        ("rule = \"neighbours\"\nof = \"pm2_5\"\nradius_km = 1\nleast = 9", "derived.least", "at most 8"),
+        ("rule = \"neighbours\"\nof = \"pm2_5\"\nradius_km = 1\nmost = 99", "derived.most", "from 1 to 16"),
+        ("rule = \"neighbours\"\nof = \"pm2_5\"\nradius_km = 1\nlag = \"1h\"", "derived.lag", "of"),
+        ("rule = \"balance\"\nof = \"no2\"\nupstream = \"a\"\ndownstream = \"a\"", "derived.upstream", "another station"),
+        ("rule = \"balance\"\nof = \"no2\"\nupstream = \"x\"\ndownstream = \"a\"", "derived.upstream", "\"x\""),
+        ("rule = \"expression\"\nexpression = 'pm2_5 >'", "derived.expression", "no expression"),
+        ("rule = \"expression\"\nexpression = 'so2 > 1'", "derived.expression", "no station sends"),
+        ("rule = \"expression\"\nexpression = 'pm2_5 > 1 && active(\"x\")'", "derived.expression", "not there"),
+        ("rule = \"expression\"\nexpression = 'pm2_5 > 1 && active(\"own\")'", "derived.expression", "watches the result"),
+        ("rule = \"expression\"\nexpression = 'mean(pm2_5, \"900d\") > 1'", "derived.expression", "1000 periods"),
+    ] {
+        let faults = city(entry).err().unwrap_or_else(|| panic!("{entry} was accepted"));
+        let told = faults.iter().any(|fault| fault.key == key && fault.to_string().contains(wanted));
+        assert!(told, "{entry}: {faults:#?}");
+    }
+    let sent = city("rule = \"expression\"\nexpression = 'pm2_5 > 1'\n[[derived]]\nmetric = \"no2\"\nrule = \"expression\"\nexpression = 'pm2_5 > 1'\nsource = \"test\"");
+    assert!(sent.expect_err("a metric that is sent").iter().any(|fault| fault.to_string().contains("which stations send")));
+}
