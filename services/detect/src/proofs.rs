@@ -50,6 +50,9 @@ const ENTRIES: &[(&str, &str)] = &[
     ("seasonal", r#"{ k = 0.5, readings = 3, share = 1, strength = 1e-6, profile = "day", warm_up = 16 }"#),
     ("changepoint", r#"{ run = 10, readings = 2, sure = 0.6, settle = 10, profile = "none", warm_up = 16 }"#),
     ("changepoint", r#"{ run = 100, readings = 3, sure = 0.5, settle = 8, warm_up = 20 }"#),
+    ("trend", r#"{ seasons = 12, years = 5, p = 0.5, least = 0 }"#),
+    ("finish", r#"{ late = "1h", figures = 5, confidence = "80%", serious_at = 2 }"#),
+    ("year_on_year", r#"{ seasons = 1, k = 0.5, min_scale = 0.1 }"#),
     ("impossible", r#"{ least = 11, most = 14, readings = 2, calm = 2 }"#),
     ("slip", r#"{ points = 3, hysteresis = 1, serious_at = 2 }"#),
 ];

@@ -50,7 +50,8 @@ fn names_are_unique_and_defaults_are_of_their_form() {
 
 #[test]
 fn an_unknown_kind_is_told_the_known_ones_and_a_rule_is_no_detector() {
-    let known = "known are limit, spike, rate, flat, silence, slip, ensemble, shift, variance, drift, seasonal, changepoint, impossible";
+    let known = "known are limit, spike, rate, flat, silence, slip, ensemble, shift, variance, drift, seasonal, changepoint, impossible, trend, \
+                 finish, year_on_year";
     assert_eq!(faults(&spec("limits", &[])), [format!("detector kind \"limits\" is not known; {known}")]);
     assert!(faults(&spec("gateway_silent", &[]))[0].ends_with(known));
     assert!(build_rule(&spec("gateway_silent", &[])).is_ok());
@@ -139,6 +140,10 @@ fn entries_that_make_no_sense_are_told() {
         ("seasonal", vec![("lost_for", text("23h"))], "a day or more is wanted"),
         ("seasonal", vec![("profile", text("none"))], "known are day, week"),
         ("changepoint", vec![("settle", Param::Number(5.0))], "more than 5, the readings, is wanted"),
+        ("trend", vec![("seasons", Param::Number(5.0))], "a divisor of 12 is wanted"),
+        ("trend", vec![("covariance", text("yes"))], "true or false is wanted"),
+        ("finish", vec![("late", text("0s"))], "a span above zero is wanted"),
+        ("year_on_year", vec![("change", text("ratio"))], "known are percent, difference"),
         ("impossible", vec![], "one of them is wanted"),
         ("impossible", vec![("least", Param::Number(1.0)), ("most", Param::Number(1.0))], "a number below 1"),
         ("variance", vec![("factor", Param::Number(1.0))], "a number from 1.2 to 1000"),
