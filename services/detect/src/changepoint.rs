@@ -16,7 +16,7 @@
 //! the while, slowly. changepoint and augurs-changepoint have this detector with all run lengths in memory, which grow for ever; neither
 //! can be saved and restored.
 //!
-//! Memory: 24 bytes for each of 24 run lengths, less than 1 KiB with all but the profile (none 162, day 694, week 1,702), and 100 more while an
+//! Memory: 248 bytes, room for 32 run lengths of 24 bytes (768), and the profile's cells (none 10, day 542, week 1,550 bytes), and 100 more while an
 //! episode is open.
 //!
 //! Saved state: head 0xd1; profile; innovations; runs (count, each: readings, begin, log probability, mean, β);

@@ -14,7 +14,7 @@
 //! linregress and augurs fit one line through stored points; the median of at most 276 slopes needs none and forgives a
 //! wrong figure.
 //!
-//! Memory: 112 bytes and 16 for each of `figures` (192 for 12), and 100 more while an episode is open; the plan is shared.
+//! Memory: 80 bytes and 16 for each of `figures` (192 for 12), and 100 more while an episode is open; the plan is shared.
 //!
 //! Saved state: head 0x09; figures (count, each: time, earned schedule as nanoseconds); then as every [`Watch`].
 
@@ -35,7 +35,7 @@ use crate::{Detector, Error, Event, Input, Prototype, Sample, SeriesContext, Spe
 
 const NAME: &str = "finish";
 const HEAD: u8 = 0x09;
-const _: () = assert!(size_of::<Finish>() <= 112);
+const _: () = assert!(size_of::<Finish>() <= 80);
 
 /// Figures without which there is no forecast.
 const LEAST: usize = 4;
