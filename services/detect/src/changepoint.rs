@@ -8,7 +8,7 @@
 //!
 //! with a regime's mean and variance under a normal-inverse-gamma prior (μ 0, κ 0.1, α 1, β 1), so that π is Student's t with 2α
 //! degrees of freedom at μ, of variance β(κ + 1)/(ακ) (Murphy 2007). |u| is cut at 4, so that one reading is not worth a regime.
-//! The [`RUNS`] likeliest run lengths are kept and the others dropped, as Adams and MacKay advise.
+//! The 24 likeliest run lengths are kept and the others dropped, as Adams and MacKay advise.
 //!
 //! An episode opens when the regimes that began after the previous one was settled, and have at least `readings` readings, are together
 //! more probable than `sure`. It begins with the first reading of the likeliest of them, and ends when the likeliest regime, this

@@ -10,7 +10,8 @@
 //!
 //! [`rule`] has the rules that look across series.
 //!
-//! A new detector is one file here, one line in [`registry`], one file in `cases/` and one entry in a catalogue.
+//! A new detector is one file here, one line in [`registry`], one file in `cases/`, one section in docs/detectors.md and one entry in a
+//! catalogue.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

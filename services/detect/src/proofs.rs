@@ -182,6 +182,19 @@ fn any_period() -> impl Strategy<Value = i64> {
     prop::sample::select(&[5_i64, 10, 20, 60, 180][..])
 }
 
+/// A state tells by its first byte which kind it is of, and every kind is among the entries that are proved.
+#[test]
+fn states_open_with_a_byte_of_their_kind() {
+    let mut heads = std::collections::BTreeMap::new();
+    for entry in ENTRIES {
+        let head = state(&*prototype(*entry).make(&series(60)))[0];
+        assert_eq!(*heads.entry(head).or_insert(entry.0), entry.0, "{head:#04x}");
+    }
+    let series_kinds =
+        crate::registry::kinds().filter(|kind| matches!(kind.make, crate::registry::Make::Series(_)));
+    assert_eq!(heads.len(), series_kinds.count());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
 
