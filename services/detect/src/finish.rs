@@ -55,7 +55,7 @@ pub(crate) const KIND: Kind = Kind {
 const PARAMS: &[Parameter] = &[
     defaulted("late", Form::Span, "30d", "how much later than planned the finish may be forecast"),
     defaulted("figures", Form::Number { least: 4.0, most: 24.0 }, "12", "last figures whose speed counts"),
-    defaulted("confidence", Form::Word(&["80%", "90%", "95%", "99%"]), "90%", "of the interval of the speed"),
+    defaulted("confidence", Form::Word(&["80%", "90%", "95%", "99%"]), "95%", "of the interval of the speed"),
     SOURCE,
     SERIOUS_AT,
     CRITICAL_AT,

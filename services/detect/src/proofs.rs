@@ -4,7 +4,7 @@ use yiwang_model::{Quality, Span, Timestamp};
 
 use crate::cases::{restored, spec};
 use crate::registry::build;
-use crate::{Detector, Event, Input, LimitRow, Prototype, Sample, SeriesContext, Spec};
+use crate::{Days, Detector, Event, Input, LimitRow, Prototype, Sample, SeriesContext, Spec};
 
 const START: Timestamp = Timestamp::from_secs(1_772_294_400);
 
@@ -75,10 +75,16 @@ fn prototype((kind, params): (&str, &str)) -> Box<dyn Prototype> {
     build(&spec).map_err(|faults| format!("{faults:?}")).unwrap()
 }
 
-/// A series with a reading every so many minutes, and a plan that rises to 40 in 200 hours.
+/// A series with a reading every so many minutes, a plan that rises to 40 in 200 hours, and a holiday.
 fn series(period_minutes: i64) -> SeriesContext {
+    // the Monday after the first day
+    let days = Days::new([(20_514, false)]);
     let plan = [(START, 10.0), (START + Span::HOUR.times(200), 40.0)];
-    SeriesContext { period: Span::MINUTE.times(period_minutes), plan: Some(plan.into()), days: None }
+    SeriesContext {
+        period: Span::MINUTE.times(period_minutes),
+        plan: Some(plan.into()),
+        days: Some(days.into()),
+    }
 }
 
 /// One thing that happens to a series, told without its place in time.

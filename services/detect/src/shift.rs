@@ -1,7 +1,7 @@
 //! `shift`: the level moved and stays moved.
 //!
 //! The value itself is watched by a two-sided CUSUM of its innovations against its profile; formula and sources stand in
-//! [`crate::monitor`]. With the defaults a move of 3 spreads in noise without memory is told after 4 to 6 readings, and one spike is none.
+//! [`crate::monitor`]. With the defaults a move of 3 spreads in noise without memory is told after 4 to 8 readings, and one spike is none.
 //! The episode begins with the reading at which the sum left 0. It ends at the first of `calm` readings in a row within half of `size`
 //! of what was usual; or after `adapt` readings, when the new level becomes the usual one. The extreme is the value that was
 //! furthest out; the limit is half of `size` from what was usual then.

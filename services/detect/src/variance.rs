@@ -3,7 +3,7 @@
 //! Noise is y = √|x − x′|, the root of the distance from the reading before: of normal noise it is nearly normal itself, with a mean
 //! of 2.36 standard deviations (Hawkins 1981), and its usual level and spread are learnt, so that it need not be normal. A factor f
 //! moves y by (√f − 1)·level up or (1 − 1/√f)·level down. Both are watched by the two sums of [`crate::monitor`], in which formula
-//! and sources stand. With the defaults a noise three times as large is told after about 5 to 15 readings. Readings that are equal to
+//! and sources stand. With the defaults a noise three times as large is told after about 15 to 35 readings. Readings that are equal to
 //! the one before are left out of what is quieter: a value that stands still is for `flat`. A series that mostly stands still has no noise
 //! and is not judged, nor is a reading more than three periods after the one before.
 //!
