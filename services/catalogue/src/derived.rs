@@ -250,7 +250,8 @@ fn sources<'a>(stations: impl Iterator<Item = &'a Arc<str>>, metric: &Arc<str>) 
 
 fn balance(entry: &Entry<'_>, known: &Known<'_>) -> Option<Reckoned> {
     let of = want_of(entry, known);
-    let (up, down) = (want_station(entry, "upstream", &of, known), want_station(entry, "downstream", &of, known));
+    let (up, down) =
+        (want_station(entry, "upstream", &of, known), want_station(entry, "downstream", &of, known));
     let lag = entry.get::<Span>("lag").unwrap_or_default();
     let As(ratio) = entry.get("as").unwrap_or(As(false));
     let (of, up, down) = (of?, up?, down?);
@@ -282,7 +283,11 @@ fn expression(entry: &Entry<'_>, metric: Option<&Arc<str>>, known: &Known<'_>) -
     let expression = match Expression::parse(&text) {
         Ok(expression) => Arc::new(expression),
         Err(why) => {
-            entry.wrong("expression", format!("an expression that {why}"), "one as docs/detectors.md has them".into());
+            entry.wrong(
+                "expression",
+                format!("an expression that {why}"),
+                "one as docs/detectors.md has them".into(),
+            );
             return Vec::new();
         }
     };
@@ -309,9 +314,14 @@ fn check(entry: &Entry<'_>, of: &Expression, metric: Option<&Arc<str>>, known: &
     }
     for name in &of.detectors {
         let found = known.detectors.iter().find(|detector| detector.name == *name);
-        let watches = |detector: &Arc<DetectorEntry>| metric.is_some_and(|metric| detector.metrics.contains(metric));
+        let watches =
+            |detector: &Arc<DetectorEntry>| metric.is_some_and(|metric| detector.metrics.contains(metric));
         match found {
-            None => entry.wrong("expression", format!("detector {name:?}, which is not there"), "one of this catalogue".into()),
+            None => entry.wrong(
+                "expression",
+                format!("detector {name:?}, which is not there"),
+                "one of this catalogue".into(),
+            ),
             Some(found) if watches(found) => {
                 let wanted = "a detector of metrics that stations send".to_owned();
                 entry.wrong("expression", format!("{name:?}, which watches the result"), wanted);

@@ -195,7 +195,10 @@ impl Reading {
                 (Expr::Ident(station), false) if station == "station" => {
                     let place = STATION.iter().position(|known| *known == select.field);
                     let place = place.ok_or_else(|| {
-                        format!("asks for station.{}; there are station.id, .district and .kind", select.field)
+                        format!(
+                            "asks for station.{}; there are station.id, .district and .kind",
+                            select.field
+                        )
                     })?;
                     Ok((ident(of.id, 's', place), Type::Text))
                 }
@@ -218,12 +221,16 @@ impl Reading {
             _ => None,
         };
         match (over, call.func_name.as_str(), call.args.as_slice()) {
-            (Some(over), name, [metric, span]) if call.target.is_none() => self.window(id, (over, name), metric, span),
+            (Some(over), name, [metric, span]) if call.target.is_none() => {
+                self.window(id, (over, name), metric, span)
+            }
             (None, "active", [detector]) if call.target.is_none() => {
                 let name = text_of(detector).ok_or("active() wants the name of a detector in quotes")?;
                 Ok((ident(id, 'a', place_of(&mut self.detectors, name)), Type::YesNo))
             }
-            (None, name, args) if call.target.is_none() && name.contains(['_', '!']) => self.operator(id, name, args),
+            (None, name, args) if call.target.is_none() && name.contains(['_', '!']) => {
+                self.operator(id, name, args)
+            }
             (_, name, _) => Err(format!(
                 "calls {name}(); there are mean(metric, \"3h\"), min, max and active(\"detector\")"
             )),
@@ -248,7 +255,8 @@ impl Reading {
         let kinds: Vec<Type> = read.iter().map(|(_, kind)| *kind).collect();
         use Type::{Number, Text, YesNo};
         let gives = match (name, kinds.as_slice()) {
-            (op::ADD | op::SUBSTRACT | op::MULTIPLY | op::DIVIDE, [Number, Number]) | (op::NEGATE, [Number]) => Number,
+            (op::ADD | op::SUBSTRACT | op::MULTIPLY | op::DIVIDE, [Number, Number])
+            | (op::NEGATE, [Number]) => Number,
             (op::GREATER | op::GREATER_EQUALS | op::LESS | op::LESS_EQUALS, [Number, Number]) => YesNo,
             (op::EQUALS | op::NOT_EQUALS, [Number, Number] | [Text, Text] | [YesNo, YesNo]) => YesNo,
             (op::LOGICAL_AND | op::LOGICAL_OR, [YesNo, YesNo]) | (op::LOGICAL_NOT, [YesNo]) => YesNo,
@@ -259,7 +267,10 @@ impl Reading {
             }
         };
         let args = read.into_iter().map(|(arg, _)| arg).collect();
-        Ok((IdedExpr { id, expr: Expr::Call(CallExpr { func_name: name.to_owned(), target: None, args }) }, gives))
+        Ok((
+            IdedExpr { id, expr: Expr::Call(CallExpr { func_name: name.to_owned(), target: None, args }) },
+            gives,
+        ))
     }
 }
 
@@ -291,7 +302,9 @@ fn literal_of(id: u64, literal: &LiteralValue) -> Read {
         LiteralValue::Double(double) => number(*double.inner()),
         LiteralValue::Boolean(_) => (literal.clone(), Type::YesNo),
         LiteralValue::String(_) => (literal.clone(), Type::Text),
-        LiteralValue::Bytes(_) | LiteralValue::Null => return Err("has bytes or null; neither is known here".into()),
+        LiteralValue::Bytes(_) | LiteralValue::Null => {
+            return Err("has bytes or null; neither is known here".into());
+        }
     };
     Ok((IdedExpr { id, expr: Expr::Literal(literal) }, kind))
 }
@@ -340,7 +353,9 @@ mod tests {
         ] {
             assert_eq!(value(text, metrics, windows, active), wanted, "{text}");
         }
-        let of = Expression::parse("max(a, \"90m\") > min(b, \"1h\") || a > b || active(\"x\") || active(\"x\")").expect("good");
+        let of =
+            Expression::parse("max(a, \"90m\") > min(b, \"1h\") || a > b || active(\"x\") || active(\"x\")")
+                .expect("good");
         assert_eq!(of.metrics, ["a".into(), "b".into()] as [Arc<str>; 2]);
         let window = |metric, over, span: &str| Window { metric, over, span: span.parse().expect("a span") };
         assert_eq!(of.windows, [window(0, Over::Max, "90m"), window(1, Over::Min, "1h")]);

@@ -15,7 +15,7 @@ const READINGS: i64 = 400;
 fn main() {
     let text = |text: &str| Param::Text(text.to_owned());
     let number = Param::Number;
-    let entries: [(&str, &[(&str, Param)]); 11] = [
+    let entries: [(&str, &[(&str, Param)]); 20] = [
         ("limit", &[("window", text("instant"))]),
         ("limit", &[("window", text("20 min mean"))]),
         ("limit", &[("window", text("20 min mean")), ("mean", text("energy"))]),
@@ -27,6 +27,15 @@ fn main() {
         ("rate", &[("max_per_hour", number(1e6))]),
         ("flat", &[("duration", text("1h"))]),
         ("silence", &[("after", text("5m"))]),
+        ("impossible", &[("least", number(0.0))]),
+        ("shift", &[]),
+        ("shift", &[("profile", text("none"))]),
+        ("variance", &[]),
+        ("drift", &[]),
+        ("seasonal", &[]),
+        ("changepoint", &[]),
+        ("trend", &[]),
+        ("ensemble", &[]),
     ];
     for period in [Span::from_secs(10), Span::HOUR] {
         println!("one reading in {period}: ns a reading");

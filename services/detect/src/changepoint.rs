@@ -8,7 +8,7 @@
 //!
 //! with a regime's mean and variance under a normal-inverse-gamma prior (μ 0, κ 0.1, α 1, β 1), so that π is Student's t with 2α
 //! degrees of freedom at μ, of variance β(κ + 1)/(ακ) (Murphy 2007). |u| is cut at 4, so that one reading is not worth a regime.
-//! The [`RUNS`] likeliest run lengths are kept and the others dropped, as Adams and MacKay advise.
+//! The 24 likeliest run lengths are kept and the others dropped, as Adams and MacKay advise.
 //!
 //! An episode opens when the regimes that began after the previous one was settled, and have at least `readings` readings, are together
 //! more probable than `sure`. It begins with the first reading of the likeliest of them, and ends when the likeliest regime, this
@@ -16,7 +16,7 @@
 //! the while, slowly. changepoint and augurs-changepoint have this detector with all run lengths in memory, which grow for ever; neither
 //! can be saved and restored.
 //!
-//! Memory: 24 bytes for each of 24 run lengths, less than 1 KiB with all but the profile (none 162, day 694, week 1,702), and 100 more while an
+//! Memory: 248 bytes, room for 32 run lengths of 24 bytes (768), and the profile's cells (none 10, day 542, week 1,550 bytes), and 100 more while an
 //! episode is open.
 //!
 //! Saved state: head 0xd1; profile; innovations; runs (count, each: readings, begin, log probability, mean, β);

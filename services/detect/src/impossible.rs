@@ -5,7 +5,7 @@
 //! the first of `calm` possible values in a row. The extreme is the value furthest outside, the limit the end of the range it is beyond.
 //! There is no statistic in it and so no source but that of the range.
 //!
-//! Memory: 80 bytes a series, and 100 more while an episode is open.
+//! Memory: 64 bytes a series, and 100 more while an episode is open.
 //!
 //! Saved state: head 0xe1; impossible values in a row; time of the first of them (option); then as every [`Watch`].
 
@@ -23,7 +23,7 @@ use crate::{Detector, Error, Event, Input, Prototype, Sample, SeriesContext, Spe
 
 const NAME: &str = "impossible";
 const HEAD: u8 = 0xe1;
-const _: () = assert!(size_of::<Impossible>() <= 80);
+const _: () = assert!(size_of::<Impossible>() <= 64);
 
 pub(crate) const KIND: Kind = Kind {
     name: NAME,

@@ -10,7 +10,8 @@
 //!
 //! [`rule`] has the rules that look across series.
 //!
-//! A new detector is one file here, one line in [`registry`], one file in `cases/` and one entry in a catalogue.
+//! A new detector is one file here, one line in [`registry`], one file in `cases/`, one section in docs/detectors.md and one entry in a
+//! catalogue.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ mod days;
 mod drift;
 mod ensemble;
 mod episode;
+mod finish;
 mod flat;
 pub mod gateway;
 mod impossible;
@@ -48,8 +50,11 @@ mod silence;
 mod slip;
 mod spike;
 mod state;
+mod trend;
 mod variance;
 mod watch;
+mod year_on_year;
+mod years;
 
 pub use days::Days;
 pub use params::{Form, Parameter};

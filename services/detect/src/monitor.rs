@@ -14,7 +14,7 @@
 //!
 //! No library: those of change points (augurs-changepoint, for one) need all values at once, or keep as many as come.
 //!
-//! Memory: 96 bytes and the profile. Saved state: profile; innovations; the sums, each as size and time; readings since the alarm, mean of z since then, direction.
+//! Memory: 88 bytes and the profile. Saved state: profile; innovations; the sums, each as size and time; readings since the alarm, mean of z since then, direction.
 
 use std::mem::size_of;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use crate::robust::{CLIP, FURTHEST};
 use crate::state::{Reader, put_byte, put_count, put_option, put_single, put_time};
 use crate::{Error, SeriesContext};
 
-const _: () = assert!(size_of::<Monitor>() <= size_of::<Profile>() + 96);
+const _: () = assert!(size_of::<Monitor>() <= size_of::<Profile>() + 88);
 
 /// Siegmund's correction.
 const OVERSHOOT: f64 = 1.166;

@@ -209,7 +209,6 @@ impl<'a> Entry<'a> {
     }
 
     /// Yes or no; no when not given.
-    #[expect(dead_code, reason = "no kind has a flag yet; the catalogue's type does")]
     pub(crate) fn flag(&mut self, key: &str) -> bool {
         match self.spec.params.get(key) {
             Some(Param::Flag(flag)) => *flag,

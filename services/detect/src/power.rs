@@ -1,6 +1,8 @@
 //! Power and calm of the kinds that judge by a series' own noise, at their defaults: on seeded noise without memory and with it
 //! (AR(1), 0.7), on a day's cycle, how often they say something that is nothing, and how late they tell what was planted.
 
+use std::sync::Arc;
+
 use yiwang_model::{Quality, Span, Timestamp};
 
 use crate::cases::spec;
@@ -16,11 +18,12 @@ struct Trial {
     kind: &'static str,
     params: &'static str,
     period: Span,
+    plan: Option<Arc<[(Timestamp, f64)]>>,
 }
 
 impl Trial {
     fn new(kind: &'static str, params: &'static str, period: Span) -> Self {
-        Self { kind, params, period }
+        Self { kind, params, period, plan: None }
     }
 
     fn time(&self, at: usize) -> Timestamp {
@@ -31,7 +34,11 @@ impl Trial {
         let case: toml::Table = format!("params = {}", self.params).parse().unwrap();
         let prototype =
             build(&spec(self.kind, &toml::Value::Table(case))).map_err(|f| format!("{f:?}")).unwrap();
-        let mut detector = prototype.make(&SeriesContext { period: self.period, ..SeriesContext::default() });
+        let mut detector = prototype.make(&SeriesContext {
+            period: self.period,
+            plan: self.plan.clone(),
+            ..SeriesContext::default()
+        });
         let (mut events, mut out) = (Vec::new(), Vec::new());
         for (at, value) in values.into_iter().enumerate() {
             let sample = Sample { time: self.time(at), value, quality: Quality::Good };
@@ -187,4 +194,32 @@ fn seasonal_is_calm_and_finds_a_lost_day() {
             );
         }
     }
+}
+
+/// A plan of a year, a figure each week with an error of half a point: as planned it is not said to be late, at four fifths of the speed, 91 days
+/// late, it is within half a year.
+#[test]
+fn finish_is_calm_and_foresees() {
+    let week = Span::DAY.times(7);
+    let plan = [(START, 0.0), (START + Span::DAY.times(364), 100.0)];
+    let trial = Trial { plan: Some(plan.into()), ..Trial::new("finish", "{}", week) };
+    let at_speed = |speed: f64| move |at: usize, noise: f64| speed * 100.0 * at as f64 / 52.0 + 0.5 * noise;
+    let found = trial.false_alarms(0.0, 200, 52, at_speed(1.0));
+    let (_, delays) = trial.delays(0.0, 100, 0, 52, at_speed(0.8));
+    println!("finish: {found} of 200 calm, weeks {:?}", [50, 90].map(|percent| percentile(&delays, percent)));
+    assert!(found <= 6, "{found} of 200 projects that are in time are said to be late");
+    assert!(percentile(&delays, 90) <= 26, "{delays:?}");
+}
+
+/// Twelve years of months with growth of 5 % and noise of 1 %: a figure that is a tenth too large is told at once.
+#[test]
+fn year_on_year_is_calm_and_finds_a_wrong_figure() {
+    let trial = Trial::new("year_on_year", "{}", Span(Span::DAY.0 * 365 / 12));
+    let figure = |at: usize, noise: f64| 100.0 * libm::pow(1.05, at as f64 / 12.0) * (1.0 + 0.01 * noise);
+    let found = trial.false_alarms(0.0, 100, 144, figure);
+    let (early, delays) =
+        trial.delays(0.0, 100, 100, 105, |at, noise| figure(at, noise) * if at == 100 { 1.1 } else { 1.0 });
+    let at_once = delays.iter().filter(|delay| **delay == 0).count();
+    println!("year_on_year: {found} in 14400 calm, {early} early, {at_once} at once");
+    assert!(found <= 30 && at_once >= 75, "{found} in 14,400 figures, {at_once} of 100 at once");
 }

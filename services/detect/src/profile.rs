@@ -9,7 +9,8 @@
 //! The first 16 values give the beginning: their median and median absolute deviation. Levels are kept as distances from a
 //! centre, so that single precision is enough. Values that do not move have a spread of half of the smallest step that was seen.
 //!
-//! Memory: 152 bytes, 10 a slot of the day, 6 for each other cell and 4: none 10 bytes, day 542, week 1,550 with 24 slots, all asserted.
+//! Memory: 128 bytes; then 6 for each cell and 4 for each spread: none 10 bytes, day 542, week 1,550 with 24 slots, all asserted; and 128 until the
+//! first values are there.
 //!
 //! Saved state: first values (count, each), or centre, step, begin, readings, and for each cell level and count, for each spread itself.
 

@@ -4,7 +4,7 @@ use yiwang_model::{Quality, Span, Timestamp};
 
 use crate::cases::{restored, spec};
 use crate::registry::build;
-use crate::{Detector, Event, Input, LimitRow, Prototype, Sample, SeriesContext, Spec};
+use crate::{Days, Detector, Event, Input, LimitRow, Prototype, Sample, SeriesContext, Spec};
 
 const START: Timestamp = Timestamp::from_secs(1_772_294_400);
 
@@ -50,6 +50,9 @@ const ENTRIES: &[(&str, &str)] = &[
     ("seasonal", r#"{ k = 0.5, readings = 3, share = 1, strength = 1e-6, profile = "day", warm_up = 16 }"#),
     ("changepoint", r#"{ run = 10, readings = 2, sure = 0.6, settle = 10, profile = "none", warm_up = 16 }"#),
     ("changepoint", r#"{ run = 100, readings = 3, sure = 0.5, settle = 8, warm_up = 20 }"#),
+    ("trend", r#"{ seasons = 12, years = 5, p = 0.5, least = 0 }"#),
+    ("finish", r#"{ late = "1h", figures = 5, confidence = "80%", serious_at = 2 }"#),
+    ("year_on_year", r#"{ seasons = 1, k = 0.5, min_scale = 0.1 }"#),
     ("impossible", r#"{ least = 11, most = 14, readings = 2, calm = 2 }"#),
     ("slip", r#"{ points = 3, hysteresis = 1, serious_at = 2 }"#),
 ];
@@ -72,14 +75,16 @@ fn prototype((kind, params): (&str, &str)) -> Box<dyn Prototype> {
     build(&spec).map_err(|faults| format!("{faults:?}")).unwrap()
 }
 
-/// A series with a reading every so many minutes, and a plan that rises to 40 in 200 hours.
+/// A series with a reading every so many minutes, a plan that rises to 40 in 200 hours, and a holiday.
 fn series(period_minutes: i64) -> SeriesContext {
+    // the Monday after the first day
+    let days = Days::new([(20_514, false)]);
     let plan = [(START, 10.0), (START + Span::HOUR.times(200), 40.0)];
     SeriesContext {
         period: Span::MINUTE.times(period_minutes),
         lateness: Span::MINUTE.times(40),
         plan: Some(plan.into()),
-        days: None,
+        days: Some(days.into()),
     }
 }
 
@@ -152,6 +157,19 @@ fn any_entry() -> impl Strategy<Value = (&'static str, &'static str)> {
 
 fn any_period() -> impl Strategy<Value = i64> {
     prop::sample::select(&[5_i64, 10, 20, 60, 180][..])
+}
+
+/// A state tells by its first byte which kind it is of, and every kind is among the entries that are proved.
+#[test]
+fn states_open_with_a_byte_of_their_kind() {
+    let mut heads = std::collections::BTreeMap::new();
+    for entry in ENTRIES {
+        let head = state(&*prototype(*entry).make(&series(60)))[0];
+        assert_eq!(*heads.entry(head).or_insert(entry.0), entry.0, "{head:#04x}");
+    }
+    let series_kinds =
+        crate::registry::kinds().filter(|kind| matches!(kind.make, crate::registry::Make::Series(_)));
+    assert_eq!(heads.len(), series_kinds.count());
 }
 
 proptest! {

@@ -4,12 +4,12 @@ use crate::params::Parameter;
 use crate::rule::Rule;
 use crate::{Error, Prototype, Spec};
 use crate::{
-    changepoint, drift, ensemble, flat, gateway, impossible, limit, rate, seasonal, shift, silence, slip,
-    spike, variance,
+    changepoint, drift, ensemble, finish, flat, gateway, impossible, limit, rate, seasonal, shift, silence,
+    slip, spike, trend, variance, year_on_year,
 };
 
 /// All of them, in the order in which they are listed to people.
-static KINDS: [Kind; 14] = [
+static KINDS: [Kind; 17] = [
     limit::KIND,
     spike::KIND,
     rate::KIND,
@@ -23,6 +23,9 @@ static KINDS: [Kind; 14] = [
     seasonal::KIND,
     changepoint::KIND,
     impossible::KIND,
+    trend::KIND,
+    finish::KIND,
+    year_on_year::KIND,
     gateway::KIND,
 ];
 

@@ -27,8 +27,13 @@ pub(crate) fn median(values: &mut [f64]) -> Option<f64> {
 /// Median, and spread around it by the median absolute deviation; `None` of no values.
 pub(crate) fn median_and_spread(values: &mut [f64]) -> Option<(f64, f64)> {
     let middle = median(values)?;
+    Some((middle, spread_about(middle, values)))
+}
+
+/// Spread around a value by the median absolute deviation; 0 of no values.
+pub(crate) fn spread_about(middle: f64, values: &[f64]) -> f64 {
     let mut distances: Vec<f64> = values.iter().map(|value| (value - middle).abs()).collect();
-    Some((middle, DEVIATIONS_PER_MAD * median(&mut distances)?))
+    DEVIATIONS_PER_MAD * median(&mut distances).unwrap_or_default()
 }
 
 /// A spread as it is learnt, one deviation at a time, cut at [`CLIP`] times it or `least`.

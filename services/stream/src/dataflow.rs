@@ -25,10 +25,10 @@ use timely::communication::Pull;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::core::UnorderedInput;
+use timely::dataflow::operators::core::{Concat, OkErr};
 use timely::dataflow::operators::generic::{InputHandleCore, OutputBuilderSession};
 use timely::dataflow::operators::probe::{Handle as ProbeHandle, Probe};
 use timely::dataflow::operators::vec::Broadcast;
-use timely::dataflow::operators::core::{Concat, OkErr};
 use timely::dataflow::operators::{Capability, Operator};
 use timely::progress::frontier::MutableAntichain;
 use timely::worker::Worker;
@@ -266,7 +266,8 @@ fn build(
             |_, _| {
                 let mut gathered = Gathered::new(unfinished.clone());
                 move |fed, ends, output| {
-                    gathered.step(fed, ends, output, |fed, ends, out| derive_epoch(&mut deriver, fed, ends, out));
+                    gathered
+                        .step(fed, ends, output, |fed, ends, out| derive_epoch(&mut deriver, fed, ends, out));
                 }
             },
         );

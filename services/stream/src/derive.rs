@@ -92,7 +92,10 @@ impl Deriver {
         let mut items = self.reckon(&touched, city, end.epoch);
         let mut said = Vec::new();
         self.judge.epoch(&mut items, end, &mut said);
-        out.extend(said.into_iter().filter(|said| !matches!(said, Judged::Heard(_) | Judged::Counts(_) | Judged::Fed(_))));
+        out.extend(
+            said.into_iter()
+                .filter(|said| !matches!(said, Judged::Heard(_) | Judged::Counts(_) | Judged::Fed(_))),
+        );
         if end.revision != self.revision {
             self.switch(end.revision);
         }
@@ -146,9 +149,11 @@ impl Deriver {
 
     /// The whole state.
     pub fn save(&self) -> impl Iterator<Item = Pack> {
-        let mut judged: BTreeMap<u64, SeriesState> = self.judge.states().map(|state| (state.id, state)).collect();
+        let mut judged: BTreeMap<u64, SeriesState> =
+            self.judge.states().map(|state| (state.id, state)).collect();
         let states = self.mixers.iter().map(move |(id, mixer)| {
-            let judged = judged.remove(&id.0).unwrap_or_else(|| SeriesState { id: id.0, ..SeriesState::default() });
+            let judged =
+                judged.remove(&id.0).unwrap_or_else(|| SeriesState { id: id.0, ..SeriesState::default() });
             SeriesState { reckoned: Some(mixer.save()), ..judged }
         });
         Pack::of(states.collect::<Vec<_>>().into_iter())

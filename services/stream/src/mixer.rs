@@ -17,8 +17,9 @@ use yiwang_proto::log::{AskedEpisode, Reckoned, ReckonedFrame, ReckonedValue};
 /// A reckoned series.
 pub(crate) struct Mixer {
     how: Arc<Derivation>,
-    /// How many frames behind the newest may still change, those of windows with them.
-    kept: i64,
+    /// How many frames behind the newest may still change; and how many behind those their windows reach.
+    changeable: i64,
+    back: i64,
     frames: BTreeMap<i64, Frame>,
     /// For each detector that is asked about, its episodes at the station: begin and end.
     episodes: Vec<BTreeMap<AnomalyId, (Timestamp, Option<Timestamp>)>>,
@@ -55,11 +56,12 @@ impl Mixer {
     /// A series of which readings may be so late.
     pub(crate) fn new(how: Arc<Derivation>, allowed: Span) -> Self {
         let back = windows(&how).iter().map(|window| frames_in(window.span, how.frame)).max().unwrap_or(0);
-        let kept = frames_in(allowed, how.frame) + back + 2;
+        let changeable = frames_in(allowed, how.frame) + 2;
         let asked = expression(&how).map_or(0, |expression| expression.detectors.len());
         Self {
             how,
-            kept,
+            changeable,
+            back,
             frames: BTreeMap::new(),
             episodes: vec![BTreeMap::new(); asked],
             changed: BTreeSet::new(),
@@ -75,7 +77,7 @@ impl Mixer {
     pub(crate) fn read(&mut self, place: usize, time: Timestamp, vintage: i64, value: f64) {
         let Some(source) = self.how.sources.get(place) else { return };
         let number = (time + source.lag).0.div_euclid(self.how.frame.0);
-        if number < self.first_kept() {
+        if number < self.first_changeable() {
             return;
         }
         let empty = || Frame { values: vec![None; self.how.sources.len()], said: Said::Nothing };
@@ -84,13 +86,18 @@ impl Mixer {
             *known = Some((time.0, vintage, value));
             self.change(number);
         }
-        let first = self.first_kept();
-        self.frames = self.frames.split_off(&first);
+        let first = self.first_changeable();
         self.changed = self.changed.split_off(&first);
+        self.frames = self.frames.split_off(&first.saturating_sub(self.back));
     }
 
     /// Takes what became of an episode of a detector that is asked about.
-    pub(crate) fn hear(&mut self, place: usize, id: AnomalyId, covers: Option<(Timestamp, Option<Timestamp>)>) {
+    pub(crate) fn hear(
+        &mut self,
+        place: usize,
+        id: AnomalyId,
+        covers: Option<(Timestamp, Option<Timestamp>)>,
+    ) {
         let Some(episodes) = self.episodes.get_mut(place) else { return };
         let was = match covers {
             Some(covers) => episodes.insert(id, covers),
@@ -99,6 +106,7 @@ impl Mixer {
         let begins = [was, covers].into_iter().flatten().map(|(begin, _)| begin);
         let Some(from) = begins.min() else { return };
         let from = from.0.div_euclid(self.how.frame.0);
+        let from = from.max(self.first_changeable());
         self.changed.extend(self.frames.range(from..).map(|(number, _)| *number));
         self.forget_episodes(place);
     }
@@ -110,17 +118,16 @@ impl Mixer {
         self.episodes[place].retain(|_, (_, end)| end.is_none_or(|end| end >= begin));
     }
 
-    fn first_kept(&self) -> i64 {
-        self.frames.keys().next_back().map_or(i64::MIN, |newest| newest.saturating_sub(self.kept))
+    /// The first frame that may still change. Those before it are kept for windows only: reckoned again, they would miss theirs.
+    fn first_changeable(&self) -> i64 {
+        self.frames.keys().next_back().map_or(i64::MIN, |newest| newest.saturating_sub(self.changeable))
     }
 
     /// A frame changed, and with it those whose windows have it.
     fn change(&mut self, number: i64) {
         self.changed.insert(number);
-        let back = windows(&self.how).iter().map(|window| frames_in(window.span, self.how.frame)).max();
-        if let Some(back) = back {
-            self.changed.extend(self.frames.range(number..number + back).map(|(number, _)| *number));
-        }
+        let last = number.saturating_add(self.back);
+        self.changed.extend(self.frames.range(number..last.max(number)).map(|(number, _)| *number));
     }
 
     /// Reckons the frames that changed and need not be waited for at this city time.
@@ -164,7 +171,8 @@ impl Mixer {
         let value = |place: usize| frame.values[place].map_or(f64::NAN, |(_, _, value)| value);
         match &self.how.rule {
             Rule::Neighbours { least } => {
-                let mut others: Vec<f64> = (1..frame.values.len()).map(value).filter(|of| !of.is_nan()).collect();
+                let mut others: Vec<f64> =
+                    (1..frame.values.len()).map(value).filter(|of| !of.is_nan()).collect();
                 others.sort_by(f64::total_cmp);
                 (others.len() >= *least).then(|| value(0) - median(&others))
             }
@@ -172,7 +180,8 @@ impl Mixer {
             Rule::Expression(expression, station) => {
                 let metrics: Vec<f64> = (0..frame.values.len()).map(value).collect();
                 let windows: Vec<f64> = expression.windows.iter().map(|of| self.window(number, of)).collect();
-                let active: Vec<bool> = (0..self.episodes.len()).map(|place| self.is_active(place, number)).collect();
+                let active: Vec<bool> =
+                    (0..self.episodes.len()).map(|place| self.is_active(place, number)).collect();
                 let station = [&*station[0], &*station[1], &*station[2]];
                 expression.value(&Values { metrics: &metrics, windows: &windows, active: &active, station })
             }
@@ -212,16 +221,19 @@ impl Mixer {
             gone: frame.said == Said::Gone,
             changed: self.changed.contains(number),
         };
-        let episode = |place: usize, (id, (begin, end)): (&AnomalyId, &(Timestamp, Option<Timestamp>))| AskedEpisode {
-            place: place as u32,
-            id: id.0.to_vec(),
-            begin_nanos: begin.0,
-            end_nanos: end.map(Timestamp::nanos),
-        };
+        let episode =
+            |place: usize, (id, (begin, end)): (&AnomalyId, &(Timestamp, Option<Timestamp>))| AskedEpisode {
+                place: place as u32,
+                id: id.0.to_vec(),
+                begin_nanos: begin.0,
+                end_nanos: end.map(Timestamp::nanos),
+            };
         let episodes = self.episodes.iter().enumerate();
         Reckoned {
             frames: self.frames.iter().map(frame).collect(),
-            episodes: episodes.flat_map(|(place, own)| own.iter().map(move |of| episode(place, of))).collect(),
+            episodes: episodes
+                .flat_map(|(place, own)| own.iter().map(move |of| episode(place, of)))
+                .collect(),
         }
     }
 
@@ -241,7 +253,8 @@ impl Mixer {
         }
         for saved in &saved.episodes {
             let id = saved.id.as_slice().try_into().map_err(|_| "an episode has no name")?;
-            let own = self.episodes.get_mut(saved.place as usize).ok_or("it asks about a detector too many")?;
+            let own =
+                self.episodes.get_mut(saved.place as usize).ok_or("it asks about a detector too many")?;
             own.insert(AnomalyId(id), (Timestamp(saved.begin_nanos), saved.end_nanos.map(Timestamp)));
         }
         Ok(())

@@ -63,7 +63,9 @@ fn neighbours_are_the_nearest_within_the_radius() {
 
 #[test]
 fn a_balance_looks_up_the_river_and_back_in_time() {
-    let city = city("rule = \"balance\"\nof = \"no2\"\nupstream = \"a\"\ndownstream = \"b\"\nlag = \"30m\"\nas = \"ratio\"");
+    let city = city(
+        "rule = \"balance\"\nof = \"no2\"\nupstream = \"a\"\ndownstream = \"b\"\nlag = \"30m\"\nas = \"ratio\"",
+    );
     let city = city.expect("good");
     let how = city.derived().of(&series("b", "made")).expect("there");
     assert_eq!((sources(how), &how.rule), (vec!["b".into(), "a".into()], &Rule::Balance { ratio: true }));
@@ -72,7 +74,8 @@ fn a_balance_looks_up_the_river_and_back_in_time() {
 
 #[test]
 fn an_expression_is_for_every_station_that_has_what_it_names() {
-    let city = city("rule = \"expression\"\nexpression = 'pm2_5 > 2 * no2 && active(\"jump\")'").expect("good");
+    let city =
+        city("rule = \"expression\"\nexpression = 'pm2_5 > 2 * no2 && active(\"jump\")'").expect("good");
     assert_eq!(city.derived().series().count(), 4);
     let asking = city.derived().asking(&"jump".into(), &"far".into());
     assert_eq!(asking, [(series("far", "made"), 0)]);
@@ -82,24 +85,50 @@ fn an_expression_is_for_every_station_that_has_what_it_names() {
 fn mistakes_are_told_with_what_would_be_right() {
     for (entry, key, wanted) in [
         ("rule = \"mean\"", "derived.rule", "\"neighbours\""),
-        ("rule = \"neighbours\"\nof = \"pm2_5\"", "derived.radius_km", "missing"),
+        ("rule = \"neighbours\"\nof = \"pm2_5\"", "derived.radius_km", "a finite number"),
         ("rule = \"neighbours\"\nof = \"pm2_5\"\nradius_km = -1", "derived.radius_km", "above zero"),
         ("rule = \"neighbours\"\nof = \"made\"\nradius_km = 1", "derived.of", "reckoned itself"),
         ("rule = \"neighbours\"\nof = \"pm2_5\"\nradius_km = 1\nleast = 9", "derived.least", "at most 8"),
         ("rule = \"neighbours\"\nof = \"pm2_5\"\nradius_km = 1\nmost = 99", "derived.most", "from 1 to 16"),
         ("rule = \"neighbours\"\nof = \"pm2_5\"\nradius_km = 1\nlag = \"1h\"", "derived.lag", "of"),
-        ("rule = \"balance\"\nof = \"no2\"\nupstream = \"a\"\ndownstream = \"a\"", "derived.upstream", "another station"),
-        ("rule = \"balance\"\nof = \"no2\"\nupstream = \"x\"\ndownstream = \"a\"", "derived.upstream", "\"x\""),
+        (
+            "rule = \"balance\"\nof = \"no2\"\nupstream = \"a\"\ndownstream = \"a\"",
+            "derived.upstream",
+            "another station",
+        ),
+        (
+            "rule = \"balance\"\nof = \"no2\"\nupstream = \"x\"\ndownstream = \"a\"",
+            "derived.upstream",
+            "\"x\"",
+        ),
         ("rule = \"expression\"\nexpression = 'pm2_5 >'", "derived.expression", "no expression"),
         ("rule = \"expression\"\nexpression = 'so2 > 1'", "derived.expression", "no station sends"),
-        ("rule = \"expression\"\nexpression = 'pm2_5 > 1 && active(\"x\")'", "derived.expression", "not there"),
-        ("rule = \"expression\"\nexpression = 'pm2_5 > 1 && active(\"own\")'", "derived.expression", "watches the result"),
-        ("rule = \"expression\"\nexpression = 'mean(pm2_5, \"900d\") > 1'", "derived.expression", "1000 periods"),
+        (
+            "rule = \"expression\"\nexpression = 'pm2_5 > 1 && active(\"x\")'",
+            "derived.expression",
+            "not there",
+        ),
+        (
+            "rule = \"expression\"\nexpression = 'pm2_5 > 1 && active(\"own\")'",
+            "derived.expression",
+            "watches the result",
+        ),
+        (
+            "rule = \"expression\"\nexpression = 'mean(pm2_5, \"900d\") > 1'",
+            "derived.expression",
+            "1000 periods",
+        ),
     ] {
         let faults = city(entry).err().unwrap_or_else(|| panic!("{entry} was accepted"));
         let told = faults.iter().any(|fault| fault.key == key && fault.to_string().contains(wanted));
         assert!(told, "{entry}: {faults:#?}");
     }
-    let sent = city("rule = \"expression\"\nexpression = 'pm2_5 > 1'\n[[derived]]\nmetric = \"no2\"\nrule = \"expression\"\nexpression = 'pm2_5 > 1'\nsource = \"test\"");
-    assert!(sent.expect_err("a metric that is sent").iter().any(|fault| fault.to_string().contains("which stations send")));
+    let sent = city(
+        "rule = \"expression\"\nexpression = 'pm2_5 > 1'\n[[derived]]\nmetric = \"no2\"\nrule = \"expression\"\nexpression = 'pm2_5 > 1'\nsource = \"test\"",
+    );
+    assert!(
+        sent.expect_err("a metric that is sent")
+            .iter()
+            .any(|fault| fault.to_string().contains("which stations send"))
+    );
 }

@@ -12,8 +12,8 @@ use crate::state::{Reader, put_count, put_single, put_time};
 
 /// How many run lengths are kept.
 pub(super) const MOST: usize = 24;
-/// What they take; one more is there while a reading is taken.
-pub(super) const BYTES: usize = (MOST + 1) * size_of::<Run>();
+/// What they take: one more is there while a reading is taken, and a vector has room for a power of two.
+pub(super) const BYTES: usize = (MOST + 1).next_power_of_two() * size_of::<Run>();
 
 /// The prior of a regime: what its mean counts, half its degrees of freedom, its sum of squares.
 const KAPPA: f64 = 0.1;

@@ -101,5 +101,5 @@ fn a_day_costs_and_days_of_long_periods_have_fewer_slots() {
     assert_eq!(bytes("week", Span::MINUTE), 1_550);
     assert_eq!(bytes("week", Span::HOUR.times(3)), 526);
     assert_eq!(bytes("week", Span::DAY.times(30)), 10);
-    assert!(size_of::<Profile>() <= 152);
+    assert!(size_of::<Profile>() <= 128);
 }

@@ -1,5 +1,5 @@
 //! Every kind as it is listed, and every fault of an entry as it is told.
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use yiwang_model::{Severity, Span, Timestamp};
 
@@ -50,7 +50,8 @@ fn names_are_unique_and_defaults_are_of_their_form() {
 
 #[test]
 fn an_unknown_kind_is_told_the_known_ones_and_a_rule_is_no_detector() {
-    let known = "known are limit, spike, rate, flat, silence, slip, ensemble, shift, variance, drift, seasonal, changepoint, impossible";
+    let known = "known are limit, spike, rate, flat, silence, slip, ensemble, shift, variance, drift, seasonal, changepoint, impossible, trend, \
+                 finish, year_on_year";
     assert_eq!(faults(&spec("limits", &[])), [format!("detector kind \"limits\" is not known; {known}")]);
     assert!(faults(&spec("gateway_silent", &[]))[0].ends_with(known));
     assert!(build_rule(&spec("gateway_silent", &[])).is_ok());
@@ -139,6 +140,10 @@ fn entries_that_make_no_sense_are_told() {
         ("seasonal", vec![("lost_for", text("23h"))], "a day or more is wanted"),
         ("seasonal", vec![("profile", text("none"))], "known are day, week"),
         ("changepoint", vec![("settle", Param::Number(5.0))], "more than 5, the readings, is wanted"),
+        ("trend", vec![("seasons", Param::Number(5.0))], "a divisor of 12 is wanted"),
+        ("trend", vec![("covariance", text("yes"))], "true or false is wanted"),
+        ("finish", vec![("late", text("0s"))], "a span above zero is wanted"),
+        ("year_on_year", vec![("change", text("ratio"))], "known are percent, difference"),
         ("impossible", vec![], "one of them is wanted"),
         ("impossible", vec![("least", Param::Number(1.0)), ("most", Param::Number(1.0))], "a number below 1"),
         ("variance", vec![("factor", Param::Number(1.0))], "a number from 1.2 to 1000"),
@@ -147,4 +152,43 @@ fn entries_that_make_no_sense_are_told() {
         let faults = faults(&spec(kind, &params));
         assert!(faults.len() == 1 && faults[0].contains(expected), "{kind}: {faults:?}");
     }
+}
+
+/// What [`kinds`] list is what docs/detectors.md says: a section for each, with its names, its words and a row for each parameter.
+#[test]
+fn the_documentation_has_every_kind_and_parameter() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/detectors.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut sections: BTreeMap<&str, &str> = BTreeMap::new();
+    for section in text.split("\n## `").skip(1) {
+        let (name, rest) = section.split_once('`').unwrap();
+        assert!(sections.insert(name, rest).is_none(), "{name} twice");
+    }
+    let mut missing = Vec::new();
+    for kind in kinds() {
+        let section = sections.remove(kind.name).unwrap_or_default();
+        assert_eq!(section.matches("\n| `").count(), kind.params.len(), "rows of {}", kind.name);
+        let rows = kind.params.iter().map(row);
+        let words =
+            [kind.zh, kind.en, kind.unit, "**Formula.**", "**Source.**", "**Memory.**"].map(str::to_owned);
+        missing.extend(
+            words
+                .into_iter()
+                .chain(rows)
+                .filter(|words| !section.contains(words.as_str()))
+                .map(|words| (kind.name, words)),
+        );
+    }
+    let told = missing.iter().map(|(kind, words)| format!("{kind}\t{words}")).collect::<Vec<_>>().join("\n");
+    assert!(missing.is_empty() && sections.is_empty(), "missing\n{told}\nunknown {sections:?}");
+}
+
+/// A parameter as the documentation lists it.
+fn row(parameter: &Parameter) -> String {
+    let default = match (parameter.default, parameter.required) {
+        (Some(default), _) => default,
+        (None, true) => "required",
+        (None, false) => "",
+    };
+    format!("| `{}` | {default} | {} |", parameter.key, parameter.meaning)
 }

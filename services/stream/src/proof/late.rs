@@ -108,7 +108,7 @@ fn what_takes_back_an_episode_names_the_reading_that_did() {
         .flat_map(|step| &step.3)
         .filter(|of| matches!(of.phase, Phase::Revised | Phase::Withdrawn));
     let mut count = 0;
-    for anomaly in taken_back {
+    for anomaly in taken_back.filter(|anomaly| catalogue().derived().of(&anomaly.series).is_none()) {
         let because = anomaly.because.unwrap_or_else(|| panic!("{anomaly:?} does not say why"));
         let reading = (anomaly.series.clone(), because.time, because.value.to_bits());
         assert!(sent.contains(&reading), "{anomaly:?} names a reading that nobody sent");

@@ -17,7 +17,18 @@ fn order_by(
     extreme: f64,
     limit: Option<f64>,
 ) -> OrderDraft {
-    let catalogue = Catalogue::demo();
+    order_in(&Catalogue::demo(), edition, detector, source, metric, extreme, limit)
+}
+
+fn order_in(
+    catalogue: &Catalogue,
+    edition: &str,
+    detector: &str,
+    source: &str,
+    metric: &str,
+    extreme: f64,
+    limit: Option<f64>,
+) -> OrderDraft {
     let series = Series::new(source, metric).unwrap();
     let begin: Timestamp = "2026-03-02T10:15:00+08:00".parse().unwrap();
     let anomaly = Anomaly {
@@ -35,7 +46,7 @@ fn order_by(
         into: None,
     };
     let found = Found { anomaly, points: Vec::new(), series: vec![series] };
-    match intent(&catalogue, &found, begin) {
+    match intent(catalogue, &found, begin) {
         OrderIntent::Open(draft) => *draft,
         other => panic!("{other:?}"),
     }
@@ -231,5 +242,67 @@ fn every_detector_of_the_demo_city_finds_words() {
             }
             assert!(!order.category.is_empty() && !order.department.is_empty());
         }
+    }
+}
+
+/// Kinds that no entry of the demo city has: what their orders say of a metric, in both languages.
+#[test]
+fn kinds_that_judge_by_a_series_own_past_have_words() {
+    for (kind, title, text) in [
+        (
+            "shift",
+            ["水平突移", " moved to another level"],
+            ["移到新的水平，最远为3 µg/m³", "as far as 3 µg/m³; what was usual ends at 2 µg/m³"],
+        ),
+        (
+            "variance",
+            ["波动异常", " has another noise"],
+            ["波动为平时的3倍，界限为2倍", "is 3 times what it was; the bound is 2"],
+        ),
+        ("drift", ["缓慢漂移", " drifts"], ["缓慢漂移到3 µg/m³", "drifted to 3 µg/m³; 2 µg/m³ was usual"]),
+        (
+            "seasonal",
+            ["与该时段规律不符", " is unlike its hour"],
+            ["与该时段规律不符，参考值2 µg/m³", "unlike that hour; 2 µg/m³ is the reference"],
+        ),
+        (
+            "changepoint",
+            ["规律改变", " became another series"],
+            ["水平或波动已改变", "changed in level or noise, as far as 3 µg/m³"],
+        ),
+        (
+            "impossible",
+            ["读数不可能", " cannot be"],
+            ["超出设备可能的范围，界限为2 µg/m³", "its range ends at 2 µg/m³"],
+        ),
+        (
+            "trend",
+            ["多年趋势显著", " has a trend over years"],
+            ["每年变化3 µg/m³", "changes by 3 µg/m³ a year"],
+        ),
+        (
+            "finish",
+            ["预计逾期", " will be done late"],
+            ["比计划晚3天完工，允许2天", "3 days after its plan; 2 are allowed"],
+        ),
+        (
+            "year_on_year",
+            ["同比异常", " is off from the year before"],
+            ["按上年同期推算应不越过2 µg/m³", "expected to stay within 2 µg/m³"],
+        ),
+    ] {
+        let least = if kind == "impossible" { "least = 0\n" } else { "" };
+        let entry = format!(
+            "[[detector]]\nname = \"new\"\nzh = \"新\"\nen = \"New\"\nkind = \"{kind}\"\nmetrics = [\"pm2_5\", \"pm10\"]\n{least}category = \"air\"\nseverity = \"notice\"\nsource = \"a test\"\n"
+        );
+        let files = [("demo.toml", yiwang_catalogue::demo_text()), ("new.toml", &entry)];
+        let catalogue = Catalogue::parse(&files).unwrap_or_else(|faults| panic!("{kind}: {}", faults[0]));
+        let order = order_in(&catalogue, "a test", "new", "510104-air-1", "pm2_5", 3.0, Some(2.0));
+        assert!(
+            order.title.zh.ends_with(title[0]) && order.title.en.ends_with(title[1]),
+            "{:?}",
+            order.title
+        );
+        assert!(order.text.zh.contains(text[0]) && order.text.en.contains(text[1]), "{:?}", order.text);
     }
 }

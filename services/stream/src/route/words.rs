@@ -102,6 +102,15 @@ impl<'a> Words<'a> {
             ("silence", _) => Text::new("失联", " fell silent"),
             ("slip", _) => Text::new("滞后于计划", " behind plan"),
             ("ensemble", _) => Text::new("读数异常", " is unusual"),
+            ("shift", _) => Text::new("水平突移", " moved to another level"),
+            ("variance", _) => Text::new("波动异常", " has another noise"),
+            ("drift", _) => Text::new("缓慢漂移", " drifts"),
+            ("seasonal", _) => Text::new("与该时段规律不符", " is unlike its hour"),
+            ("changepoint", _) => Text::new("规律改变", " became another series"),
+            ("impossible", _) => Text::new("读数不可能", " cannot be"),
+            ("trend", _) => Text::new("多年趋势显著", " has a trend over years"),
+            ("finish", _) => Text::new("预计逾期", " will be done late"),
+            ("year_on_year", _) => Text::new("同比异常", " is off from the year before"),
             _ => Text::new(format!("：{}", self.detector.zh), format!(": {}", self.detector.en)),
         }
     }
@@ -117,6 +126,15 @@ impl<'a> Words<'a> {
             "slip" => self.slip(),
             "gateway_silent" => self.gateway(),
             "ensemble" => self.ensemble(),
+            "shift" => self.shift(),
+            "variance" => self.variance(),
+            "drift" => self.drift(),
+            "seasonal" => self.seasonal(),
+            "changepoint" => self.changepoint(),
+            "impossible" => self.impossible(),
+            "trend" => self.trend(),
+            "finish" => self.finish(),
+            "year_on_year" => self.year_on_year(),
             _ => Text::new(
                 format!("{}为{}", self.metric.zh, self.extreme()),
                 format!("{} is {}", self.metric.en, self.extreme()),
@@ -168,6 +186,88 @@ impl<'a> Words<'a> {
         Text::new(
             format!("{}为{extreme}，与该处以往读数明显不同", self.metric.zh),
             format!("{} is {extreme}, unlike what was read here before", self.metric.en),
+        )
+    }
+
+    fn shift(&self) -> Text {
+        let (extreme, limit) = (self.extreme(), self.allowed());
+        Text::new(
+            format!("{}移到新的水平，最远为{extreme}，以往水平的界限为{limit}", self.metric.zh),
+            format!(
+                "{} moved to another level, as far as {extreme}; what was usual ends at {limit}",
+                self.metric.en
+            ),
+        )
+    }
+
+    fn variance(&self) -> Text {
+        let (times, limit) = (number(self.anomaly.extreme), number(self.anomaly.limit.unwrap_or_default()));
+        Text::new(
+            format!("{}的波动为平时的{times}倍，界限为{limit}倍", self.metric.zh),
+            format!("the noise of {} is {times} times what it was; the bound is {limit}", self.metric.en),
+        )
+    }
+
+    fn drift(&self) -> Text {
+        let (extreme, usual) = (self.extreme(), self.allowed());
+        Text::new(
+            format!("{}缓慢漂移到{extreme}，该时刻平时为{usual}", self.metric.zh),
+            format!("{} drifted to {extreme}; {usual} was usual at that time", self.metric.en),
+        )
+    }
+
+    /// The basis says whether it is the hour or a cycle that is lost.
+    fn seasonal(&self) -> Text {
+        let (extreme, limit) = (self.extreme(), self.allowed());
+        Text::new(
+            format!("{}为{extreme}，与该时段规律不符，参考值{limit}", self.metric.zh),
+            format!("{} is {extreme}, unlike that hour; {limit} is the reference", self.metric.en),
+        )
+    }
+
+    fn changepoint(&self) -> Text {
+        let (extreme, usual) = (self.extreme(), self.allowed());
+        Text::new(
+            format!("{}的水平或波动已改变，最远为{extreme}，以往为{usual}", self.metric.zh),
+            format!("{} changed in level or noise, as far as {extreme}; {usual} was usual", self.metric.en),
+        )
+    }
+
+    fn impossible(&self) -> Text {
+        let (extreme, limit) = (self.extreme(), self.allowed());
+        Text::new(
+            format!("{}为{extreme}，超出设备可能的范围，界限为{limit}", self.metric.zh),
+            format!(
+                "{} is {extreme}, which the device cannot give; its range ends at {limit}",
+                self.metric.en
+            ),
+        )
+    }
+
+    fn trend(&self) -> Text {
+        let (extreme, limit) = (self.extreme(), self.allowed());
+        Text::new(
+            format!("{}每年变化{extreme}，界限为每年{limit}", self.metric.zh),
+            format!("{} changes by {extreme} a year; the bound is {limit} a year", self.metric.en),
+        )
+    }
+
+    fn finish(&self) -> Text {
+        let (days, limit) = (number(self.anomaly.extreme), number(self.anomaly.limit.unwrap_or_default()));
+        Text::new(
+            format!("按{}推算将比计划晚{days}天完工，允许{limit}天", self.metric.zh),
+            format!("by {} it will be done {days} days after its plan; {limit} are allowed", self.metric.en),
+        )
+    }
+
+    fn year_on_year(&self) -> Text {
+        let (extreme, limit) = (self.extreme(), self.allowed());
+        Text::new(
+            format!("{}为{extreme}，按上年同期推算应不越过{limit}", self.metric.zh),
+            format!(
+                "{} is {extreme}; from the year before it was expected to stay within {limit}",
+                self.metric.en
+            ),
         )
     }
 
