@@ -1,0 +1,187 @@
+//! The commands of planted cities.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use sensors_sim::city::fault::all_wrong;
+use sensors_sim::planted::judge::{self, Episode, Kinds};
+use sensors_sim::planted::truth::Truth;
+use sensors_sim::planted::{self, baseline, draw};
+use yiwang_model::Timestamp;
+
+/// What a city that is written to files takes besides what all cities take.
+#[derive(Args, Debug)]
+pub(crate) struct City {
+    /// Write the city into this folder instead: readings.csv, truth.csv, plan.csv, topology.csv, catalogue/.
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["grpc", "mqtt", "influx", "catalogue", "no_faults", "truth", "state"])]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    size: Size,
+    /// With --out: a file of the catalogue that has detectors.
+    #[arg(long, value_name = "F", requires = "out")]
+    detectors: Option<PathBuf>,
+}
+
+/// How large a city is.
+#[derive(Args, Clone, Copy, Debug)]
+struct Size {
+    /// How many series.
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(50..=200_000))]
+    series: u32,
+    /// How many days.
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=366))]
+    days: u32,
+}
+
+impl City {
+    pub(crate) fn meant(
+        self,
+        out: PathBuf,
+        seed: u64,
+        plan: Option<&Path>,
+        begin: Option<Timestamp>,
+    ) -> anyhow::Result<planted::Options> {
+        let plan = plan.map_or_else(|| Ok(planted::Plan::default()), read_plan)?;
+        let (series, days) = (self.size.series as usize, self.size.days);
+        Ok(planted::Options {
+            seed,
+            series,
+            begin: begin_of(begin)?,
+            days,
+            plan,
+            detectors: self.detectors,
+            out,
+        })
+    }
+}
+
+fn begin_of(given: Option<Timestamp>) -> anyhow::Result<Timestamp> {
+    given.map_or_else(|| planted::BEGIN.parse().context("the usual begin"), Ok)
+}
+
+fn read_plan(path: &Path) -> anyhow::Result<planted::Plan> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).with_context(|| format!("plan {name}"))?;
+    planted::Plan::parse(&text).map_err(|wrong| all_wrong(&name, &wrong))
+}
+
+/// A plan by dice.
+#[derive(Args, Debug)]
+pub(crate) struct Plan {
+    /// Which city, and which plan of it.
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    #[command(flatten)]
+    size: Size,
+    /// Where the city's time begins: a midnight; 2026-09-14 if not given.
+    #[arg(long, value_name = "RFC3339")]
+    clock_start: Option<Timestamp>,
+    /// How many faults of each kind; there are as many look-alikes as faults.
+    #[arg(long, value_name = "N", default_value_t = 30)]
+    each: usize,
+    /// How many times the usual the faults are; several with commas between are dealt evenly.
+    #[arg(long, value_name = "X", default_value = "1", value_delimiter = ',')]
+    factor: Vec<f64>,
+    /// Twenty causes of many alarms instead of faults.
+    #[arg(long)]
+    causes: bool,
+    /// Where to write it.
+    #[arg(long, value_name = "PLAN.csv")]
+    out: PathBuf,
+}
+
+impl Plan {
+    pub(crate) fn write(self) -> anyhow::Result<()> {
+        let (series, days) = (self.size.series as usize, self.size.days);
+        let begin = begin_of(self.clock_start)?;
+        let options =
+            draw::Options { seed: self.seed, series, begin, days, each: self.each, factors: self.factor };
+        let plan = if self.causes { draw::causes(&options)? } else { draw::faults(&options)? };
+        std::fs::write(&self.out, plan.to_csv()).with_context(|| self.out.display().to_string())
+    }
+}
+
+/// Textbook methods.
+#[derive(Args, Debug)]
+pub(crate) struct Baseline {
+    /// readings.csv of a planted city.
+    #[arg(long, value_name = "F")]
+    readings: PathBuf,
+    /// The folder for their episodes: sigma.jsonl and ewma.jsonl.
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+}
+
+impl Baseline {
+    pub(crate) fn write(self) -> anyhow::Result<()> {
+        let readings = baseline::read(&self.readings)?;
+        baseline::Method::ALL.into_iter().try_for_each(|method| {
+            let episodes = baseline::episodes(method, &readings);
+            baseline::write(&self.out.join(format!("{}.jsonl", method.word())), &episodes)
+        })
+    }
+}
+
+/// Episodes against the truth.
+#[derive(Args, Debug)]
+pub(crate) struct Judge {
+    /// truth.csv of a planted city; may be given several times, each with its --episodes.
+    #[arg(long, value_name = "F", required = true)]
+    truth: Vec<PathBuf>,
+    /// What `yiwang replay` printed for its readings.
+    #[arg(long, value_name = "F", required = true)]
+    episodes: Vec<PathBuf>,
+    /// Which detector stands for which kinds (TOML).
+    #[arg(long, value_name = "F")]
+    kinds: PathBuf,
+    /// How long behind a fault's end an episode still belongs to it, in readings of the series.
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    tolerance: u32,
+    /// The name of the judge in the tables.
+    #[arg(long, value_name = "NAME", default_value = "yiwang")]
+    name: String,
+    /// What to print.
+    #[arg(long, value_enum, default_value_t)]
+    show: Show,
+}
+
+/// What of an outcome is printed, as markdown.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum Show {
+    /// Everything.
+    #[default]
+    Details,
+    /// One row, without a header.
+    Row,
+    /// The header of such rows.
+    Header,
+    /// Recall over size.
+    Sizes,
+}
+
+impl Judge {
+    pub(crate) fn print(self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.truth.len() == self.episodes.len(),
+            "{} --truth and {} --episodes; as many of both are wanted",
+            self.truth.len(),
+            self.episodes.len()
+        );
+        let kinds = std::fs::read_to_string(&self.kinds).with_context(|| self.kinds.display().to_string())?;
+        let kinds = Kinds::parse(&kinds).with_context(|| self.kinds.display().to_string())?;
+        let mut outcome = judge::Outcome::default();
+        for (truth, episodes) in self.truth.iter().zip(&self.episodes) {
+            let (truth, episodes) = (Truth::read(truth)?, Episode::read(episodes)?);
+            outcome.add(judge::judge(&truth, episodes, &kinds, self.tolerance));
+        }
+        let text = match self.show {
+            Show::Details => judge::details(&self.name, &outcome),
+            Show::Row => judge::overall(&self.name, &outcome),
+            Show::Header => judge::OVERALL.to_owned(),
+            Show::Sizes => judge::by_size(&outcome),
+        };
+        print!("{text}");
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+//! Two textbook methods, for comparison: they judge the same readings, and their episodes are judged by the same rule.
+//!
+//! Both learn mean m and deviation s of each series in the warm-up, hold them ever after, and say no kind.
+//!
+//! - `sigma`: a reading is strange when |x − m| > 3 s (Shewhart, 1931).
+//! - `ewma`: zₖ = λ xₖ + (1 − λ) zₖ₋₁ from z₀ = m; strange when |z − m| > 3 s √(λ / (2 − λ)), with λ = 0.2 (Roberts, Technometrics 1,
+//!   1959).
+//!
+//! An episode begins with the first strange reading and ends with the next that is not. Readings that a flag marks are passed over.
+
+use std::collections::BTreeMap;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use yiwang_model::Timestamp;
+
+use super::WARM_UP;
+use super::judge::Episode;
+
+/// How many deviations are strange.
+const BOUND: f64 = 3.0;
+/// The weight of the newest reading.
+const LAMBDA: f64 = 0.2;
+
+/// Which method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Three deviations from the mean.
+    Sigma,
+    /// A control chart of an exponentially weighted moving average.
+    Ewma,
+}
+
+impl Method {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Sigma, Self::Ewma];
+
+    /// The word for it, which stands for the detector.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Sigma => "sigma",
+            Self::Ewma => "ewma",
+        }
+    }
+}
+
+/// The judged readings of each series, as they stand in the file.
+pub type Readings = BTreeMap<(String, String), Vec<(Timestamp, f64)>>;
+
+/// Reads `readings.csv` of a planted city.
+///
+/// # Errors
+/// What is no reading, with its line.
+pub fn read(path: &Path) -> anyhow::Result<Readings> {
+    let name = path.display().to_string();
+    let mut file = csv::Reader::from_path(path).with_context(|| name.clone())?;
+    let (mut readings, mut places) = (Vec::new(), BTreeMap::new());
+    let mut record = csv::StringRecord::new();
+    while file.read_record(&mut record)? {
+        let field = |at: usize| record.get(at).unwrap_or("");
+        if !field(4).is_empty() {
+            continue;
+        }
+        let told = || format!("{name}, line {}", record.position().map_or(0, csv::Position::line));
+        let time = field(2).parse().with_context(told)?;
+        let value = field(3).parse().with_context(told)?;
+        let place = *places.entry((field(0).to_owned(), field(1).to_owned())).or_insert_with(|| {
+            readings.push(Vec::new());
+            readings.len() - 1
+        });
+        readings[place].push((time, value));
+    }
+    Ok(places.into_iter().map(|(series, place)| (series, std::mem::take(&mut readings[place]))).collect())
+}
+
+/// The episodes of a method.
+#[must_use]
+pub fn episodes(method: Method, readings: &Readings) -> Vec<Episode> {
+    let begin = readings.values().filter_map(|own| own.first()).map(|(time, _)| *time).min();
+    let until = begin.map_or(Timestamp::MIN, |begin| begin + WARM_UP);
+    let of = |((source, metric), own): (&(String, String), &Vec<(Timestamp, f64)>)| {
+        let episode = |(begin, end): (Timestamp, Option<Timestamp>)| Episode {
+            id: String::new(),
+            detector: method.word().to_owned(),
+            source: source.clone(),
+            metric: metric.clone(),
+            begin,
+            end,
+            opened: Some(begin),
+        };
+        strange(method, own, until).into_iter().map(episode).collect::<Vec<_>>()
+    };
+    readings.iter().flat_map(of).collect()
+}
+
+/// The spans in which a series is strange, behind the warm-up.
+fn strange(
+    method: Method,
+    own: &[(Timestamp, f64)],
+    until: Timestamp,
+) -> Vec<(Timestamp, Option<Timestamp>)> {
+    let learnt = own.partition_point(|(time, _)| *time < until);
+    let (mean, deviation) = moments(&own[..learnt]);
+    let (weight, bound) = match method {
+        Method::Sigma => (1.0, BOUND * deviation),
+        Method::Ewma => (LAMBDA, BOUND * deviation * libm::sqrt(LAMBDA / (2.0 - LAMBDA))),
+    };
+    let (mut smooth, mut spans) = (mean, Vec::<(Timestamp, Option<Timestamp>)>::new());
+    for (time, value) in &own[learnt..] {
+        smooth += weight * (value - smooth);
+        let open = spans.last_mut().filter(|span| span.1.is_none());
+        match ((smooth - mean).abs() > bound, open) {
+            (true, None) => spans.push((*time, None)),
+            (false, Some(open)) => open.1 = Some(*time),
+            _ => {}
+        }
+    }
+    spans
+}
+
+fn moments(own: &[(Timestamp, f64)]) -> (f64, f64) {
+    let count = own.len().max(1) as f64;
+    let mean = own.iter().map(|(_, value)| value).sum::<f64>() / count;
+    let variance = own.iter().map(|(_, value)| (value - mean) * (value - mean)).sum::<f64>() / count;
+    (mean, libm::sqrt(variance))
+}
+
+/// Writes episodes as `yiwang replay` does.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write(path: &Path, episodes: &[Episode]) -> anyhow::Result<()> {
+    let mut file = BufWriter::new(std::fs::File::create(path).with_context(|| path.display().to_string())?);
+    for episode in episodes {
+        serde_json::to_writer(&mut file, episode)?;
+        file.write_all(b"\n")?;
+    }
+    file.flush()?;
+    Ok(())
+}
