@@ -130,11 +130,14 @@ pub(crate) struct Judge {
     #[arg(long, value_name = "F", required = true)]
     truth: Vec<PathBuf>,
     /// What `yiwang replay` printed for its readings.
-    #[arg(long, value_name = "F", required = true)]
+    #[arg(long, value_name = "F", required_unless_present = "orders", requires = "kinds")]
     episodes: Vec<PathBuf>,
     /// Which detector stands for which kinds (TOML).
     #[arg(long, value_name = "F")]
-    kinds: PathBuf,
+    kinds: Option<PathBuf>,
+    /// Instead of episodes, orders with the alarms that they hold (JSON lines), to be held against the causes.
+    #[arg(long, value_name = "F", conflicts_with = "episodes")]
+    orders: Option<PathBuf>,
     /// How long behind a fault's end an episode still belongs to it, in readings of the series.
     #[arg(long, value_name = "N", default_value_t = 12)]
     tolerance: u32,
@@ -162,26 +165,41 @@ enum Show {
 
 impl Judge {
     pub(crate) fn print(self) -> anyhow::Result<()> {
+        let text = match (&self.orders, self.truth.as_slice()) {
+            (None, _) => self.of_episodes()?,
+            (Some(orders), [truth]) => {
+                judge::group(&Truth::read(truth)?, &judge::Order::read(orders)?, self.tolerance).table()
+            }
+            (Some(_), truths) => anyhow::bail!("{} --truth with --orders; one is wanted", truths.len()),
+        };
+        print!("{text}");
+        Ok(())
+    }
+
+    fn of_episodes(&self) -> anyhow::Result<String> {
         anyhow::ensure!(
             self.truth.len() == self.episodes.len(),
             "{} --truth and {} --episodes; as many of both are wanted",
             self.truth.len(),
             self.episodes.len()
         );
-        let kinds = std::fs::read_to_string(&self.kinds).with_context(|| self.kinds.display().to_string())?;
-        let kinds = Kinds::parse(&kinds).with_context(|| self.kinds.display().to_string())?;
+        let kinds = self.kinds.as_deref().map_or_else(|| Ok(Kinds::default()), read_kinds)?;
         let mut outcome = judge::Outcome::default();
         for (truth, episodes) in self.truth.iter().zip(&self.episodes) {
             let (truth, episodes) = (Truth::read(truth)?, Episode::read(episodes)?);
             outcome.add(judge::judge(&truth, episodes, &kinds, self.tolerance));
         }
-        let text = match self.show {
+        Ok(match self.show {
             Show::Details => judge::details(&self.name, &outcome),
             Show::Row => judge::overall(&self.name, &outcome),
             Show::Header => judge::OVERALL.to_owned(),
             Show::Sizes => judge::by_size(&outcome),
-        };
-        print!("{text}");
-        Ok(())
+        })
     }
+}
+
+fn read_kinds(path: &Path) -> anyhow::Result<Kinds> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).with_context(|| name.clone())?;
+    Kinds::parse(&text).context(name)
 }

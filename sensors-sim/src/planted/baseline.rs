@@ -13,7 +13,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::Context;
-use yiwang_model::Timestamp;
+use yiwang_model::{Severity, Timestamp};
 
 use super::WARM_UP;
 use super::judge::Episode;
@@ -89,6 +89,7 @@ pub fn episodes(method: Method, readings: &Readings) -> Vec<Episode> {
             begin,
             end,
             opened: Some(begin),
+            severity: Severity::Notice,
         };
         strange(method, own, until).into_iter().map(episode).collect::<Vec<_>>()
     };

@@ -5,8 +5,8 @@
 //! 2. It belongs to a fault of its own series when it opens from the fault's begin on and before the fault's end plus the tolerance,
 //!    in periods of the series; of several such faults to the one that began last.
 //! 3. The first episode of a fault finds it. All others of the same fault are repeats, neither true nor false.
-//! 4. The fault is *named* rightly when the episode that lasts longest within its window is of a detector that the table of kinds
-//!    gives that kind; of equally long ones the one that opened first.
+//! 4. The fault is *named* rightly when its gravest episode is of a detector that the table of kinds gives that kind: the one that an
+//!    order would show. Of equally grave ones it is that which lasts longest within the window, then that which opened first.
 //! 5. Every other episode is false, in a look-alike or outside, unless it belongs to a cause, which is judged elsewhere; or its
 //!    detector is one that, by the table, tells of this very kind of look-alike.
 //!
@@ -15,16 +15,18 @@
 
 mod episodes;
 mod kinds;
+mod orders;
 mod table;
 
 use std::collections::BTreeMap;
 
-use yiwang_model::{Span, Timestamp};
+use yiwang_model::{Severity, Span, Timestamp};
 
 use super::kind::{Class, Kind};
 use super::truth::{Row, Truth};
 pub use episodes::Episode;
 pub use kinds::Kinds;
+pub use orders::{Grouping, Member, Order, group};
 pub use table::{OVERALL, by_size, details, overall};
 
 /// How one kind of fault fared.
@@ -104,8 +106,8 @@ struct Given {
     /// When the first episode opened.
     opened: Option<Timestamp>,
     episodes: usize,
-    /// The longest overlap, and whether that episode names the kind.
-    longest: Option<(Span, bool)>,
+    /// Of the episode that stands for it: how grave, how long within the window, and whether it names the kind.
+    face: Option<(Severity, Span, bool)>,
 }
 
 /// Judges. `tolerance` is in readings of each series.
@@ -166,8 +168,9 @@ impl Given {
         self.episodes += 1;
         let end = until(row, tolerance);
         let overlap = episode.end.unwrap_or(end).min(end) - episode.begin.max(row.begin);
-        if self.longest.is_none_or(|(longest, _)| overlap > longest) {
-            self.longest = Some((overlap, kinds.names(&episode.detector, row.kind)));
+        let own = (episode.severity, overlap);
+        if self.face.is_none_or(|(severity, longest, _)| own > (severity, longest)) {
+            self.face = Some((own.0, own.1, kinds.names(&episode.detector, row.kind)));
         }
     }
 }
@@ -221,7 +224,7 @@ impl Tally {
         factor.1 += 1;
         self.found += 1;
         self.repeats += given.episodes - 1;
-        self.named += usize::from(given.longest.is_some_and(|(_, named)| named));
+        self.named += usize::from(given.face.is_some_and(|(_, _, named)| named));
         self.delays.push((opened - row.begin).0.div_euclid(row.period.0) - i64::from(row.least));
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
-use yiwang_model::Timestamp;
+use yiwang_model::{Severity, Timestamp};
 
 /// An episode; what else stands in its line is not looked at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,14 @@ pub struct Episode {
     /// When it was first said.
     #[serde(default)]
     pub opened: Option<Timestamp>,
+    /// How grave it is.
+    #[serde(default = "least_grave")]
+    pub severity: Severity,
+}
+
+/// What an episode is that does not say.
+const fn least_grave() -> Severity {
+    Severity::Notice
 }
 
 impl Episode {

@@ -31,6 +31,7 @@ fn episode(detector: &str, metric: &str, opened: i64, end: i64) -> Episode {
         begin: at(opened),
         end: Some(at(end)),
         opened: Some(at(opened)),
+        severity: Severity::Notice,
     }
 }
 
@@ -76,11 +77,13 @@ fn before_the_begin_and_behind_the_tolerance_is_false() {
 }
 
 #[test]
-fn the_longest_episode_names_the_fault() {
+fn the_gravest_then_the_longest_episode_names_the_fault() {
     let rows = || vec![row(Class::Fault, Kind::Spike, "x", 1000, 1010, 0)];
     let named = |episodes| judged(rows(), episodes).all().named;
     assert_eq!(named(vec![episode("jump", "x", 1000, 1020), episode("level-shift", "x", 1000, 1010)]), 1);
     assert_eq!(named(vec![episode("jump", "x", 1000, 1010), episode("level-shift", "x", 1000, 1020)]), 0);
+    let grave = Episode { severity: Severity::Warning, ..episode("jump", "x", 1000, 1010) };
+    assert_eq!(named(vec![grave, episode("level-shift", "x", 1000, 1020)]), 1);
     // One that goes on is no longer than the window.
     let open = Episode { end: None, ..episode("level-shift", "x", 1000, 0) };
     assert_eq!(named(vec![episode("jump", "x", 1000, 9000), open]), 1);
@@ -163,4 +166,49 @@ fn a_table_of_kinds_with_a_word_that_is_none_is_refused() {
     let told = Kinds::parse("[kinds]\na = [\"spikes\"]\n").unwrap_err().to_string();
     assert!(told.starts_with("kinds.a has \"spikes\"; wanted is one of spike, shift"), "{told}");
     assert!(Kinds::parse("[kind]\n").is_err() && Kinds::parse("[kinds]\n[more]\n").is_err());
+}
+
+fn order(id: &str, cause: &str, target: &str, members: &[(&str, i64)]) -> Order {
+    let member = |(metric, opened): &(&str, i64)| Member {
+        source: "a".into(),
+        metric: (*metric).into(),
+        opened: at(*opened),
+    };
+    Order {
+        id: id.into(),
+        cause: cause.into(),
+        target: target.into(),
+        members: members.iter().map(member).collect(),
+    }
+}
+
+#[test]
+fn orders_are_held_against_causes() {
+    let cause = |number, kind, target: &str, metric| Row {
+        number,
+        target: target.into(),
+        ..row(Class::Cause, kind, metric, 1000, 1180, 0)
+    };
+    let mut rows: Vec<Row> = ["m", "n", "o"].map(|metric| cause(1, Kind::Gateway, "gw-001", metric)).into();
+    rows.extend(["p", "q"].map(|metric| cause(2, Kind::Maker, "maker-1", metric)));
+    rows.push(Row { number: 3, ..row(Class::Fault, Kind::Spike, "f", 1000, 1010, 0) });
+    let truth = Truth { from: at(0), to: at(14_400), series: 100, rows };
+    let gateway = |more: &[(&str, i64)]| {
+        order("1", "gateway", "gw-001", &[&[("m", 1030), ("n", 1040), ("o", 1050)], more].concat())
+    };
+    let fault = || order("3", "", "", &[("f", 1000)]);
+    let maker = |target| order("2", "maker", target, &[("p", 1000), ("q", 1000)]);
+    let judged = |orders: &[Order]| group(&truth, orders, 12);
+
+    let good = judged(&[gateway(&[]), maker("maker-1"), fault()]);
+    let wanted = Grouping { orders: 3, stray: 0, members: 6, pure: 6, causes: 2, found: 2, named: 2 };
+    assert_eq!(good, wanted);
+    // All in one order: half of them do not belong there, and one cause is found.
+    let one = judged(&[gateway(&[("p", 1000), ("q", 1000), ("f", 1000)])]);
+    assert_eq!((one.pure, one.members, one.found, one.named), (3, 6, 1, 1));
+    // Rightly grouped, wrongly named.
+    assert_eq!(judged(&[gateway(&[]), maker("maker-2")]).named, 1);
+    // What has no cause has nothing in common.
+    let stray = judged(&[order("4", "gateway", "gw-001", &[("m", 13_000), ("x", 13_000)])]);
+    assert_eq!((stray.stray, stray.pure, stray.found), (1, 1, 0));
 }
