@@ -33,6 +33,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             options::CityMeant::Planted(planted) => sensors_sim::planted::write(&planted),
         },
         Command::Plan(plan) => plan.write(),
+        Command::Real(real) => real.write(),
         Command::Baseline(baseline) => baseline.write(),
         Command::Judge(judge) => judge.print(),
         Command::Load(load) => tell(&sensors_sim::load::run(load.meant()?, stop).await?),

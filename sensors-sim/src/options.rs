@@ -27,6 +27,8 @@ pub(crate) enum Command {
     City(City),
     /// A plan of faults and look-alikes for a city that is written to files.
     Plan(planted::Plan),
+    /// Real air with faults planted into it, written to files.
+    Real(planted::Real),
     /// The episodes that a textbook method finds in the readings of such a city.
     Baseline(planted::Baseline),
     /// How well episodes fit the truth of such a city.

@@ -7,6 +7,7 @@
 //! - a [`Survey`] says who lives there, from a seed and a number of series;
 //! - a [`Plan`] says what is planted; [`draw`] makes one by dice;
 //! - [`write()`] writes readings, catalogue, topology and truth;
+//! - [`real`] plants into real readings instead;
 //! - [`judge`] holds episodes against the truth;
 //! - [`baseline`] makes episodes by two textbook methods, for comparison.
 //!
@@ -22,6 +23,7 @@ mod outage;
 mod plan;
 mod plant;
 mod readings;
+pub mod real;
 mod recipe;
 mod signal;
 mod survey;

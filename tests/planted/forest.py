@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""An isolation forest over the readings of a planted city, as a baseline: forest.py readings.csv episodes.jsonl
+"""An isolation forest over the readings of a planted city, as a baseline: forest.py readings.csv episodes.jsonl DAYS
 
-Liu, Ting, Zhou, ICDM 2008, by scikit-learn. One forest for each metric, grown in the warm-up of seven days on all series of it.
-A reading is three numbers, in deviations of its series in the warm-up: the value, its step from the last one, and its distance from
-the mean of the last six. It is strange when it scores below all but a share of 1e-5 of the warm-up. Readings that a flag marks are
+Liu, Ting, Zhou, ICDM 2008, by scikit-learn. One forest for each metric, grown in the first DAYS on all series of it.
+A reading is three numbers, in deviations of its series in these days: the value, its step from the last one, and its distance from
+the mean of the last six. It is strange when it scores below all but a share of 1e-5 of those. Readings that a flag marks are
 passed over. An episode begins with the first strange reading and ends with the next that is not.
 """
 
@@ -14,7 +14,6 @@ import numpy
 import pandas
 from sklearn.ensemble import IsolationForest
 
-WARM_UP = pandas.Timedelta(days=7)
 SHARE = 1e-5
 
 
@@ -31,11 +30,11 @@ def spans(times, strange):
         yield times[begin], times[end] if end < len(times) else None
 
 
-def main(source, target):
-    rows = pandas.read_csv(source, dtype={"source": "category", "metric": "category", "quality": str})
+def main(source, target, days):
+    rows = pandas.read_csv(source, dtype={"source": "category", "metric": "category", "quality": str, "time": str})
     rows = rows[rows.quality.isna()]
     rows["at"] = pandas.to_datetime(rows.time)
-    until = rows["at"].min() + WARM_UP
+    until = rows["at"].min() + pandas.Timedelta(days=int(days))
     with open(target, "w") as out:
         for metric, of_metric in rows.groupby("metric", observed=True):
             series = [(name, own) for name, own in of_metric.groupby("source", observed=True)]

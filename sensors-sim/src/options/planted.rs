@@ -8,7 +8,7 @@ use sensors_sim::city::fault::all_wrong;
 use sensors_sim::planted::judge::{self, Episode, Kinds};
 use sensors_sim::planted::truth::Truth;
 use sensors_sim::planted::{self, baseline, draw};
-use yiwang_model::Timestamp;
+use yiwang_model::{Span, Timestamp};
 
 /// What a city that is written to files takes besides what all cities take.
 #[derive(Args, Debug)]
@@ -102,12 +102,63 @@ impl Plan {
     }
 }
 
+/// Faults in real readings.
+#[derive(Args, Debug)]
+pub(crate) struct Real {
+    /// A file of the Beijing data, gzipped or not; may be given several times.
+    #[arg(long, value_name = "F", required = true)]
+    input: Vec<PathBuf>,
+    /// The midnight from which on readings are taken.
+    #[arg(long, value_name = "RFC3339", default_value = "2014-03-01T00:00:00+08:00")]
+    clock_start: Timestamp,
+    /// For how many days.
+    #[arg(long, value_name = "N", default_value_t = 365, value_parser = clap::value_parser!(u32).range(58..=1461))]
+    days: u32,
+    /// What goes wrong, as docs/planted.md says; drawn by dice if not given.
+    #[arg(long, value_name = "PLAN.csv", conflicts_with_all = ["seed", "each", "factor"])]
+    faults: Option<PathBuf>,
+    /// Which dice.
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    seed: u64,
+    /// How many faults of each kind; there are as many calibrations as faults.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    each: usize,
+    /// How many times the usual the faults are; several with commas between are dealt evenly.
+    #[arg(long, value_name = "X", default_value = "1", value_delimiter = ',')]
+    factor: Vec<f64>,
+    /// A file of the catalogue that has detectors.
+    #[arg(long, value_name = "F")]
+    detectors: Option<PathBuf>,
+    /// The folder for readings.csv, truth.csv, plan.csv and catalogue/.
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+}
+
+impl Real {
+    pub(crate) fn write(self) -> anyhow::Result<()> {
+        planted::real::write(&planted::real::Options {
+            inputs: self.input,
+            begin: self.clock_start,
+            days: self.days,
+            plan: self.faults.as_deref().map(read_plan).transpose()?,
+            seed: self.seed,
+            each: self.each,
+            factors: self.factor,
+            detectors: self.detectors,
+            out: self.out,
+        })
+    }
+}
+
 /// Textbook methods.
 #[derive(Args, Debug)]
 pub(crate) struct Baseline {
     /// readings.csv of a planted city.
     #[arg(long, value_name = "F")]
     readings: PathBuf,
+    /// How long they learn.
+    #[arg(long, value_name = "SPAN", default_value = "7d")]
+    learns: Span,
     /// The folder for their episodes: sigma.jsonl and ewma.jsonl.
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
@@ -117,7 +168,7 @@ impl Baseline {
     pub(crate) fn write(self) -> anyhow::Result<()> {
         let readings = baseline::read(&self.readings)?;
         baseline::Method::ALL.into_iter().try_for_each(|method| {
-            let episodes = baseline::episodes(method, &readings);
+            let episodes = baseline::episodes(method, &readings, self.learns);
             baseline::write(&self.out.join(format!("{}.jsonl", method.word())), &episodes)
         })
     }

@@ -1,6 +1,6 @@
 //! Two textbook methods, for comparison: they judge the same readings, and their episodes are judged by the same rule.
 //!
-//! Both learn mean m and deviation s of each series in the warm-up, hold them ever after, and say no kind.
+//! Both learn mean m and deviation s of each series in its first days, hold them ever after, and say no kind.
 //!
 //! - `sigma`: a reading is strange when |x − m| > 3 s (Shewhart, 1931).
 //! - `ewma`: zₖ = λ xₖ + (1 − λ) zₖ₋₁ from z₀ = m; strange when |z − m| > 3 s √(λ / (2 − λ)), with λ = 0.2 (Roberts, Technometrics 1,
@@ -13,9 +13,8 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use anyhow::Context;
-use yiwang_model::{Severity, Timestamp};
+use yiwang_model::{Severity, Span, Timestamp};
 
-use super::WARM_UP;
 use super::judge::Episode;
 
 /// How many deviations are strange.
@@ -75,11 +74,11 @@ pub fn read(path: &Path) -> anyhow::Result<Readings> {
     Ok(places.into_iter().map(|(series, place)| (series, std::mem::take(&mut readings[place]))).collect())
 }
 
-/// The episodes of a method.
+/// The episodes of a method that learns for so long.
 #[must_use]
-pub fn episodes(method: Method, readings: &Readings) -> Vec<Episode> {
+pub fn episodes(method: Method, readings: &Readings, learns: Span) -> Vec<Episode> {
     let begin = readings.values().filter_map(|own| own.first()).map(|(time, _)| *time).min();
-    let until = begin.map_or(Timestamp::MIN, |begin| begin + WARM_UP);
+    let until = begin.map_or(Timestamp::MIN, |begin| begin + learns);
     let of = |((source, metric), own): (&(String, String), &Vec<(Timestamp, f64)>)| {
         let episode = |(begin, end): (Timestamp, Option<Timestamp>)| Episode {
             id: String::new(),
@@ -96,7 +95,7 @@ pub fn episodes(method: Method, readings: &Readings) -> Vec<Episode> {
     readings.iter().flat_map(of).collect()
 }
 
-/// The spans in which a series is strange, behind the warm-up.
+/// The spans in which a series is strange, from a moment on.
 fn strange(
     method: Method,
     own: &[(Timestamp, f64)],
@@ -140,4 +139,37 @@ pub fn write(path: &Path, episodes: &[Episode]) -> anyhow::Result<()> {
     }
     file.flush()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 100 readings of 0 and 2 in turn, then these, ten minutes apart.
+    fn series(then: &[f64]) -> Readings {
+        let values = (0..100).map(|at| f64::from(at % 2 * 2)).chain(then.iter().copied());
+        let own = (0..).zip(values).map(|(at, value)| (Timestamp::from_secs(600 * at), value)).collect();
+        Readings::from([(("a".to_owned(), "x".to_owned()), own)])
+    }
+
+    /// Which readings of those behind the first hundred episodes begin and end with.
+    fn found(method: Method, then: &[f64]) -> Vec<(i64, Option<i64>)> {
+        let place = |at: Timestamp| at.secs() / 600 - 100;
+        let episodes = episodes(method, &series(then), Span::from_secs(60_000));
+        episodes.iter().map(|one| (place(one.begin), one.end.map(place))).collect()
+    }
+
+    #[test]
+    fn sigma_is_strange_beyond_three_deviations() {
+        // Mean and deviation are 1.
+        assert_eq!(found(Method::Sigma, &[1.0, 4.1, 4.1, 3.9, -2.1]), [(1, Some(3)), (4, None)]);
+    }
+
+    #[test]
+    fn ewma_is_strange_beyond_three_deviations_of_the_mean() {
+        // Its bound is 3 √(0.2 / 1.8) = 1. After n readings of 2 it is 1 − 0.8ⁿ from the mean, which never is 1; of 3 twice that, more than
+        // 1 from the fourth on, 1.18; and a −7 takes it to −0.66.
+        assert_eq!(found(Method::Ewma, &[2.0; 30]), []);
+        assert_eq!(found(Method::Ewma, &[3.0, 3.0, 3.0, 3.0, -7.0]), [(3, Some(4))]);
+    }
 }

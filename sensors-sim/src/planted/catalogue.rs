@@ -10,7 +10,7 @@ use yiwang_catalogue::{MetricKind, StationKind};
 
 use super::City;
 use super::kind::Kind;
-use super::recipe::{RECIPES, Recipe};
+use super::recipe::{self, RECIPES, Recipe};
 use super::survey::{Place, Survey};
 
 /// What does not depend on the city.
@@ -82,6 +82,31 @@ pub(super) fn city(city: &City) -> String {
         }
     }
     add_maintenance(&mut text, city);
+    text
+}
+
+/// The catalogue of some stations of Beijing that send once an hour.
+pub(super) fn beijing(sources: &[&str]) -> String {
+    let mut text = format!("# Stations of Beijing with faults planted.\n\n{OFFICES}");
+    recipe::of(StationKind::Air).for_each(|recipe| add(&mut text, metric(recipe)));
+    let (key, gateway) = ("beijing", gateway(0));
+    add(
+        &mut text,
+        format!("[[district]]\nkey = \"{key}\"\nzh = \"北京\"\nen = \"Beijing\"\nkind = \"elsewhere\"\n"),
+    );
+    add(&mut text, format!("[[gateway]]\nid = \"{gateway}\"\nzh = \"网关\"\nen = \"Gateway\"\n"));
+    let metrics: Vec<String> =
+        recipe::of(StationKind::Air).map(|recipe| format!("\"{}\"", recipe.metric)).collect();
+    for id in sources {
+        add(
+            &mut text,
+            format!(
+                "[[station]]\nid = \"{id}\"\nzh = \"{id}\"\nen = \"{id}\"\nkind = \"air\"\ndistrict = \"{key}\"\n\
+                 gateway = \"{gateway}\"\nperiod = \"1h\"\nmetrics = [{}]\n",
+                metrics.join(", ")
+            ),
+        );
+    }
     text
 }
 

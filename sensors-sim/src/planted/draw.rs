@@ -1,7 +1,7 @@
 //! Plans by dice: ChaCha8 from a seed, the same plan on every machine.
 //!
 //! [`faults`] draws so many faults of each kind, and as many look-alikes as faults. Nothing begins in the warm-up, and what is planted
-//! in one series keeps half a day from the next. [`causes`] draws twenty causes of six kinds: six overlap in time, one of each kind; two
+//! in one series keeps half a day from the next. [`causes()`] draws twenty causes of six kinds: six overlap in time, one of each kind; two
 //! take down both gateways of one station; and the plume of the six passes through the region of its gateway.
 
 mod causes;

@@ -35,23 +35,31 @@ pub(super) fn delay(one: &Planted, signals: &Signals, member: &Member) -> u32 {
     if one.kind == Kind::Limit {
         return (Span::HOUR.0 / PERIOD.0) as u32;
     }
-    let daily =
+    let per_day =
         if member.recipe.station == StationKind::Project { 1.0 } else { (Span::DAY.0 / PERIOD.0) as f64 };
-    let enough = libm::log(daily / FALSE_PER_DAY);
+    first(all, per_day, |reading| nats(one, signals, member, reading))
+}
+
+/// The first of so many readings at which there is enough evidence, from 0; else how many there are.
+pub(super) fn first(all: u32, per_day: f64, nats: impl Fn(u32) -> f64) -> u32 {
+    let enough = libm::log(per_day / FALSE_PER_DAY);
     let mut evidence = 0.0;
-    for reading in 0..all {
-        evidence += nats(one, signals, member, reading);
-        if evidence >= enough {
-            return reading;
-        }
-    }
-    all
+    let found = (0..all).find(|reading| {
+        evidence += nats(*reading);
+        evidence >= enough
+    });
+    found.unwrap_or(all)
+}
+
+/// The evidence in a number that is shown again.
+pub(super) fn same(resolution: f64, sigma: f64) -> f64 {
+    -libm::log((resolution / (2.0 * sigma * libm::sqrt(PI))).min(1.0))
 }
 
 fn nats(one: &Planted, signals: &Signals, member: &Member, reading: u32) -> f64 {
     match one.kind {
         Kind::Noise => (one.size * one.size - 1.0) / 2.0 - libm::log(one.size),
-        Kind::Stuck => -libm::log((resolution(member) / (2.0 * member.sigma * libm::sqrt(PI))).min(1.0)),
+        Kind::Stuck => same(resolution(member), member.sigma),
         Kind::Gap => libm::log(LOST as f64),
         _ => {
             let still = Making { signal: 0.0, noise: 0.0, quality: Quality::Good, shown: None };

@@ -23,7 +23,7 @@ const BLOCK: [(StationKind, usize); 4] = [
 const SERIES_OF_REGION: usize = 250;
 const GATEWAYS_OF_REGION: usize = 3;
 /// How many brokers there are.
-const BROKERS: usize = 4;
+const BROKERS: usize = 3;
 /// How many makers there are.
 pub(super) const MAKERS: usize = 6;
 /// One station in so many has a second gateway.

@@ -20,6 +20,7 @@ use anyhow::{Context, anyhow, bail};
 use yiwang_model::{Span, Timestamp};
 
 use super::kind::{Class, Kind};
+use super::plant::{Planted, is_of_series};
 use super::{City, WARM_UP, least};
 
 const COLUMNS: [&str; 11] =
@@ -70,7 +71,7 @@ pub struct Truth {
 
 /// The truth about a city, as CSV.
 pub(super) fn of(city: &City) -> anyhow::Result<String> {
-    let row = |one: &super::Planted| {
+    let row = |one: &Planted| {
         let member = &city.survey.members[one.member];
         let place = city.survey.place_of(member);
         Row {
@@ -88,9 +89,30 @@ pub(super) fn of(city: &City) -> anyhow::Result<String> {
             period: member.period(),
         }
     };
-    let rows = city.planted.iter().map(row).collect();
+    let rows = city.planted.iter().flat_map(|one| seen(city, one)).map(|one| row(&one)).collect();
     let (from, to, series) = (city.life.begin + WARM_UP, city.life.end(), city.survey.members.len());
     Truth { from, to, series, rows }.to_csv()
+}
+
+/// What can be seen of something in an area: not what happens while the series is not heard.
+fn seen(city: &City, one: &Planted) -> Vec<Planted> {
+    let outage = |kind| matches!(kind, Kind::Gateway | Kind::Power | Kind::Broker);
+    if is_of_series(one.kind) || outage(one.kind) {
+        return vec![one.clone()];
+    }
+    let (mut seen, mut from) = (Vec::new(), one.begin);
+    let own = &city.planted[city.of_member[one.member].clone()];
+    for gap in own.iter().filter(|other| outage(other.kind) && other.end > one.begin && other.begin < one.end)
+    {
+        if from < gap.begin {
+            seen.push(Planted { begin: from, end: gap.begin, ..one.clone() });
+        }
+        from = from.max(gap.end);
+    }
+    if from < one.end {
+        seen.push(Planted { begin: from, ..one.clone() });
+    }
+    seen
 }
 
 impl Truth {
