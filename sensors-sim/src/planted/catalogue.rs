@@ -131,7 +131,7 @@ fn metric(recipe: &Recipe) -> String {
         write!(
             text,
             "\n[[limit]]\nid = \"{metric}-hour\"\nmetric = \"{metric}\"\nvalue = {value}\nunit = \"{unit}\"\nwindow = \"hour mean\"\n\
-             valid_from = 2020-01-01\nstandard = \"planted\"\nedition = \"1\"\nsource = \"{source}\"\n"
+             valid_from = 2013-01-01\nstandard = \"planted\"\nedition = \"1\"\nsource = \"{source}\"\n"
         )
         .expect("a text takes all");
     }

@@ -245,3 +245,44 @@ fn show(episodes: Episodes) -> anyhow::Result<()> {
     out.flush()?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use yiwang_model::{Phase, Series};
+    use yiwang_stream::item::{Counts, Found};
+
+    use super::*;
+
+    fn closed(epoch: u64, phase: Phase) -> Closed {
+        let series = Series::new("a", "x").unwrap();
+        let begin = Timestamp::from_secs(1_000);
+        let anomaly = Anomaly {
+            id: AnomalyId::of("d", &series, begin),
+            detector: "d".into(),
+            series,
+            phase,
+            begin,
+            end: (phase == Phase::Cleared).then(|| Timestamp::from_secs(5_000)),
+            extreme: 1.0,
+            limit: None,
+            edition: "test".into(),
+            severity: Severity::Notice,
+        };
+        let found = vec![Found { anomaly, points: Vec::new(), series: Vec::new() }];
+        let city = Some(Timestamp::from_secs(1_000 * epoch.cast_signed()));
+        Closed { epoch, city, revision: REVISION, found, counts: Counts::default(), state: None }
+    }
+
+    #[tokio::test]
+    async fn an_episode_is_opened_once_and_shown_as_of_its_last_step() {
+        let (to, from) = mpsc::channel(4);
+        for (epoch, phase) in [(2, Phase::Raised), (3, Phase::Worsened), (5, Phase::Cleared)] {
+            to.send(closed(epoch, phase)).await.unwrap();
+        }
+        drop(to);
+        let episodes: Vec<_> = gather(from).await.into_values().collect();
+        assert_eq!(episodes.len(), 1);
+        assert_eq!(episodes[0].0, Some(Timestamp::from_secs(2_000)));
+        assert_eq!(episodes[0].1.end, Some(Timestamp::from_secs(5_000)));
+    }
+}
