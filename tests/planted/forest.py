@@ -41,7 +41,7 @@ def main(source, target, days):
             table = [features(own, own["at"] < until) for _, own in series]
             learnt = [(own["at"] < until).to_numpy() for _, own in series]
             past = numpy.concatenate([part[mask] for part, mask in zip(table, learnt)])
-            forest = IsolationForest(n_estimators=100, max_samples=256, random_state=1, n_jobs=-1).fit(past)
+            forest = IsolationForest(n_estimators=100, max_samples=min(256, len(past)), random_state=1, n_jobs=-1).fit(past)
             bar = numpy.quantile(forest.score_samples(past), SHARE)
             scores = forest.score_samples(numpy.concatenate(table))
             at = 0
