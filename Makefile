@@ -4,7 +4,7 @@ TOOLS := target/tools
 DENY_VERSION := 0.20.2
 ADVISORIES := ../shared/data/advisory-db/advisory-db.tar.gz
 
-.PHONY: test check long bench nab audit install run
+.PHONY: test check long bench nab planted audit install run
 
 ## Installs what the tests need, then checks, then tests.
 test: install check
@@ -35,6 +35,10 @@ bench:
 ## The Numenta Anomaly Benchmark, and how much of the figures is fitted; see DETECTION.md.
 nab:
 	bash tests/nab.sh fold
+
+## Faults of known size in simulated cities, beside three textbook methods; see docs/planted.md.
+planted:
+	bash tests/planted.sh
 
 ## Known weaknesses of what is built in, by the advisory database beside the project.
 audit: $(TOOLS)/bin/cargo-deny

@@ -12,7 +12,7 @@ mod clock;
 mod economy;
 pub mod fault;
 mod gateway;
-mod hours;
+pub(crate) mod hours;
 pub mod noise;
 mod project;
 mod sensors;

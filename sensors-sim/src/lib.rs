@@ -6,6 +6,7 @@
 //! - [`replay`]: real input, merged by event time.
 //! - [`door`]: what all three send through. A [`door::Batch`] is kept until it is acknowledged, sent again after every
 //!   lost connection with the same event times and values, and told of exactly once.
+//! - [`planted`]: a city offline, written to files with faults whose truth is known, and the scorer of whatever judges it.
 //! - [`acked`]: the file of acknowledgements, a witness that stands outside the city.
 //!
 //! Every queue is bounded: whoever makes readings waits until there is room; nothing is dropped.
@@ -16,6 +17,7 @@ pub mod acked;
 pub mod city;
 pub mod door;
 pub mod load;
+pub mod planted;
 pub mod replay;
 
 #[cfg(test)]

@@ -28,7 +28,14 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<()> {
     let stop = stop_at_signal();
     match command {
-        Command::City(city) => sensors_sim::city::run(city.meant()?, stop).await,
+        Command::City(city) => match city.meant()? {
+            options::CityMeant::Live(live) => sensors_sim::city::run(*live, stop).await,
+            options::CityMeant::Planted(planted) => sensors_sim::planted::write(&planted),
+        },
+        Command::Plan(plan) => plan.write(),
+        Command::Real(real) => real.write(),
+        Command::Baseline(baseline) => baseline.write(),
+        Command::Judge(judge) => judge.print(),
         Command::Load(load) => tell(&sensors_sim::load::run(load.meant()?, stop).await?),
         Command::Replay(replay) => tell(&sensors_sim::replay::run(replay.meant()?, stop).await?),
     }

@@ -1,5 +1,7 @@
 //! The command line: what was typed, and what it means.
 
+mod planted;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +23,16 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// A seeded, repeatable city.
+    /// A seeded, repeatable city: live, through doors; or, with --out, weeks of it written to files at once.
     City(City),
+    /// A plan of faults and look-alikes for a city that is written to files.
+    Plan(planted::Plan),
+    /// Real air with faults planted into it, written to files.
+    Real(planted::Real),
+    /// The episodes that a textbook method finds in the readings of such a city.
+    Baseline(planted::Baseline),
+    /// How well episodes fit the truth of such a city.
+    Judge(planted::Judge),
     /// A generator for benches and kill tests.
     Load(Load),
     /// Real input: CSV, JSON lines, or the Beijing air data.
@@ -55,7 +65,8 @@ pub(crate) struct City {
     /// Which city: the same seed is the same city.
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
-    /// What goes wrong (CSV: kind,target,begin,end,size); the demo's faults if not given.
+    /// What goes wrong (CSV: kind,target,begin,end,size); the demo's faults if not given. With --out a plan of docs/planted.md
+    /// (kind,target,begin,length,size); nothing if not given.
     #[arg(long, value_name = "PLAN.csv")]
     faults: Option<PathBuf>,
     /// Nothing goes wrong.
@@ -82,6 +93,16 @@ pub(crate) struct City {
     /// A file that remembers when the city first began, so that faults keep their times over a restart.
     #[arg(long, value_name = "F")]
     state: Option<PathBuf>,
+    #[command(flatten)]
+    planted: planted::City,
+}
+
+/// What a city's options ask for.
+pub(crate) enum CityMeant {
+    /// To live, and to send through doors.
+    Live(Box<city::Options>),
+    /// To be written to files.
+    Planted(sensors_sim::planted::Options),
 }
 
 #[derive(Args, Debug)]
@@ -171,7 +192,17 @@ impl Doors {
 }
 
 impl City {
-    pub(crate) fn meant(self) -> anyhow::Result<city::Options> {
+    pub(crate) fn meant(mut self) -> anyhow::Result<CityMeant> {
+        match self.planted.out.take() {
+            Some(out) => {
+                let planted = self.planted.meant(out, self.seed, self.faults.as_deref(), self.clock_start)?;
+                Ok(CityMeant::Planted(planted))
+            }
+            None => self.live().map(Box::new).map(CityMeant::Live),
+        }
+    }
+
+    fn live(self) -> anyhow::Result<city::Options> {
         if !self.speed.is_finite() || self.speed <= 0.0 {
             bail!("--speed is {}; city seconds a second are wanted", self.speed);
         }

@@ -32,6 +32,7 @@ use std::fmt;
 use yiwang_model::{Span, Timestamp};
 
 pub use plan::{Line, Plan, When};
+pub(crate) use plan::{check_columns, keep, records};
 pub(super) use resolve::{Injected, resolve};
 
 /// The plan of `yiwang up --simulate`.

@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 use yiwang_model::{Span, Timestamp};
 
 /// How far the city's clock is ahead of UTC.
-pub(super) const OFFSET: Span = Span::HOUR.times(8);
+pub(crate) const OFFSET: Span = Span::HOUR.times(8);
 
 /// Hours since midnight in the city, 0 to 24.
 pub(super) fn hour_of_day(at: Timestamp) -> f64 {
@@ -13,7 +13,7 @@ pub(super) fn hour_of_day(at: Timestamp) -> f64 {
 }
 
 /// Whether it is Saturday or Sunday in the city.
-pub(super) fn is_weekend(at: Timestamp) -> bool {
+pub(crate) fn is_weekend(at: Timestamp) -> bool {
     // 1970-01-01 was a Thursday.
     matches!(((at + OFFSET).nanos().div_euclid(Span::DAY.0) + 3).rem_euclid(7), 5 | 6)
 }
@@ -25,15 +25,20 @@ pub(super) fn winter(at: Timestamp) -> f64 {
 }
 
 /// How high the sun is: 0 at night, 1 at one in the afternoon.
-pub(super) fn sun(at: Timestamp) -> f64 {
+pub(crate) fn sun(at: Timestamp) -> f64 {
     libm::sin(PI * (hour_of_day(at) - 6.0) / 14.0).max(0.0)
 }
 
 /// How much traffic there is, 0 to 1: peaks about 8 and 18 on working days, a flat afternoon at weekends.
 pub(super) fn traffic(at: Timestamp) -> f64 {
+    traffic_on(!is_weekend(at), at)
+}
+
+/// The same where somebody else knows whether it is a working day.
+pub(crate) fn traffic_on(working: bool, at: Timestamp) -> f64 {
     let hour = hour_of_day(at);
     let day = 0.35 * step(hour, 5.5, 8.0) * (1.0 - step(hour, 20.0, 23.5));
-    if is_weekend(at) {
+    if !working {
         return day + 0.2 * bump(hour, 15.0, 3.0);
     }
     day + 0.6 * bump(hour, 8.0, 1.1) + 0.55 * bump(hour, 18.0, 1.4)
@@ -41,9 +46,14 @@ pub(super) fn traffic(at: Timestamp) -> f64 {
 
 /// How much is being built, 0 to 1: from 7 to 20 with a break at noon, less at weekends.
 pub(super) fn work(at: Timestamp) -> f64 {
+    work_on(!is_weekend(at), at)
+}
+
+/// The same where somebody else knows whether it is a working day.
+pub(crate) fn work_on(working: bool, at: Timestamp) -> f64 {
     let hour = hour_of_day(at);
     let day = step(hour, 6.5, 7.5) * (1.0 - step(hour, 19.0, 20.5)) * (1.0 - 0.6 * bump(hour, 12.7, 0.5));
-    if is_weekend(at) { 0.6 * day } else { day }
+    if working { day } else { 0.6 * day }
 }
 
 /// 0 before `from`, 1 after `to`, eased between.

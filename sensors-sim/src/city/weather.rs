@@ -55,7 +55,7 @@ pub(super) fn rain(noise: Noise, at: Timestamp) -> f64 {
 }
 
 /// What of the rain of the last half day is still in the rivers, mm/h.
-pub(super) fn run_off(noise: Noise, at: Timestamp) -> f64 {
+pub(crate) fn run_off(noise: Noise, at: Timestamp) -> f64 {
     (0..12).map(|ago| rain(noise, at - Span::HOUR.times(ago)) * libm::exp(-0.25 * ago as f64)).sum::<f64>()
         / 4.0
 }

@@ -2,7 +2,7 @@
 //!
 //! The readings are sorted by event time; among equal times they keep the order of the file. The clock follows them: it ticks
 //! whenever event time has gone on by a minute, and once at the end. Out come the episodes as of their last step, one JSON
-//! a line, sorted by begin, detector, series; `end` is null for one that goes on.
+//! a line, sorted by begin, detector, series; `end` is null for one that goes on, `opened` the city's time when it was first said.
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
@@ -109,7 +109,7 @@ fn start(workers: usize, directory: &Arc<Directory>) -> anyhow::Result<Running> 
     dataflow::start(workers, beginning).map_err(|why| anyhow!(why))
 }
 
-async fn judge(running: Running, rows: Vec<Admitted>) -> anyhow::Result<BTreeMap<AnomalyId, Anomaly>> {
+async fn judge(running: Running, rows: Vec<Admitted>) -> anyhow::Result<Episodes> {
     let Running { inlets, closed, workers } = running;
     let gathered = tokio::spawn(gather(closed));
     Feed::new(inlets).run(rows).await;
@@ -119,11 +119,16 @@ async fn judge(running: Running, rows: Vec<Admitted>) -> anyhow::Result<BTreeMap
     Ok(episodes)
 }
 
-/// The episodes as of their last step.
-async fn gather(mut closed: mpsc::Receiver<Closed>) -> BTreeMap<AnomalyId, Anomaly> {
-    let mut episodes = BTreeMap::new();
+/// Episodes as of their last step, each with the city's time when it was first said.
+type Episodes = BTreeMap<AnomalyId, (Option<Timestamp>, Anomaly)>;
+
+async fn gather(mut closed: mpsc::Receiver<Closed>) -> Episodes {
+    let mut episodes = Episodes::new();
     while let Some(closed) = closed.recv().await {
-        episodes.extend(closed.found.into_iter().map(|found| (found.anomaly.id, found.anomaly)));
+        for found in closed.found {
+            let opened = episodes.get(&found.anomaly.id).map_or(closed.city, |(opened, _)| *opened);
+            episodes.insert(found.anomaly.id, (opened, found.anomaly));
+        }
     }
     episodes
 }
@@ -208,18 +213,20 @@ struct Shown<'a> {
     metric: &'a str,
     begin: Timestamp,
     end: Option<Timestamp>,
+    opened: Option<Timestamp>,
     extreme: f64,
     limit: Option<f64>,
     edition: &'a str,
     severity: Severity,
 }
 
-fn show(episodes: BTreeMap<AnomalyId, Anomaly>) -> anyhow::Result<()> {
-    let mut episodes: Vec<Anomaly> =
-        episodes.into_values().filter(|anomaly| anomaly.phase != Phase::Withdrawn).collect();
-    episodes.sort_by(|a, b| (a.begin, &a.detector, &a.series).cmp(&(b.begin, &b.detector, &b.series)));
+fn show(episodes: Episodes) -> anyhow::Result<()> {
+    let held = episodes.into_values().filter(|(_, anomaly)| anomaly.phase != Phase::Withdrawn);
+    let mut episodes: Vec<_> = held.collect();
+    episodes
+        .sort_by(|(_, a), (_, b)| (a.begin, &a.detector, &a.series).cmp(&(b.begin, &b.detector, &b.series)));
     let mut out = BufWriter::new(std::io::stdout().lock());
-    for anomaly in &episodes {
+    for (opened, anomaly) in &episodes {
         let shown = Shown {
             id: anomaly.id,
             detector: &anomaly.detector,
@@ -227,6 +234,7 @@ fn show(episodes: BTreeMap<AnomalyId, Anomaly>) -> anyhow::Result<()> {
             metric: anomaly.series.metric(),
             begin: anomaly.begin,
             end: anomaly.end,
+            opened: *opened,
             extreme: anomaly.extreme,
             limit: anomaly.limit,
             edition: &anomaly.edition,
@@ -237,4 +245,47 @@ fn show(episodes: BTreeMap<AnomalyId, Anomaly>) -> anyhow::Result<()> {
     }
     out.flush()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use yiwang_model::{Phase, Series};
+    use yiwang_stream::item::{Counts, Found};
+
+    use super::*;
+
+    fn closed(epoch: u64, phase: Phase) -> Closed {
+        let series = Series::new("a", "x").unwrap();
+        let begin = Timestamp::from_secs(1_000);
+        let anomaly = Anomaly {
+            id: AnomalyId::of("d", &series, begin),
+            detector: "d".into(),
+            series,
+            phase,
+            begin,
+            end: (phase == Phase::Cleared).then(|| Timestamp::from_secs(5_000)),
+            extreme: 1.0,
+            limit: None,
+            edition: "test".into(),
+            severity: Severity::Notice,
+            because: None,
+            into: None,
+        };
+        let found = vec![Found { anomaly, points: Vec::new(), series: Vec::new() }];
+        let city = Some(Timestamp::from_secs(1_000 * epoch.cast_signed()));
+        Closed { epoch, city, revision: REVISION, found, counts: Counts::default(), state: None }
+    }
+
+    #[tokio::test]
+    async fn an_episode_is_opened_once_and_shown_as_of_its_last_step() {
+        let (to, from) = mpsc::channel(4);
+        for (epoch, phase) in [(2, Phase::Raised), (3, Phase::Worsened), (5, Phase::Cleared)] {
+            to.send(closed(epoch, phase)).await.unwrap();
+        }
+        drop(to);
+        let episodes: Vec<_> = gather(from).await.into_values().collect();
+        assert_eq!(episodes.len(), 1);
+        assert_eq!(episodes[0].0, Some(Timestamp::from_secs(2_000)));
+        assert_eq!(episodes[0].1.end, Some(Timestamp::from_secs(5_000)));
+    }
 }

@@ -53,10 +53,10 @@ impl Plan {
             let what = format!("{} bytes; a plan has at most {MAX_BYTES}", text.len());
             return Err(vec![Wrong { line: 1, what }]);
         }
-        let mut lines = lines(text);
+        let mut lines = records(text);
         let header = lines.next().unwrap_or((1, Ok(csv::StringRecord::new())));
         let header = header.1.map_err(|error| vec![Wrong { line: header.0, what: error.to_string() }])?;
-        let (mut wrong, mut plan) = (check_header(&header), Self::default());
+        let (mut wrong, mut plan) = (check_columns(&COLUMNS, &header), Self::default());
         if !wrong.is_empty() {
             return Err(wrong);
         }
@@ -75,21 +75,22 @@ impl Plan {
     }
 }
 
-fn check_header(header: &csv::StringRecord) -> Vec<Wrong> {
+/// What a header lacks of the wanted columns, and what it has besides.
+pub(crate) fn check_columns(wanted: &[&str], header: &csv::StringRecord) -> Vec<Wrong> {
     let strange = header
         .iter()
-        .filter(|name| !COLUMNS.contains(name))
+        .filter(|name| !wanted.contains(name))
         .map(|name| format!("column {name:?} is not known"));
-    let missing = COLUMNS.iter().filter(|name| header.iter().all(|own| own != **name));
+    let missing = wanted.iter().filter(|name| header.iter().all(|own| own != **name));
     let missing = missing.map(|name| format!("column {name:?} is missing"));
     strange
         .chain(missing)
-        .map(|what| Wrong { line: 1, what: format!("{what}; wanted are {COLUMNS:?}") })
+        .map(|what| Wrong { line: 1, what: format!("{what}; wanted are {wanted:?}") })
         .collect()
 }
 
 /// The records with their lines, from 1, without comments and empty lines. A record is a line.
-fn lines(text: &str) -> impl Iterator<Item = (u64, Result<csv::StringRecord, csv::Error>)> {
+pub(crate) fn records(text: &str) -> impl Iterator<Item = (u64, Result<csv::StringRecord, csv::Error>)> {
     let written = |(_, line): &(u64, &str)| !line.trim().is_empty() && !line.starts_with('#');
     (1..).zip(text.lines()).filter(written).map(|(number, line)| {
         let mut reader =
@@ -126,7 +127,8 @@ fn read(line: u64, header: &csv::StringRecord, record: &csv::StringRecord) -> Re
     }
 }
 
-fn keep<T>(wrong: &mut Vec<String>, read: Result<T, String>) -> Option<T> {
+/// What was read; what could not be is added to `wrong`.
+pub(crate) fn keep<T>(wrong: &mut Vec<String>, read: Result<T, String>) -> Option<T> {
     read.map_err(|what| wrong.push(what)).ok()
 }
 

@@ -1,0 +1,178 @@
+//! The catalogue that describes a planted city, without detectors; and its topology, as far as catalogues do not say it.
+//!
+//! `catalogue/city.toml` has metrics, subjects of orders, regions as districts, gateways, stations, the plans of projects, limits, and
+//! the announced maintenance. `topology.csv` has a line for each station: `source,kind,region,longitude,latitude,gateways,brokers,
+//! power,maker,upstream`; where two gateways serve a station they stand with a semicolon between, and so do their brokers.
+
+use std::fmt::Write;
+
+use yiwang_catalogue::{MetricKind, StationKind};
+
+use super::City;
+use super::kind::Kind;
+use super::recipe::{self, RECIPES, Recipe};
+use super::survey::{Place, Survey};
+
+/// What does not depend on the city.
+const OFFICES: &str = include_str!("offices.toml");
+
+/// The name of a gateway.
+pub(super) fn gateway(at: usize) -> String {
+    format!("gw-{at:03}")
+}
+
+/// The stations with what they hang on.
+pub(super) fn topology(survey: &Survey) -> String {
+    let mut text = "source,kind,region,longitude,latitude,gateways,brokers,power,maker,upstream\n".to_owned();
+    for place in &survey.places {
+        let brokers = place.gateways.iter().map(|gateway| format!("broker-{}", survey.broker_of(*gateway)));
+        let fields = [
+            place.id.to_string(),
+            place.kind.word().to_owned(),
+            region(place),
+            place.point.0.to_string(),
+            place.point.1.to_string(),
+            joined(place.gateways.iter().map(|at| gateway(*at))),
+            joined(brokers),
+            format!("power-{:03}", place.power),
+            format!("maker-{}", place.maker),
+            place.upstream.as_deref().unwrap_or("").to_owned(),
+        ];
+        text.push_str(&fields.join(","));
+        text.push('\n');
+    }
+    text
+}
+
+fn joined(names: impl Iterator<Item = String>) -> String {
+    names.collect::<Vec<_>>().join(";")
+}
+
+fn region(place: &Place) -> String {
+    format!("region-{:02}", place.region)
+}
+
+/// The catalogue.
+pub(super) fn city(city: &City) -> String {
+    let mut text = format!(
+        "# A planted city: seed {}, {} series.\n\n{OFFICES}",
+        city.survey.seed,
+        city.survey.members.len()
+    );
+    RECIPES.iter().for_each(|recipe| add(&mut text, metric(recipe)));
+    for at in 0..city.survey.regions {
+        add(
+            &mut text,
+            format!(
+                "[[district]]\nkey = \"region-{at:02}\"\nzh = \"{at} 区\"\nen = \"Region {at}\"\nkind = \"zone\"\n"
+            ),
+        );
+    }
+    for at in 0..city.survey.gateways {
+        let id = gateway(at);
+        add(&mut text, format!("[[gateway]]\nid = \"{id}\"\nzh = \"网关 {at}\"\nen = \"Gateway {at}\"\n"));
+    }
+    let mut members = city.survey.members.iter().peekable();
+    for (at, place) in city.survey.places.iter().enumerate() {
+        let own = std::iter::from_fn(|| members.next_if(|member| member.place == at));
+        let metrics: Vec<String> = own.map(|member| format!("\"{}\"", member.recipe.metric)).collect();
+        add(&mut text, station(place, &metrics.join(", ")));
+        if place.kind == StationKind::Project {
+            add(&mut text, plan(&city.signals.plan(&place.id), place));
+        }
+    }
+    add_maintenance(&mut text, city);
+    text
+}
+
+/// The catalogue of some stations of Beijing that send once an hour.
+pub(super) fn beijing(sources: &[&str]) -> String {
+    let mut text = format!("# Stations of Beijing with faults planted.\n\n{OFFICES}");
+    recipe::of(StationKind::Air).for_each(|recipe| add(&mut text, metric(recipe)));
+    let (key, gateway) = ("beijing", gateway(0));
+    add(
+        &mut text,
+        format!("[[district]]\nkey = \"{key}\"\nzh = \"北京\"\nen = \"Beijing\"\nkind = \"elsewhere\"\n"),
+    );
+    add(&mut text, format!("[[gateway]]\nid = \"{gateway}\"\nzh = \"网关\"\nen = \"Gateway\"\n"));
+    let metrics: Vec<String> =
+        recipe::of(StationKind::Air).map(|recipe| format!("\"{}\"", recipe.metric)).collect();
+    for id in sources {
+        add(
+            &mut text,
+            format!(
+                "[[station]]\nid = \"{id}\"\nzh = \"{id}\"\nen = \"{id}\"\nkind = \"air\"\ndistrict = \"{key}\"\n\
+                 gateway = \"{gateway}\"\nperiod = \"1h\"\nmetrics = [{}]\n",
+                metrics.join(", ")
+            ),
+        );
+    }
+    text
+}
+
+fn add(text: &mut String, entry: String) {
+    text.push('\n');
+    text.push_str(&entry);
+}
+
+fn metric(recipe: &Recipe) -> String {
+    let Recipe { metric, zh, en, unit, range: (min, max), decimals, .. } = recipe;
+    let kind = match recipe.kind {
+        MetricKind::Water => "water",
+        MetricKind::Project => "project",
+        _ => "environment",
+    };
+    let period = if recipe.kind == MetricKind::Project { "1d" } else { "10m" };
+    let mut text = format!(
+        "[[metric]]\nname = \"{metric}\"\nzh = \"{zh}\"\nen = \"{en}\"\nkind = \"{kind}\"\nunit = \"{unit}\"\nmin = {min}\nmax = {max}\n\
+         period = \"{period}\"\ndecimals = {decimals}\nsource = \"the planted city\"\n"
+    );
+    if let Some((value, source)) = recipe.limit {
+        write!(
+            text,
+            "\n[[limit]]\nid = \"{metric}-hour\"\nmetric = \"{metric}\"\nvalue = {value}\nunit = \"{unit}\"\nwindow = \"hour mean\"\n\
+             valid_from = 2013-01-01\nstandard = \"planted\"\nedition = \"1\"\nsource = \"{source}\"\n"
+        )
+        .expect("a text takes all");
+    }
+    text
+}
+
+fn station(place: &Place, metrics: &str) -> String {
+    let (id, kind, district, gateway) =
+        (&place.id, place.kind.word(), region(place), gateway(place.gateways[0]));
+    let (longitude, latitude) = place.point;
+    format!(
+        "[[station]]\nid = \"{id}\"\nzh = \"{id}\"\nen = \"{id}\"\nkind = \"{kind}\"\ndistrict = \"{district}\"\n\
+         point = [{longitude:.4}, {latitude:.4}]\ngateway = \"{gateway}\"\nmetrics = [{metrics}]\nowner = \"maker-{}\"\n",
+        place.maker
+    )
+}
+
+fn plan(points: &[(jiff::civil::Date, f64)], place: &Place) -> String {
+    let points: Vec<String> = points.iter().map(|(day, value)| format!("[{day}, {value:.3}]")).collect();
+    format!(
+        "[[plan]]\nstation = \"{}\"\nmetric = \"project_percent\"\nunit = \"%\"\nsource = \"the planted city\"\npoints = [{}]\n",
+        place.id,
+        points.join(", ")
+    )
+}
+
+/// What the city knows beforehand.
+fn add_maintenance(text: &mut String, city: &City) {
+    for one in city.planted.iter().filter(|one| one.kind == Kind::Maintenance) {
+        let member = &city.survey.members[one.member];
+        add(
+            text,
+            format!(
+                "[[calibration]]\nid = \"maintenance-{}\"\nstation = \"{}\"\nmetrics = [\"{}\"]\nfrom = {:?}\nto = {:?}\n\
+                 quality = \"maintenance\"\nsource = \"the planted city\"\n",
+                one.number,
+                city.survey.place_of(member).id,
+                member.recipe.metric,
+                one.begin.to_string(),
+                one.end.to_string()
+            ),
+        );
+    }
+}
