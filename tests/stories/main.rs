@@ -19,6 +19,7 @@ mod foreign;
 mod hj212;
 mod import;
 mod kill_nine;
+mod late;
 mod openapi;
 mod readable;
 mod reconcile;

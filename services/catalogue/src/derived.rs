@@ -8,6 +8,7 @@
 //! | `neighbours` | the station's value less the median of its neighbours' | `of radius_km [least most]` |
 //! | `balance` | the value downstream less the one upstream `lag` before; with `as = "ratio"` divided by it | `of upstream downstream [lag as]` |
 //! | `expression` | what it gives; yes is 1, no is 0 | `expression [kind]`; see [`crate::expression`] |
+//! | `clock` | by how many seconds the readings of `of` come after their event time, the median of the last [`CLOCK_FRAMES`] frames | `of` |
 //!
 //! `metric` names the metric of the reckoned series, which is in the catalogue like any other and which nobody sends. A frame is
 //! one period of it; the value of a series in a frame is that of its newest judged reading in it. A frame is reckoned once all its series have
@@ -16,7 +17,8 @@
 //!
 //! `neighbours` is for every station that has `of` and a point, and at least `least` (3) others within `radius_km`, of which the
 //! nearest `most` (8) count; `expression` for every station that has all metrics that it names, of this `kind` if one is given. Members of
-//! families have none.
+//! families have none. `clock` is for every station that has `of`. A device whose clock is slow has a median far above the usual lateness, one whose
+//! clock is fast one below zero; what is late by the way it takes is late by turns.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,6 +35,9 @@ use crate::value::{readable, word, words};
 /// The most neighbours of a station that count.
 pub const MAX_NEIGHBOURS: usize = 16;
 
+/// How many frames the median of a clock is of.
+pub const CLOCK_FRAMES: i64 = 31;
+
 /// How the value of a frame comes about.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rule {
@@ -46,6 +51,8 @@ pub enum Rule {
         /// Whether it is divided.
         ratio: bool,
     },
+    /// The median of the last frames, whose values are by how many seconds readings of the series came after their event time.
+    Clock,
     /// What an expression gives, for a station: its id, district and kind.
     Expression(Arc<Expression>, [Arc<str>; 3]),
 }
@@ -78,6 +85,8 @@ pub struct Derived {
     by_series: BTreeMap<Series, Arc<Derivation>>,
     /// For each series, those that are reckoned from it, and its place among their sources.
     fed: BTreeMap<Series, Vec<(Series, usize)>>,
+    /// For each series, those that are reckoned from when its readings come.
+    timed: BTreeMap<Series, Vec<(Series, usize)>>,
     /// For each detector and station, those whose expression asks about it, and its place there.
     asked: BTreeMap<(Arc<str>, Arc<str>), Vec<(Series, usize)>>,
 }
@@ -100,10 +109,15 @@ enum Kind {
     Neighbours,
     Balance,
     Expression,
+    Clock,
 }
 
-const KINDS: [(Kind, &str); 3] =
-    [(Kind::Neighbours, "neighbours"), (Kind::Balance, "balance"), (Kind::Expression, "expression")];
+const KINDS: [(Kind, &str); 4] = [
+    (Kind::Neighbours, "neighbours"),
+    (Kind::Balance, "balance"),
+    (Kind::Expression, "expression"),
+    (Kind::Clock, "clock"),
+];
 
 readable!(Kind, words(&KINDS), |value| word(value, &KINDS));
 
@@ -126,6 +140,12 @@ impl Derived {
     #[must_use]
     pub fn fed_by(&self, series: &Series) -> &[(Series, usize)] {
         self.fed.get(series).map_or(&[], Vec::as_slice)
+    }
+
+    /// The series that are reckoned from when readings of this one come, and its place among their sources.
+    #[must_use]
+    pub fn timed_by(&self, series: &Series) -> &[(Series, usize)] {
+        self.timed.get(series).map_or(&[], Vec::as_slice)
     }
 
     /// The series that ask whether a detector has an open episode at a station, and its place among what they ask.
@@ -156,6 +176,7 @@ impl Derived {
             Some(Kind::Neighbours) => neighbours(entry, known),
             Some(Kind::Balance) => balance(entry, known).into_iter().collect(),
             Some(Kind::Expression) => expression(entry, metric.as_ref(), known),
+            Some(Kind::Clock) => clocks(entry, known),
             None => return,
         };
         entry.finish();
@@ -173,8 +194,9 @@ impl Derived {
         sources: Vec<Source>,
     ) {
         let Ok(series) = Series::new(Arc::clone(station), Arc::clone(&metric.name)) else { return };
+        let fed = if rule == Rule::Clock { &mut self.timed } else { &mut self.fed };
         for (place, source) in sources.iter().enumerate() {
-            self.fed.entry(source.series.clone()).or_default().push((series.clone(), place));
+            fed.entry(source.series.clone()).or_default().push((series.clone(), place));
         }
         if let Rule::Expression(expression, _) = &rule {
             for (place, detector) in expression.detectors.iter().enumerate() {
@@ -233,6 +255,12 @@ fn neighbours(entry: &Entry<'_>, known: &Known<'_>) -> Vec<Reckoned> {
     own.iter().filter_map(around).collect()
 }
 
+fn clocks(entry: &Entry<'_>, known: &Known<'_>) -> Vec<Reckoned> {
+    let Some(of) = want_of(entry, known) else { return Vec::new() };
+    let own = known.stations.values().filter(|station| station.metrics.contains(&of));
+    own.map(|station| (station.id.clone(), Rule::Clock, sources([&station.id].into_iter(), &of))).collect()
+}
+
 fn count(entry: &Entry<'_>, key: &'static str, usual: usize) -> usize {
     let count = entry.get::<f64>(key).unwrap_or(usual as f64);
     let possible = count.fract() == 0.0 && (1.0..=MAX_NEIGHBOURS as f64).contains(&count);
@@ -286,7 +314,7 @@ fn expression(entry: &Entry<'_>, metric: Option<&Arc<str>>, known: &Known<'_>) -
             entry.wrong(
                 "expression",
                 format!("an expression that {why}"),
-                "one as docs/detectors.md has them".into(),
+                "one as docs/reckoned.md has them".into(),
             );
             return Vec::new();
         }

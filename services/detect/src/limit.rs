@@ -38,7 +38,7 @@
 //!
 //! # Memory
 //! 32 bytes for `instant`. For windows 168 bytes, and for each cell of a window (1, 8 or 24) 8 bytes where a
-//! reading is an hour's value, else 20; so at most 640 bytes a series. 100 more while an episode is open.
+//! reading is an hour's value, else 20; so at most 648 bytes a series. 100 more while an episode is open.
 //!
 //! # Saved state
 //! Head 0x11; what is judged (option: cell in ns, cells, stride, cells by sums or not); then for `instant` nothing, for windows the number of the next window's end (option) and for each

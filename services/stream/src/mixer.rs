@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use yiwang_catalogue::derived::{Derivation, Rule};
+use yiwang_catalogue::derived::{CLOCK_FRAMES, Derivation, Rule};
 use yiwang_catalogue::expression::{Expression, Over, Values, Window};
 use yiwang_model::{AnomalyId, Quality, Span, Timestamp};
 use yiwang_proto::log::{AskedEpisode, Reckoned, ReckonedFrame, ReckonedValue};
@@ -55,7 +55,8 @@ pub(crate) struct Reckoning {
 impl Mixer {
     /// A series of which readings may be so late.
     pub(crate) fn new(how: Arc<Derivation>, allowed: Span) -> Self {
-        let back = windows(&how).iter().map(|window| frames_in(window.span, how.frame)).max().unwrap_or(0);
+        let windows = windows(&how).iter().map(|window| frames_in(window.span, how.frame)).max();
+        let back = if how.rule == Rule::Clock { CLOCK_FRAMES } else { windows.unwrap_or(0) };
         let changeable = frames_in(allowed, how.frame) + 2;
         let asked = expression(&how).map_or(0, |expression| expression.detectors.len());
         Self {
@@ -177,6 +178,13 @@ impl Mixer {
                 (others.len() >= *least).then(|| value(0) - median(&others))
             }
             Rule::Balance { ratio } => Some(if *ratio { value(0) / value(1) } else { value(0) - value(1) }),
+            Rule::Clock => {
+                let frames = self.frames.range(number + 1 - CLOCK_FRAMES..=number);
+                let mut lags: Vec<f64> =
+                    frames.filter_map(|(_, frame)| frame.values[0]).map(|(_, _, lag)| lag).collect();
+                lags.sort_by(f64::total_cmp);
+                (lags.len() as i64 == CLOCK_FRAMES).then(|| median(&lags))
+            }
             Rule::Expression(expression, station) => {
                 let metrics: Vec<f64> = (0..frame.values.len()).map(value).collect();
                 let windows: Vec<f64> = expression.windows.iter().map(|of| self.window(number, of)).collect();
@@ -264,7 +272,7 @@ impl Mixer {
 fn expression(how: &Derivation) -> Option<&Expression> {
     match &how.rule {
         Rule::Expression(expression, _) => Some(expression),
-        Rule::Neighbours { .. } | Rule::Balance { .. } => None,
+        Rule::Neighbours { .. } | Rule::Balance { .. } | Rule::Clock => None,
     }
 }
 

@@ -40,6 +40,8 @@ pub(crate) struct Watched {
     slots: Vec<Slot>,
     /// The reckoned series that its readings go to, and their place there.
     feeds: Box<[(SeriesId, u32)]>,
+    /// Those that are told how late its readings come.
+    clocks: Box<[(SeriesId, u32)]>,
     /// By how much a reading may come after a newer one and still be judged.
     allowed: Span,
     /// The event time that the detectors are at: that of the newest reading, or of a later tick.
@@ -73,7 +75,8 @@ impl Watched {
         let gateway = gateway(&series, catalogue)?;
         let allowed = catalogue.allowed_lateness(&series);
         let slots = slots(&series, catalogue, allowed);
-        let feeds = feeds(catalogue.derived().fed_by(&series));
+        let feeds = feeds_of(catalogue.derived().fed_by(&series));
+        let clocks = feeds_of(catalogue.derived().timed_by(&series));
         let most = most_between(allowed, catalogue.series_context(&series).period);
         Some(Self {
             history: History::default(),
@@ -81,6 +84,7 @@ impl Watched {
             series,
             slots,
             feeds,
+            clocks,
             allowed,
             clock: Timestamp::MIN,
             due: Timestamp::MAX,
@@ -136,6 +140,14 @@ impl Watched {
             let value = Some(item.value).filter(|value| item.quality.is_judged() && value.is_finite());
             let what = What::Reading { time: item.time.0, vintage: item.vintage, value };
             feed(&self.feeds, what, outlet);
+        }
+        if let (None, Some(city), false) = (because.was, city, self.clocks.is_empty()) {
+            let lag = Some((city - item.time).as_secs_f64());
+            feed(
+                &self.clocks,
+                What::Reading { time: item.time.0, vintage: item.vintage, value: lag },
+                outlet,
+            );
         }
         Some(because)
     }
@@ -305,7 +317,8 @@ impl Watched {
             self.most = most_between(allowed, context(after).period);
             self.replace(slots, city, out);
         }
-        self.feeds = feeds(after.derived().fed_by(&self.series));
+        self.feeds = feeds_of(after.derived().fed_by(&self.series));
+        self.clocks = feeds_of(after.derived().timed_by(&self.series));
         let known = home.is_some();
         self.gateway = home.unwrap_or_else(|| Arc::clone(&self.gateway));
         known
@@ -385,7 +398,7 @@ fn slots(series: &Series, catalogue: &Catalogue, allowed: Span) -> Vec<Slot> {
     let context = catalogue.series_context(series);
     let slot = |entry: &Arc<DetectorEntry>| {
         let detector = entry.prototype(series.metric())?.make(&context);
-        let asked = feeds(catalogue.derived().asking(&entry.name, series.source()));
+        let asked = feeds_of(catalogue.derived().asking(&entry.name, series.source()));
         Some(Slot::new(entry, detector, asked, allowed > Span::ZERO))
     };
     catalogue.detectors_for(series.metric()).iter().filter_map(slot).collect()
@@ -430,7 +443,7 @@ fn episode(of: &Anomaly) -> What {
     What::Episode { id: of.id.0, covers }
 }
 
-fn feeds(to: &[(Series, usize)]) -> Box<[(SeriesId, u32)]> {
+fn feeds_of(to: &[(Series, usize)]) -> Box<[(SeriesId, u32)]> {
     to.iter().map(|(series, place)| (series.id(), u32::try_from(*place).unwrap_or(u32::MAX))).collect()
 }
 

@@ -82,6 +82,15 @@ fn an_expression_is_for_every_station_that_has_what_it_names() {
 }
 
 #[test]
+fn a_clock_is_told_when_readings_come_and_not_what_they_say() {
+    let city = city("rule = \"clock\"\nof = \"no2\"").expect("good");
+    let derived = city.derived();
+    assert_eq!(derived.timed_by(&series("a", "no2")), [(series("a", "made"), 0)]);
+    assert_eq!(derived.fed_by(&series("a", "no2")), []);
+    assert_eq!(derived.of(&series("far", "made")).map(|how| &how.rule), Some(&Rule::Clock));
+}
+
+#[test]
 fn mistakes_are_told_with_what_would_be_right() {
     for (entry, key, wanted) in [
         ("rule = \"mean\"", "derived.rule", "\"neighbours\""),

@@ -179,3 +179,34 @@ fn a_source_that_was_cut_off_is_judged_when_it_sends_its_past_and_its_silence_is
     assert_eq!((limit.first(), limit.last()), (Some(&Phase::Raised), Some(&Phase::Cleared)), "{limit:?}");
     assert_eq!(back.counts.too_late, 0);
 }
+
+/// Devices whose clocks are wrong are found and named, each by its own; one whose readings are late by turns is none of them.
+#[test]
+fn wrong_clocks_are_found_and_named() {
+    let metric = "[[metric]]\nname = \"clock_off\"\nzh = \"时钟偏差\"\nen = \"Clock\"\nkind = \"environment\"\nunit = \"s\"\nmin = -9999\nmax = 9999\nperiod = \"10s\"\nsource = \"test\"\n\n[[derived]]\nmetric = \"clock_off\"\nrule = \"clock\"\nof = \"dust\"\nsource = \"test\"\n\n";
+    let limit = |id: &str, value: i64, direction: &str| {
+        format!(
+            "[[limit]]\nid = \"{id}\"\nmetric = \"clock_off\"\nvalue = {value}\nunit = \"s\"\nwindow = \"instant\"\ndirection = \"{direction}\"\nvalid_from = 2020-01-01\nstandard = \"a rule\"\nedition = \"1\"\nsource = \"test\"\n\n[[detector]]\nname = \"{id}\"\nzh = \"时钟\"\nen = \"Clock\"\nkind = \"limit\"\nmetrics = [\"clock_off\"]\nwindow = \"instant\"\ndirection = \"{direction}\"\ncategory = \"device\"\nseverity = \"notice\"\nsource = \"test\"\n\n"
+        )
+    };
+    let entries =
+        format!("{metric}{}{}", limit("slow-clock", 60, "above"), limit("fast-clock", -30, "below"));
+    let mut writer = Writer::new(&text().replacen("[[category]]", &format!("{entries}[[category]]"), 1));
+    for second in (0..1_200).step_by(10) {
+        let value = 50.0 + (second % 7) as f64;
+        for (source, off) in
+            [("e-1", 0), ("e-2", -120), ("w-1", 90), ("w-2", if second / 50 % 4 == 0 { -120 } else { 0 })]
+        {
+            writer.row(&Series::new(source, "dust").unwrap(), second + off, value);
+        }
+        writer.tick(moment(second + 1));
+    }
+    let found = block_on(async { judge(&log_of(&writer.commits).await, 3, 1 << 18).await });
+    let steps = found.last_steps().filter(|of| of.detector.ends_with("clock"));
+    let named: BTreeSet<_> =
+        steps.map(|of| (of.detector.to_string(), of.series.source().to_string())).collect();
+    let wanted = [("fast-clock", "w-1"), ("slow-clock", "e-2")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+    assert_eq!(named, wanted.into());
+    let slow = found.last_steps().find(|of| &*of.detector == "slow-clock").unwrap();
+    assert!((slow.extreme - 121.0).abs() < 12.0, "{slow:?}");
+}
