@@ -68,6 +68,8 @@ pub(crate) fn build(sources: &[Source], most_faults: usize) -> Result<Catalogue,
     }
 }
 
+type ByName<T> = BTreeMap<Arc<str>, T>;
+
 struct Builder<'a> {
     documents: &'a [Document<'a>],
     faults: &'a Faults,
@@ -271,7 +273,7 @@ impl<'a> Builder<'a> {
     fn read_derived(
         &self,
         names: &Names,
-        (metrics, stations, families): (&BTreeMap<Arc<str>, Metric>, &BTreeMap<Arc<str>, Station>, &Families),
+        (metrics, stations, families): (&ByName<Metric>, &ByName<Station>, &Families),
         detectors: &[Arc<DetectorEntry>],
     ) -> Derived {
         let entries = self.entries("derived");

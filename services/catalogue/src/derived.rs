@@ -79,16 +79,21 @@ pub struct Derivation {
     pub patience: Span,
 }
 
+/// The reckoned series that are told of something, each with the place of that among what it is told.
+type Told = Vec<(Series, usize)>;
+/// A detector and a station.
+type At = (Arc<str>, Arc<str>);
+
 /// All reckoned series of a catalogue.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Derived {
     by_series: BTreeMap<Series, Arc<Derivation>>,
     /// For each series, those that are reckoned from it, and its place among their sources.
-    fed: BTreeMap<Series, Vec<(Series, usize)>>,
+    fed: BTreeMap<Series, Told>,
     /// For each series, those that are reckoned from when its readings come.
-    timed: BTreeMap<Series, Vec<(Series, usize)>>,
+    timed: BTreeMap<Series, Told>,
     /// For each detector and station, those whose expression asks about it, and its place there.
-    asked: BTreeMap<(Arc<str>, Arc<str>), Vec<(Series, usize)>>,
+    asked: BTreeMap<At, Told>,
 }
 
 /// What an entry may refer to.

@@ -27,9 +27,9 @@ proptest! {
         let series = SeriesContext { period: Span::HOUR, ..SeriesContext::default() };
         let mut detector = build(&spec).map_err(|faults| format!("{faults:?}")).expect("right").make(&series);
         let mut events = Vec::new();
-        for hour in 0..24 {
-            let time = Timestamp::default() + Span::HOUR.times(first + hour as i64);
-            let sample = Sample { time, value: values[hour], quality: Quality::Good };
+        for (hour, value) in (0..).zip(&values) {
+            let time = Timestamp::default() + Span::HOUR.times(first + hour);
+            let sample = Sample { time, value: *value, quality: Quality::Good };
             detector.step(&Input::Reading(sample), &mut events);
         }
         let [Event::Raised(found)] = &events[..] else { panic!("{events:?}") };
