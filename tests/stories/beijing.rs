@@ -13,7 +13,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
-use yiwang_model::{Span, Timestamp};
+use yiwang_model::{Phase, Span, Timestamp};
 use yiwang_tests::city::City;
 use yiwang_tests::sim::{Door, Sim, number};
 use yiwang_tests::{orders, programs, skip};
@@ -39,7 +39,9 @@ fn orders_of_two_stations_are_those_of_the_oracle() {
     city.settle();
     let found = DETECTORS.map(|detector| orders::orders(&city, &format!("detector={detector}")));
     orders::episodes(found.iter().flatten());
-    let found = found.iter().flatten().map(|order| {
+    // A window that a door's delay left half full was judged, and withdrawn when the rest came.
+    let held = found.iter().flatten().filter(|order| order.draft.evidence.anomaly.phase != Phase::Withdrawn);
+    let found = held.map(|order| {
         let anomaly = &order.draft.evidence.anomaly;
         let detector = DETECTORS.into_iter().find(|name| **name == *anomaly.detector).unwrap();
         (anomaly.series.source().to_string(), detector, anomaly.begin, anomaly.end, anomaly.extreme.to_bits())
