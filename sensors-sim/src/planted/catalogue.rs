@@ -7,14 +7,19 @@
 use std::fmt::Write;
 
 use yiwang_catalogue::{MetricKind, StationKind};
+use yiwang_model::Span;
 
 use super::City;
 use super::kind::Kind;
 use super::recipe::{self, RECIPES, Recipe};
-use super::survey::{Place, Survey};
+use super::survey::{FLOW, Place, Survey};
 
 /// What does not depend on the city.
 const OFFICES: &str = include_str!("offices.toml");
+
+/// How far away a neighbour may be, and how many count: few, and near, so that what happens in one quarter is no surprise at its middle.
+const NEAR_KM: u32 = 25;
+const NEIGHBOURS: usize = 5;
 
 /// The name of a gateway.
 pub(super) fn gateway(at: usize) -> String {
@@ -82,7 +87,50 @@ pub(super) fn city(city: &City) -> String {
         }
     }
     add_maintenance(&mut text, city);
+    add_apart(&mut text, city);
     text
+}
+
+/// What each series has apart from those around it: `no2_apart` for `no2`. Stations of air and building sites are held against their
+/// neighbours, sections of a river against those that had the same water.
+fn add_apart(text: &mut String, city: &City) {
+    for recipe in RECIPES.iter().filter(|recipe| recipe.kind != MetricKind::Project) {
+        add(text, apart(recipe));
+        if recipe.station == StationKind::Water {
+            (0..city.survey.regions).for_each(|region| add(text, along_river(recipe, &city.survey, region)));
+        } else {
+            add(text, among_neighbours(recipe));
+        }
+    }
+}
+
+fn apart(recipe: &Recipe) -> String {
+    let Recipe { metric, zh, en, unit, range: (_, max), decimals, .. } = recipe;
+    let kind = if recipe.kind == MetricKind::Water { "water" } else { "environment" };
+    format!(
+        "[[metric]]\nname = \"{metric}_apart\"\nzh = \"{zh}与周边之差\"\nen = \"{en} less that around\"\nkind = \"{kind}\"\n\
+         unit = \"{unit}\"\nmin = -{max}\nmax = {max}\nperiod = \"10m\"\ndecimals = {decimals}\nsource = \"the planted city\"\n"
+    )
+}
+
+fn among_neighbours(recipe: &Recipe) -> String {
+    let metric = recipe.metric;
+    format!(
+        "[[derived]]\nmetric = \"{metric}_apart\"\nrule = \"neighbours\"\nof = \"{metric}\"\nradius_km = {NEAR_KM}\n\
+         most = {NEIGHBOURS}\nsource = \"the planted city\"\n"
+    )
+}
+
+fn along_river(recipe: &Recipe, survey: &Survey, region: usize) -> String {
+    let metric = recipe.metric;
+    let own = survey.places.iter().filter(|place| place.kind == StationKind::Water && place.region == region);
+    let sections: Vec<String> = own.map(|place| format!("\"{}\"", place.id)).collect();
+    format!(
+        "[[derived]]\nmetric = \"{metric}_apart\"\nrule = \"sections\"\nof = \"{metric}\"\nlag = \"{}m\"\n\
+         stations = [{}]\nsource = \"the planted city\"\n",
+        FLOW.0 / Span::MINUTE.0,
+        sections.join(", ")
+    )
 }
 
 /// The catalogue of some stations of Beijing that send once an hour.

@@ -123,7 +123,8 @@ pub fn judge(truth: &Truth, mut episodes: Vec<Episode>, kinds: &Kinds, tolerance
             outcome.uncounted += 1;
             continue;
         }
-        let own = by_series.get(&(episode.source.as_str(), episode.metric.as_str()));
+        let metric = kinds.metric_of(&episode.metric);
+        let own = by_series.get(&(episode.source.as_str(), metric.as_str()));
         let open_in = |class: Class| newest(truth, own, class, episode.opened(), tolerance);
         if let Some(at) = open_in(Class::Fault) {
             given[at].take(&truth.rows[at], episode, kinds, tolerance);

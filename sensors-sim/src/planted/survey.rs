@@ -35,7 +35,7 @@ const REGION_STEP: f64 = 0.24;
 /// How far a station is from the middle of its region at most, degrees.
 const REGION_REACH: f64 = 0.07;
 /// How long water takes from one section to the next.
-const FLOW: Span = Span::MINUTE.times(30);
+pub(super) const FLOW: Span = Span::MINUTE.times(30);
 
 /// A station.
 #[derive(Clone, Debug, PartialEq)]

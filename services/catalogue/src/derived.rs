@@ -7,18 +7,21 @@
 //! |---|---|---|
 //! | `neighbours` | the station's value less the median of its neighbours' | `of radius_km [least most]` |
 //! | `balance` | the value downstream less the one upstream `lag` before; with `as = "ratio"` divided by it | `of upstream downstream [lag as]` |
+//! | `sections` | the section's value less the median of those around it on the river, when the same water was there | `of stations lag [least]` |
 //! | `expression` | what it gives; yes is 1, no is 0 | `expression [kind]`; see [`crate::expression`] |
 //! | `clock` | by how many seconds the readings of `of` come after their event time, the median of the last [`CLOCK_FRAMES`] frames | `of` |
 //!
 //! `metric` names the metric of the reckoned series, which is in the catalogue like any other and which nobody sends. A frame is
 //! one period of it; the value of a series in a frame is that of its newest judged reading in it. A frame is reckoned once all its series have
 //! spoken, at the latest when the usual lateness of `metric` has passed since its end, and again when one of them changes. For
-//! `neighbours` there must be `least` of them then, for the others all that are named. Windows of an expression are made of the frames before.
+//! `neighbours` and `sections` there must be `least` of them then, for the others all that are named. Windows of an expression are made of the frames before.
 //!
 //! `neighbours` is for every station that has `of` and a point, and at least `least` (3) others within `radius_km`, of which the
-//! nearest `most` (8) count; `expression` for every station that has all metrics that it names, of this `kind` if one is given. Members of
-//! families have none. `clock` is for every station that has `of`. A device whose clock is slow has a median far above the usual lateness, one whose
-//! clock is fast one below zero; what is late by the way it takes is late by turns.
+//! nearest `most` (8) count. `sections` is for each of `stations`, which stand as the water passes them, `lag` from one to the next: it is held
+//! against the three before it, or, near the head, against those among the first four; then it waits until the water is at the fourth. `expression`
+//! is for every station that has all metrics that it names, of this `kind` if one is given. Members of families have none. `clock` is for
+//! every station that has `of`. A device whose clock is slow has a median far above the usual lateness, one whose clock is fast one below zero;
+//! what is late by the way it takes is late by turns.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,6 +40,8 @@ pub const MAX_NEIGHBOURS: usize = 16;
 
 /// How many frames the median of a clock is of.
 pub const CLOCK_FRAMES: i64 = 31;
+/// How many sections of a river are held against each other.
+const SECTIONS: usize = 4;
 
 /// How the value of a frame comes about.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,13 +118,15 @@ pub(crate) struct Known<'a> {
 enum Kind {
     Neighbours,
     Balance,
+    Sections,
     Expression,
     Clock,
 }
 
-const KINDS: [(Kind, &str); 4] = [
+const KINDS: [(Kind, &str); 5] = [
     (Kind::Neighbours, "neighbours"),
     (Kind::Balance, "balance"),
+    (Kind::Sections, "sections"),
     (Kind::Expression, "expression"),
     (Kind::Clock, "clock"),
 ];
@@ -180,6 +187,7 @@ impl Derived {
         let reckoned = match kind {
             Some(Kind::Neighbours) => neighbours(entry, known),
             Some(Kind::Balance) => balance(entry, known).into_iter().collect(),
+            Some(Kind::Sections) => sections_of(entry, known),
             Some(Kind::Expression) => expression(entry, metric.as_ref(), known),
             Some(Kind::Clock) => clocks(entry, known),
             None => return,
@@ -279,6 +287,28 @@ fn count(entry: &Entry<'_>, key: &'static str, usual: usize) -> usize {
 fn sources<'a>(stations: impl Iterator<Item = &'a Arc<str>>, metric: &Arc<str>) -> Vec<Source> {
     let series = stations.filter_map(|station| Series::new(Arc::clone(station), Arc::clone(metric)).ok());
     series.map(|series| Source { series, lag: Span::ZERO }).collect()
+}
+
+fn sections_of(entry: &Entry<'_>, known: &Known<'_>) -> Vec<Reckoned> {
+    let (of, stations) = (want_of(entry, known), entry.want_refs("stations", known.station_names));
+    let (lag, least) = (entry.want::<Span>("lag"), count(entry, "least", 2));
+    let (Some(of), Some(stations), Some(lag)) = (of, stations, lag) else { return Vec::new() };
+    let has = |id: &Arc<str>| known.stations.get(id).is_none_or(|station| station.metrics.contains(&of));
+    if let Some(without) = stations.iter().find(|id| !has(id)) {
+        entry.wrong("stations", format!("{without:?}, which has no {of:?}"), "stations that have it".into());
+        return Vec::new();
+    }
+    let around = |at: usize| {
+        let last = at.max(SECTIONS - 1).min(stations.len() - 1);
+        let others = (last.saturating_sub(SECTIONS - 1)..=last).filter(|other| *other != at);
+        let source = |place: usize| {
+            let series = Series::new(Arc::clone(&stations[place]), Arc::clone(&of)).ok()?;
+            Some(Source { series, lag: lag.times((last - place) as i64) })
+        };
+        let sources: Vec<Source> = std::iter::once(at).chain(others).filter_map(source).collect();
+        (sources.len() > least).then(|| (stations[at].clone(), Rule::Neighbours { least }, sources))
+    };
+    (0..stations.len()).filter_map(around).collect()
 }
 
 fn balance(entry: &Entry<'_>, known: &Known<'_>) -> Option<Reckoned> {

@@ -4,9 +4,13 @@
 //! [kinds]
 //! sensor-silent = ["gap"]
 //! "*-spike" = ["spike"]
+//!
+//! [metrics]
+//! "*_apart" = "*"
 //! ```
 //!
-//! A key is the name of a detector, in which one `*` stands for anything. What no key fits names nothing.
+//! A key is the name of a detector, in which one `*` stands for anything. What no key fits names nothing. `[metrics]`, which may be
+//! missing, says whose faults are found in a reckoned metric: there too `*` stands for anything, the same on both sides.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +21,17 @@ use crate::planted::kind::Kind;
 
 /// The table.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Kinds(Vec<(String, Vec<Kind>)>);
+pub struct Kinds {
+    detectors: Vec<(String, Vec<Kind>)>,
+    metrics: BTreeMap<String, String>,
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     kinds: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    metrics: BTreeMap<String, String>,
 }
 
 impl Kinds {
@@ -38,13 +47,24 @@ impl Kinds {
             let kinds = words.iter().map(each).collect::<anyhow::Result<Vec<Kind>>>()?;
             Ok((detector, kinds))
         };
-        file.kinds.into_iter().map(read).collect::<anyhow::Result<Vec<_>>>().map(Self)
+        let detectors = file.kinds.into_iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Self { detectors, metrics: file.metrics })
     }
 
     /// Whether a detector stands for a kind.
     #[must_use]
     pub fn names(&self, detector: &str, kind: Kind) -> bool {
-        self.0.iter().any(|(pattern, kinds)| fits(pattern, detector) && kinds.contains(&kind))
+        self.detectors
+            .iter()
+            .any(|(pattern, kinds)| fits(pattern, detector).is_some() && kinds.contains(&kind))
+    }
+
+    /// The metric whose faults are found in this one: mostly itself.
+    #[must_use]
+    pub fn metric_of(&self, metric: &str) -> String {
+        let found =
+            self.metrics.iter().find_map(|(pattern, of)| Some(of.replace('*', fits(pattern, metric)?)));
+        found.unwrap_or_else(|| metric.to_owned())
     }
 }
 
@@ -52,11 +72,10 @@ fn unknown(detector: &str, word: &str, known: &str) -> anyhow::Error {
     anyhow!("kinds.{detector} has {word:?}; wanted is one of {known}")
 }
 
-fn fits(pattern: &str, name: &str) -> bool {
+/// What stands in a name where its pattern has `*`, if it fits.
+fn fits<'a>(pattern: &str, name: &'a str) -> Option<&'a str> {
     match pattern.split_once('*') {
-        Some((head, tail)) => {
-            name.len() >= head.len() + tail.len() && name.starts_with(head) && name.ends_with(tail)
-        }
-        None => pattern == name,
+        Some((head, tail)) => name.strip_prefix(head)?.strip_suffix(tail),
+        None => (pattern == name).then_some(""),
     }
 }

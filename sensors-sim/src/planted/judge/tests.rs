@@ -168,6 +168,23 @@ fn a_table_of_kinds_with_a_word_that_is_none_is_refused() {
     assert!(Kinds::parse("[kind]\n").is_err() && Kinds::parse("[kinds]\n[more]\n").is_err());
 }
 
+#[test]
+fn a_reckoned_metric_finds_the_faults_of_another() {
+    let text = "[kinds]\nlevel = [\"shift\"]\n[metrics]\n\"*_apart\" = \"*\"\nboth = \"no2\"\n";
+    let kinds = Kinds::parse(text).unwrap();
+    let of = |metric: &str| kinds.metric_of(metric);
+    assert_eq!([of("no2_apart"), of("both"), of("no2")], ["no2", "no2", "no2"]);
+    let truth = |metric: &str| Truth {
+        from: at(0),
+        to: at(14_400),
+        series: 1,
+        rows: vec![row(Class::Fault, Kind::Shift, metric, 1000, 1300, 2)],
+    };
+    let found =
+        |metric| judge(&truth(metric), vec![episode("level", "x_apart", 1040, 1300)], &kinds, 12).all().named;
+    assert_eq!((found("x"), found("y")), (1, 0));
+}
+
 fn order(id: &str, cause: &str, target: &str, members: &[(&str, i64)]) -> Order {
     let member = |(metric, opened): &(&str, i64)| Member {
         source: "a".into(),

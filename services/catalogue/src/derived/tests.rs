@@ -141,3 +141,31 @@ fn mistakes_are_told_with_what_would_be_right() {
             .any(|fault| fault.to_string().contains("which stations send"))
     );
 }
+
+#[test]
+fn sections_are_held_against_the_same_water() {
+    let entry = |stations: &str| {
+        format!("rule = \"sections\"\nof = \"pm2_5\"\nlag = \"3m\"\nleast = 1\nstations = [{stations}]")
+    };
+    let with_lags = |catalogue: &Catalogue, station: &str| {
+        let how = catalogue.derived().of(&series(station, "made")).expect("there");
+        let source = |source: &Source| (source.series.source().to_string(), source.lag);
+        how.sources.iter().map(source).collect::<Vec<_>>()
+    };
+    let minutes = |count| Span::MINUTE.times(count);
+    let city = city(&entry("\"a\", \"b\", \"c\", \"far\"")).expect("good");
+    let at = |id: &str, lag| (id.to_owned(), minutes(lag));
+    assert_eq!(with_lags(&city, "far"), [at("far", 0), at("a", 9), at("b", 6), at("c", 3)]);
+    // near the head it waits until the water is at the fourth
+    assert_eq!(with_lags(&city, "a"), [at("a", 9), at("b", 6), at("c", 3), at("far", 0)]);
+}
+
+#[test]
+fn sections_without_the_metric_are_named() {
+    let wrong = "rule = \"sections\"\nof = \"made\"\nlag = \"3m\"\nstations = [\"a\", \"b\", \"c\"]";
+    let faults = city(wrong).expect_err("a metric that no station has");
+    assert!(
+        faults.iter().any(|fault| fault.to_string().contains("\"a\", which has no \"made\"")),
+        "{faults:?}"
+    );
+}
