@@ -15,10 +15,12 @@ use yiwang_log::{Append, Log, Partition, TopicId};
 use yiwang_model::{Anomaly, SeriesId, Timestamp};
 use yiwang_orders::OrderStore;
 
+pub mod capsule;
 pub mod checkpoint;
 pub mod closer;
 pub mod dataflow;
 pub mod directory;
+pub mod explain;
 pub mod finish;
 mod groups;
 pub mod history;

@@ -146,6 +146,14 @@ impl OrderStore for MemoryOrders {
         Ok(held(&self.0).iter().find(|order| order.anomaly == Some(id)).cloned())
     }
 
+    async fn keep(&self, _: &[(AnomalyId, Vec<u8>)]) -> Result<(), OrdersError> {
+        Ok(())
+    }
+
+    async fn capsule(&self, _: AnomalyId) -> Result<Option<Vec<u8>>, OrdersError> {
+        Ok(None)
+    }
+
     async fn find(&self, filter: &Filter, limit: u32, after: Option<&str>) -> Result<Page, OrdersError> {
         let mut found: Vec<WorkOrder> =
             held(&self.0).iter().filter(|order| fits(filter, order)).cloned().collect();

@@ -37,7 +37,7 @@ mod stores;
 
 pub use hooks::Told;
 use registrar::CityRegistrar;
-pub use rooms::{Rooms, folders, hold, open_log, open_orders};
+pub use rooms::{Rooms, ZONE, folders, hold, open_log, open_orders};
 use servers::Doors;
 pub use stop::Stop;
 pub use stores::Watched;

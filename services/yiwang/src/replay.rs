@@ -28,7 +28,8 @@ use crate::cli::{Failed, catalogue, runtime};
 
 mod input;
 
-use input::{Line, Lines, read};
+use input::Line;
+pub use input::{Lines, read};
 
 /// What to judge.
 #[derive(Debug, Args)]
@@ -63,11 +64,24 @@ const TOLD: usize = 10;
 pub fn run(options: &Options) -> Result<ExitCode, Failed> {
     let catalogue = Arc::new(catalogue(options.catalogue.as_deref())?);
     let lines = read(&options.input, &catalogue)?;
-    let (rows, directory) = admit(&catalogue, lines);
-    let running = start(usize::from(options.workers), &directory)?;
-    let episodes = runtime()?.block_on(judge(running, rows))?;
-    show(episodes)?;
+    let (found, _) = judged(&catalogue, lines, options.workers)?;
+    let found = found.into_iter().flat_map(|closed| closed.found);
+    show(found.map(|found| (found.anomaly.id, found.anomaly)).collect())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Judges readings under a catalogue: the epochs in which something was found, and the directory that they were judged with.
+///
+/// # Errors
+/// When the judgement cannot be started, or dies.
+pub fn judged(
+    catalogue: &Arc<Catalogue>,
+    lines: Lines,
+    workers: u16,
+) -> anyhow::Result<(Vec<Closed>, Arc<Directory>)> {
+    let (rows, directory) = admit(catalogue, lines);
+    let running = start(usize::from(workers), &directory)?;
+    Ok((runtime()?.block_on(judge(running, rows))?, directory))
 }
 
 /// The readings that a city would admit, sorted by event time.
@@ -109,23 +123,25 @@ fn start(workers: usize, directory: &Arc<Directory>) -> anyhow::Result<Running> 
     dataflow::start(workers, beginning).map_err(|why| anyhow!(why))
 }
 
-async fn judge(running: Running, rows: Vec<Admitted>) -> anyhow::Result<BTreeMap<AnomalyId, Anomaly>> {
+async fn judge(running: Running, rows: Vec<Admitted>) -> anyhow::Result<Vec<Closed>> {
     let Running { inlets, closed, workers } = running;
     let gathered = tokio::spawn(gather(closed));
     Feed::new(inlets).run(rows).await;
-    let episodes = gathered.await?;
+    let found = gathered.await?;
     let joined = tokio::task::spawn_blocking(move || workers.join()).await?;
     joined.map_err(|_| anyhow!("the judgement panicked"))?.map_err(|why| anyhow!(why))?;
-    Ok(episodes)
+    Ok(found)
 }
 
-/// The episodes as of their last step.
-async fn gather(mut closed: mpsc::Receiver<Closed>) -> BTreeMap<AnomalyId, Anomaly> {
-    let mut episodes = BTreeMap::new();
+/// The epochs in which something was found, without states and capsules.
+pub async fn gather(mut closed: mpsc::Receiver<Closed>) -> Vec<Closed> {
+    let mut found = Vec::new();
     while let Some(closed) = closed.recv().await {
-        episodes.extend(closed.found.into_iter().map(|found| (found.anomaly.id, found.anomaly)));
+        if !closed.found.is_empty() {
+            found.push(Closed { state: None, capsules: Vec::new(), ..closed });
+        }
     }
-    episodes
+    found
 }
 
 /// Stands in for the log: blocks and ticks, with offsets that rise.
