@@ -270,4 +270,4 @@ pub(crate) fn severity(number: u32) -> Option<Severity> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -39,6 +39,7 @@ pub mod store;
 mod tale;
 pub mod waits;
 mod watched;
+pub mod what_if;
 
 use checkpoint::Checkpoints;
 use closer::State;

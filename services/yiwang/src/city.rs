@@ -29,6 +29,7 @@ use crate::health::CityHealth;
 use crate::simulate::Simulation;
 
 mod hooks;
+mod reasons;
 mod registrar;
 mod rooms;
 mod servers;
@@ -133,6 +134,7 @@ impl City {
             orders: rooms.orders.clone(),
             feed: rooms.feed(),
             alerts: rooms.alerts(),
+            reasons: Arc::new(reasons::Judgement),
             city_now: Arc::new(move || now.now()),
             health: Arc::new(health),
             gate: gate.clone(),

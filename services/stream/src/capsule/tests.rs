@@ -22,7 +22,7 @@ fn sample(minute: i64) -> Sample {
 }
 
 /// A capsule of the first episode that an entry of the small city opens in minutes, from a mark after `mark` minutes.
-fn made(detector: &str, metric: &str, mark: i64) -> Vec<u8> {
+pub(crate) fn made(detector: &str, metric: &str, mark: i64) -> Vec<u8> {
     let catalogue = Catalogue::parse(&[("city.toml", include_str!("../proof/city.toml"))]).unwrap();
     let entry = catalogue.detectors_for(metric).iter().find(|entry| *entry.name == *detector).unwrap();
     let series = catalogue.series().find(|series| series.metric().as_ref() == metric).unwrap();
