@@ -13,6 +13,7 @@ mod catalogue_change;
 mod credentials;
 mod disk_full;
 mod disk_full_parts;
+mod explain;
 mod first_light;
 mod flood;
 mod foreign;

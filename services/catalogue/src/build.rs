@@ -19,7 +19,7 @@ use crate::limit::{Limit, Units, check_unit};
 use crate::line::LineFields;
 use crate::logger::{self, Factor, Logger};
 use crate::metric::Metric;
-use crate::place::{District, Gateway, Named};
+use crate::place::{Category, District, Gateway, Named};
 use crate::registry::Registry;
 use crate::route::{self, Routes};
 use crate::source::{Source, join};
@@ -96,7 +96,8 @@ impl<'a> Builder<'a> {
         let mut names = Names::default();
         let metrics = self.read_map("metric", &mut names.metrics, Metric::read, |metric| &metric.name);
         let units = self.read_units();
-        let categories = self.read_map("category", &mut names.categories, Named::read, |named| &named.key);
+        let categories =
+            self.read_map("category", &mut names.categories, Category::read, |category| &category.key);
         let districts =
             self.read_map("district", &mut names.districts, District::read, |district| &district.key);
         let departments =

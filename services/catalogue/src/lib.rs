@@ -13,7 +13,8 @@
 //! | entry | keys (those in brackets may be missing) |
 //! |---|---|
 //! | `metric` | `name zh en kind unit min max period source [ahead back lateness allowed_lateness decimals]` |
-//! | `category`, `department` | `key zh en` |
+//! | `category` | `key zh en [work_hours]` |
+//! | `department` | `key zh en` |
 //! | `gateway` | `id zh en` |
 //! | `district` | `key zh en kind`: a `division` by its code, a `zone` or `elsewhere` by a name |
 //! | `station` | `id zh en kind district gateway metrics [point period owner units]` |
@@ -83,7 +84,7 @@ pub use limit::{Direction, Limit};
 pub use line::LineField;
 pub use logger::{Averaging, Factor, Logger};
 pub use metric::{Metric, MetricKind};
-pub use place::{District, DistrictKind, Gateway, Named};
+pub use place::{Category, District, DistrictKind, Gateway, Named};
 pub use registry::Registry;
 pub use route::Route;
 pub use source::{MAX_BYTES, MAX_FILES};
@@ -105,7 +106,7 @@ pub struct Catalogue {
     /// What can be measured, by name.
     pub metrics: BTreeMap<Arc<str>, Metric>,
     /// The subjects of orders, by key.
-    pub categories: BTreeMap<Arc<str>, Named>,
+    pub categories: BTreeMap<Arc<str>, Category>,
     /// Districts and zones, by key.
     pub districts: BTreeMap<Arc<str>, District>,
     /// Who acts, by key.

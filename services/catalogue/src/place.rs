@@ -76,7 +76,33 @@ impl Gateway {
     }
 }
 
-/// A department or a subject of orders: something with a name for people.
+/// A subject of orders.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Category {
+    /// The name under which others refer to it.
+    pub key: Arc<str>,
+    /// The name for people.
+    pub title: Text,
+    /// How many hours of work such an order is, if the city says so; a backtest adds them up.
+    pub work_hours: Option<f64>,
+}
+
+/// The most hours of work of an order: a year.
+const MAX_WORK_HOURS: f64 = 8_760.0;
+
+impl Category {
+    pub(crate) fn read(entry: &Entry<'_>, ids: &mut Ids) -> Option<Self> {
+        let (key, title) = (entry.want_id("key", ids), entry.want_title());
+        let work_hours: Option<f64> = entry.get("work_hours");
+        entry.finish();
+        if let Some(hours) = work_hours.filter(|hours| !(0.0..=MAX_WORK_HOURS).contains(hours)) {
+            entry.wrong("work_hours", hours.to_string(), format!("hours from 0 to {MAX_WORK_HOURS}"));
+        }
+        Some(Self { key: key?, title: title?, work_hours })
+    }
+}
+
+/// A department: something with a name for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     /// The name under which others refer to it.

@@ -20,6 +20,11 @@ impl Days {
         Self { ruled: ruled.into_iter().collect() }
     }
 
+    /// The days that it rules, in order, each with whether it is worked.
+    pub fn iter(&self) -> impl Iterator<Item = (i32, bool)> + '_ {
+        self.ruled.iter().copied()
+    }
+
     /// Whether a day is worked, if that is not what its weekday says.
     fn ruled(&self, day: i64) -> Option<bool> {
         let found = self.ruled.binary_search_by_key(&day, |(ruled, _)| i64::from(*ruled));

@@ -135,6 +135,7 @@ impl Prototype for Prepared {
             fatigue: 0.0,
             witnesses: Witnesses::new(&self.0),
             watch: Watch::default(),
+            said: [0.0; COUNT],
             rules: Arc::clone(&self.0),
         })
     }
@@ -188,6 +189,8 @@ struct Ensemble {
     fatigue: f64,
     witnesses: Witnesses,
     watch: Watch,
+    /// What each witness said of the last reading, as a share of its raised bar; for explanations, and not saved.
+    said: [f32; COUNT],
     rules: Arc<Rules>,
 }
 
@@ -218,7 +221,11 @@ impl Ensemble {
             return None;
         }
         let (loudest, quotient) = loudest(&measures, &rules.bars);
-        let quotient = quotient / (1.0 + self.fatigue);
+        let raised = 1.0 + self.fatigue;
+        let quotient = quotient / raised;
+        for (said, (measure, bar)) in self.said.iter_mut().zip(measures.iter().zip(&rules.bars)) {
+            *said = (measure / bar / raised) as f32;
+        }
         self.score = quotient / (1.0 + quotient);
         if quotient < 1.0 {
             return None;
@@ -252,6 +259,10 @@ impl Detector for Ensemble {
 
     fn score(&self) -> Option<f64> {
         Some(self.score)
+    }
+
+    fn witnesses(&self) -> Vec<(&'static str, f64)> {
+        NAMES.into_iter().zip(self.said.map(f64::from)).collect()
     }
 
     fn snapshot(&self, out: &mut Vec<u8>) {

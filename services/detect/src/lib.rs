@@ -160,6 +160,12 @@ pub trait Detector: Send {
         None
     }
 
+    /// Of a kind that asks several witnesses: what each said of the last reading that was judged, as a share of what it takes for an
+    /// alarm. Not part of the state.
+    fn witnesses(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
+
     /// Adds its whole state to `out`.
     fn snapshot(&self, out: &mut Vec<u8>);
 

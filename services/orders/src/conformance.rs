@@ -31,6 +31,7 @@ where
     episodes::notes_stand_in_the_history_and_close_nothing(&open).await;
     episodes::numbers_come_back_bit_by_bit(&open).await;
     episodes::an_audit_walks_over_every_episode(&open).await;
+    episodes::what_an_episode_follows_from_is_kept_byte_by_byte(&open).await;
     corrections::a_revision_changes_the_episode_and_no_state(&open).await;
     corrections::what_nobody_took_up_closes_when_it_is_withdrawn(&open).await;
     corrections::what_people_took_up_they_close(&open).await;

@@ -186,6 +186,19 @@ pub trait OrderStore: Send + Sync + 'static {
     /// As [`OrderStore::apply`].
     async fn of_anomaly(&self, id: AnomalyId) -> Result<Option<WorkOrder>, Error>;
 
+    /// Keeps what episodes follow from, all or nothing, durable on return. Of an episode that comes again the last is kept. An episode
+    /// need not have an order.
+    ///
+    /// # Errors
+    /// As [`OrderStore::apply`].
+    async fn keep(&self, capsules: &[(AnomalyId, Vec<u8>)]) -> Result<(), Error>;
+
+    /// What an episode follows from, as it was kept; the stores look at no byte of it.
+    ///
+    /// # Errors
+    /// As [`OrderStore::apply`].
+    async fn capsule(&self, id: AnomalyId) -> Result<Option<Vec<u8>>, Error>;
+
     /// A page of at most `limit` orders, taken as the nearest of 1 to [`MAX_PAGE`]; `after` is the `next` of the
     /// page before. Orders opened meanwhile never push others from page to page.
     ///
@@ -257,6 +270,14 @@ pub enum Error {
         /// Its version.
         found: i64,
         /// The newest version that we know.
+        known: i64,
+    },
+    /// Written by an older release, and opened for reading alone.
+    #[error("the order store has schema version {found}, not {known}: start the city once with this release")]
+    Older {
+        /// Its version.
+        found: i64,
+        /// The version that can be read.
         known: i64,
     },
     /// No such order.

@@ -17,10 +17,12 @@
 //! | `store` | the store's own id; one row |
 //! | `days` | the last count given in the order numbers of a day |
 //! | `alerts` | an alert that another system made, with its last order |
+//! | `capsules` | what an episode follows from, sealed, whether or not it has an order |
 //! | `applied` | the last applied epoch; one row at most |
 
 mod alerts;
 mod apply;
+mod capsules;
 mod fault;
 mod feed;
 mod outbox;
@@ -77,6 +79,17 @@ impl SqliteOrders {
         Ok(Self { writer, readers: pool::readers(path, busy), days, written: watch::Sender::default() })
     }
 
+    /// Opens the file at `path` for reading alone, also while another process has it; what would write then fails.
+    ///
+    /// # Errors
+    /// As [`SqliteOrders::open`], and [`Error::Older`] for a file that is still to be brought up to date.
+    pub async fn open_to_read(path: &Path, zone: &str) -> Result<Self, Error> {
+        let days = Days::of(zone)?;
+        let readers = pool::readers(path, pool::BUSY);
+        schema::check_newest(&readers).await?;
+        Ok(Self { writer: readers.clone(), readers, days, written: watch::Sender::default() })
+    }
+
     /// Waits for what is under way, writes the WAL back into the file and closes it. Calls after that fail.
     pub async fn close(&self) {
         self.readers.close().await;
@@ -103,6 +116,14 @@ impl OrderStore for SqliteOrders {
 
     async fn of_anomaly(&self, id: AnomalyId) -> Result<Option<WorkOrder>, Error> {
         query::by_anomaly(&self.readers, id).await
+    }
+
+    async fn keep(&self, capsules: &[(AnomalyId, Vec<u8>)]) -> Result<(), Error> {
+        capsules::keep(&self.writer, capsules).await
+    }
+
+    async fn capsule(&self, id: AnomalyId) -> Result<Option<Vec<u8>>, Error> {
+        capsules::of(&self.readers, id).await
     }
 
     async fn find(&self, filter: &Filter, limit: u32, after: Option<&str>) -> Result<Page, Error> {

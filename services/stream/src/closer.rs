@@ -9,7 +9,7 @@ use yiwang_detect::rule::{self, Epoch, Heard, Homes, Rule, SeriesEvent};
 use yiwang_model::{Anomaly, Series, Timestamp};
 
 use crate::directory::Directory;
-use crate::item::{Counts, End, Found, HeardOf, Judged};
+use crate::item::{Counts, End, Found, HeardOf, Judged, Kept};
 use crate::pack::Pack;
 
 /// How many series the evidence of a silent gateway names.
@@ -26,6 +26,8 @@ pub struct Closed {
     pub revision: u32,
     /// What was found, sorted by series, detector; of one detector of one series as it happened.
     pub found: Vec<Found>,
+    /// What the episodes that were raised or revised follow from, sorted by episode; of one as it happened.
+    pub capsules: Vec<Kept>,
     /// What was counted.
     pub counts: Counts,
     /// The state at its end, when it is to be saved.
@@ -94,9 +96,11 @@ impl Closer {
             let key = |found: &Found| (found.anomaly.series.clone(), Arc::clone(&found.anomaly.detector));
             key(a).cmp(&key(b))
         });
+        said.capsules.sort_by_key(|kept| kept.anomaly);
         let state = self.state(end, ends, said.series);
         let city = end.city.map(Timestamp);
-        Some(Closed { epoch: end.epoch, city, revision, found: said.found, counts: said.counts, state })
+        let Said { found, capsules, counts, .. } = said;
+        Some(Closed { epoch: end.epoch, city, revision, found, capsules, counts, state })
     }
 
     fn across(&mut self, city: Timestamp, said: &mut Said) {
@@ -205,6 +209,7 @@ struct Said {
     heard: BTreeMap<String, (i64, i64)>,
     found: Vec<Found>,
     silences: Vec<(Found, String)>,
+    capsules: Vec<Kept>,
     counts: Counts,
     series: Vec<Pack>,
 }
@@ -217,6 +222,7 @@ impl Said {
                 Judged::Heard(heard) => said.hear(heard),
                 Judged::Found(found) => said.found.push(*found),
                 Judged::Silence(found, gateway) => said.silences.push((*found, gateway)),
+                Judged::Capsule(kept) => said.capsules.push(*kept),
                 Judged::Counts(counts) => said.counts.add(&counts),
                 Judged::State(pack) => said.series.push(pack),
                 Judged::Fed(_) => {} // went its own way

@@ -1,7 +1,7 @@
 //! Hand-off 3: what was found in a closed epoch becomes orders, then records of the log, then, now and then, a checkpoint.
 //!
-//! The order matters. Orders first, in one transaction with the epoch; then topic `derived`; then the checkpoint, which so
-//! never leads. After a crash epochs come again: the order store knows those that it has, and `derived` gets the
+//! The order matters. Orders first, in one transaction with the epoch; then topic `derived`; then what episodes follow from (see
+//! [`crate::capsule`]), there and in the order store; then the checkpoint, which so never leads. After a crash epochs come again: the order store knows those that it has, and `derived` gets the
 //! same content once more.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -90,6 +90,9 @@ impl Finisher {
                 let _ = self.live.send(found.anomaly.clone());
             }
         }
+        if !closed.capsules.is_empty() {
+            self.keep(&closed).await?;
+        }
         self.directory.forget_before(closed.revision);
         self.progress.epoch.store(closed.epoch, Ordering::Release);
         match closed.state {
@@ -119,10 +122,33 @@ impl Finisher {
         let texts = closed.found.iter().map(|found| serde_json::to_string(&found.anomaly));
         let anomalies = texts.collect::<Result<_, _>>().map_err(|_| Error::Unreadable("derived"))?;
         let city_nanos = closed.city.unwrap_or_default().nanos();
-        let derived = Derived { epoch: closed.epoch, city_nanos, anomalies };
+        let derived = Derived { epoch: closed.epoch, city_nanos, anomalies, capsules: Vec::new() };
         let record = append(topics::DERIVED, &derived);
         let write = || self.log.append(Class::Inner, vec![record.clone()]);
         self.progress.waits.patiently(LOG, write, no_room).await?;
+        Ok(())
+    }
+
+    /// Puts capsules into the log, in records of at most about a mebibyte, and into the order store.
+    async fn keep(&self, closed: &Closed) -> Result<(), Error> {
+        let city_nanos = closed.city.unwrap_or_default().nanos();
+        let mut bytes = 0;
+        // a new record whenever the sum enters another mebibyte
+        let chunks = closed.capsules.chunk_by(|before, _| {
+            let (from, to) = (bytes / CAPSULE_BYTES, (bytes + before.capsule.len()) / CAPSULE_BYTES);
+            bytes += before.capsule.len();
+            from == to
+        });
+        for some in chunks {
+            let capsules = some.iter().map(|kept| kept.capsule.clone()).collect();
+            let derived = Derived { epoch: closed.epoch, city_nanos, capsules, ..Derived::default() };
+            let record = append(topics::DERIVED, &derived);
+            let write = || self.log.append(Class::Inner, vec![record.clone()]);
+            self.progress.waits.patiently(LOG, write, no_room).await?;
+        }
+        let kept: Vec<_> = closed.capsules.iter().map(|kept| (kept.anomaly, kept.capsule.clone())).collect();
+        let keep = || self.orders.keep(&kept);
+        self.progress.waits.patiently(ORDERS, keep, outside).await?;
         Ok(())
     }
 
@@ -170,6 +196,9 @@ impl Finisher {
         self.progress.counts.lock().unwrap_or_else(PoisonError::into_inner).add(counts);
     }
 }
+
+/// About how many bytes of capsules a record of topic `derived` has.
+const CAPSULE_BYTES: usize = 1 << 20;
 
 /// How many steps of one epoch are told one by one.
 const MAX_TOLD: usize = 20;

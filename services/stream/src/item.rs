@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use yiwang_model::order::EvidencePoint;
-use yiwang_model::{Anomaly, Quality, Row, Series, SeriesId, Timestamp};
+use yiwang_model::{Anomaly, AnomalyId, Quality, Row, Series, SeriesId, Timestamp};
 
 use crate::derive::Fed;
 use crate::pack::Pack;
@@ -81,6 +81,15 @@ pub struct Found {
     pub series: Vec<Series>,
 }
 
+/// What an episode follows from, see [`crate::capsule`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The episode.
+    pub anomaly: AnomalyId,
+    /// An encoded capsule.
+    pub capsule: Vec<u8>,
+}
+
 /// A gateway was heard in an epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeardOf {
@@ -105,6 +114,8 @@ pub struct Counts {
     pub too_late: u64,
     /// Of series that the catalogue in force does not have.
     pub unknown: u64,
+    /// Episodes of which no capsule was kept, because it would be too large or does not hold; not readings.
+    pub unexplained: u64,
 }
 
 impl Counts {
@@ -115,6 +126,7 @@ impl Counts {
         self.corrections += more.corrections;
         self.too_late += more.too_late;
         self.unknown += more.unknown;
+        self.unexplained += more.unexplained;
     }
 }
 
@@ -127,6 +139,8 @@ pub enum Judged {
     Found(Box<Found>),
     /// A step of a silence, which the rule across series may hold back; and through which gateway.
     Silence(Box<Found>, String),
+    /// What an episode that was raised or revised follows from.
+    Capsule(Box<Kept>),
     /// What was counted.
     Counts(Counts),
     /// Something for a reckoned series.

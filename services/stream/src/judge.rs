@@ -96,6 +96,7 @@ impl Judge {
     }
 
     fn judge_series<'a>(&mut self, place: u32, items: impl Iterator<Item = &'a Item>, out: &mut Vec<Judged>) {
+        let Some(catalogue) = self.catalogue.as_deref() else { return };
         let watched = &mut self.watched[place as usize];
         self.sorted.clear();
         self.sorted.extend(items.copied());
@@ -103,7 +104,8 @@ impl Judge {
         if !self.sorted.is_sorted_by_key(key) {
             self.sorted.sort_by_key(key);
         }
-        let mut outlet = Outlet { counts: &mut self.counts, events: &mut self.events, out };
+        let (counts, events) = (&mut self.counts, &mut self.events);
+        let mut outlet = Outlet { catalogue, revision: self.revision, counts, events, out };
         let heard = watched.take(&self.sorted, self.city, &mut outlet);
         heard.into_iter().for_each(|span| hear(&mut self.heard, &watched.gateway, span));
         if let Some(at) = watched.reschedule() {
@@ -130,6 +132,8 @@ impl Judge {
 
     /// Ticks the detectors whose time has come.
     fn wake(&mut self, city: Timestamp, out: &mut Vec<Judged>) {
+        let Some(catalogue) = self.catalogue.as_deref() else { return };
+        let revision = self.revision;
         while let Some(Reverse((at, place))) =
             self.wakes.peek().copied().filter(|Reverse((at, _))| *at <= city)
         {
@@ -138,7 +142,8 @@ impl Judge {
             if !watched.is_due(at) {
                 continue;
             }
-            watched.wake(city, &mut Outlet { counts: &mut self.counts, events: &mut self.events, out });
+            let (counts, events) = (&mut self.counts, &mut self.events);
+            watched.wake(city, &mut Outlet { catalogue, revision, counts, events, out });
             if let Some(next) = watched.reschedule() {
                 self.wakes.push(Reverse((next, place)));
             }

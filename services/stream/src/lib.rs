@@ -15,11 +15,13 @@ use yiwang_log::{Append, Log, Partition, TopicId};
 use yiwang_model::{Anomaly, SeriesId, Timestamp};
 use yiwang_orders::OrderStore;
 
+pub mod capsule;
 pub mod checkpoint;
 pub mod closer;
 pub mod dataflow;
 pub mod derive;
 pub mod directory;
+pub mod explain;
 pub mod finish;
 mod groups;
 pub mod history;
@@ -39,6 +41,7 @@ pub mod store;
 mod tale;
 pub mod waits;
 mod watched;
+pub mod what_if;
 
 use checkpoint::Checkpoints;
 use closer::State;

@@ -2,6 +2,7 @@
 //! a log, [`world`] judges logs, and the rest are the proofs.
 
 mod bounds;
+mod capsules;
 mod city;
 mod crash;
 mod disk;

@@ -138,6 +138,18 @@ impl Slot {
         self.tale.of(id).map_or(Timestamp::MAX, |told| told.raised)
     }
 
+    /// The state from which the detector opened an episode at an event time: that of the newest mark before it, given the event
+    /// times of the marks, the newer first.
+    pub(crate) fn before(
+        &self,
+        raised: Timestamp,
+        marks: [Option<Timestamp>; 2],
+    ) -> Option<(&[u8], Timestamp)> {
+        let marks = marks.into_iter().zip([&self.newer, &self.older]);
+        let mut of = marks.filter_map(|(at, mark)| Some((&*mark.state, at?)));
+        of.find(|(state, at)| !state.is_empty() && *at < raised)
+    }
+
     /// Makes the newer mark of the state as it is.
     pub(crate) fn mark(&mut self) {
         self.newer = Mark::of(&*self.detector, &self.tale);

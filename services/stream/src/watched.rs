@@ -16,9 +16,10 @@ use yiwang_model::order::EvidencePoint;
 use yiwang_model::{Anomaly, Because, Phase, Series, SeriesId, Span, Timestamp};
 use yiwang_proto::log::SeriesState;
 
+use crate::capsule::Opening;
 use crate::derive::{Fed, What};
 use crate::history::{History, Seen};
-use crate::item::{Counts, Found, Item, Judged};
+use crate::item::{Counts, Found, Item, Judged, Kept};
 use crate::slot::{From, Play, Slot};
 
 /// The most values that the evidence of an order shows.
@@ -63,6 +64,9 @@ pub(crate) struct Watched {
 
 /// What the readings of a series lead to.
 pub(crate) struct Outlet<'a> {
+    /// The catalogue in force, and its revision.
+    pub(crate) catalogue: &'a Catalogue,
+    pub(crate) revision: u32,
     pub(crate) counts: &'a mut Counts,
     /// Of what detectors say in one step; kept for its memory.
     pub(crate) events: &'a mut Vec<Event>,
@@ -193,9 +197,11 @@ impl Watched {
             self.tick(sample.time - Span(1), outlet);
         }
         let mut said = Vec::new();
+        let marks = [self.newer, Some(self.older)];
+        let scene = Scene::of(&self.series, &self.gateway, &self.history, marks);
         for slot in &mut self.slots {
             slot.read(sample, &self.series, outlet.events, &mut said);
-            give(slot, &mut said, (&self.series, &self.gateway, &self.history), outlet);
+            give(slot, &mut said, &scene, outlet);
         }
         self.clock = sample.time;
         self.mark();
@@ -205,6 +211,8 @@ impl Watched {
     /// Tells detectors of all moments up to one for which they wait.
     fn tick(&mut self, until: Timestamp, outlet: &mut Outlet<'_>) {
         let mut said = Vec::new();
+        let marks = [self.newer, Some(self.older)];
+        let scene = Scene::of(&self.series, &self.gateway, &self.history, marks);
         for slot in &mut self.slots {
             let mut last = Timestamp::MIN;
             while let Some(moment) = slot.moment().filter(|moment| *moment <= until && *moment > last) {
@@ -212,7 +220,7 @@ impl Watched {
                 self.clock = self.clock.max(moment);
                 last = moment;
             }
-            give(slot, &mut said, (&self.series, &self.gateway, &self.history), outlet);
+            give(slot, &mut said, &scene, outlet);
         }
     }
 
@@ -220,6 +228,8 @@ impl Watched {
     pub(crate) fn wake(&mut self, city: Timestamp, outlet: &mut Outlet<'_>) {
         let (newest, lag) = (self.newest(), self.lag);
         let mut said = Vec::new();
+        let marks = [self.newer, Some(self.older)];
+        let scene = Scene::of(&self.series, &self.gateway, &self.history, marks);
         for slot in &mut self.slots {
             let mut last = Timestamp::MIN;
             while let Some(wake) = slot.wake(newest, lag).filter(|wake| wake.at <= city && wake.moment > last)
@@ -228,7 +238,7 @@ impl Watched {
                 self.clock = self.clock.max(wake.moment);
                 last = wake.moment;
             }
-            give(slot, &mut said, (&self.series, &self.gateway, &self.history), outlet);
+            give(slot, &mut said, &scene, outlet);
         }
         self.look();
     }
@@ -239,11 +249,13 @@ impl Watched {
             Some(newer) if newer < late[0].time => (From::Newer, newer),
             newer => (From::Older(newer), self.older),
         };
+        let marks = [self.newer, Some(self.older)];
+        let scene = Scene::of(&self.series, &self.gateway, &self.history, marks);
         for slot in &mut self.slots {
             let (series, history) = (&self.series, &self.history);
             let mut said =
                 slot.play(&Play { series, history, from, after, until: self.clock, late }, outlet.events);
-            give(slot, &mut said, (&self.series, &self.gateway, &self.history), outlet);
+            give(slot, &mut said, &scene, outlet);
         }
         self.look();
     }
@@ -404,13 +416,28 @@ fn slots(series: &Series, catalogue: &Catalogue, allowed: Span) -> Vec<Slot> {
     catalogue.detectors_for(series.metric()).iter().filter_map(slot).collect()
 }
 
+/// What of a series does not change while its detectors speak.
+struct Scene<'a> {
+    series: &'a Series,
+    gateway: &'a Arc<str>,
+    history: &'a History,
+    /// The event times of the marks, the newer first.
+    marks: [Option<Timestamp>; 2],
+}
+
+impl<'a> Scene<'a> {
+    fn of(
+        series: &'a Series,
+        gateway: &'a Arc<str>,
+        history: &'a History,
+        marks: [Option<Timestamp>; 2],
+    ) -> Self {
+        Self { series, gateway, history, marks }
+    }
+}
+
 /// Hands on what a detector said.
-fn give(
-    slot: &Slot,
-    said: &mut Vec<Anomaly>,
-    (series, gateway, history): (&Series, &Arc<str>, &History),
-    outlet: &mut Outlet<'_>,
-) {
+fn give(slot: &Slot, said: &mut Vec<Anomaly>, scene: &Scene<'_>, outlet: &mut Outlet<'_>) {
     if said.is_empty() {
         return;
     }
@@ -419,12 +446,26 @@ fn give(
         if !slot.asked.is_empty() {
             feed(&slot.asked, episode(&anomaly), outlet);
         }
-        let points = if anomaly.phase == Phase::Raised {
-            evidence(history, slot.raised_at(anomaly.id))
-        } else {
-            Vec::new()
-        };
-        outlet.out.push(wrap(is_silence, Found { anomaly, points, series: vec![series.clone()] }, gateway));
+        let opened = slot.raised_at(anomaly.id);
+        if matches!(anomaly.phase, Phase::Raised | Phase::Revised) {
+            keep(slot, &anomaly, opened, scene, outlet);
+        }
+        let is_new = anomaly.phase == Phase::Raised;
+        let points = if is_new { evidence(scene.history, opened) } else { Vec::new() };
+        let found = Found { anomaly, points, series: vec![scene.series.clone()] };
+        outlet.out.push(wrap(is_silence, found, scene.gateway));
+    }
+}
+
+/// Keeps what an episode follows from, if there is a mark from before it.
+fn keep(slot: &Slot, anomaly: &Anomaly, raised: Timestamp, scene: &Scene<'_>, outlet: &mut Outlet<'_>) {
+    let Some((state, mark)) = slot.before(raised, scene.marks) else { return };
+    let context = outlet.catalogue.series_context(scene.series);
+    let (entry, revision) = (&*slot.entry, outlet.revision);
+    let opening = Opening { anomaly, entry, context: &context, revision, state, mark, raised };
+    match opening.capsule(scene.history.played(mark, raised)) {
+        Some(capsule) => outlet.out.push(Judged::Capsule(Box::new(Kept { anomaly: anomaly.id, capsule }))),
+        None => outlet.counts.unexplained += 1,
     }
 }
 

@@ -238,6 +238,35 @@
     form.addEventListener("submit", () => form.querySelectorAll("input, select").forEach((e) => { if (!e.value) e.disabled = true; }));
   });
   addEventListener("pageshow", () => document.querySelectorAll("form.filters :disabled").forEach((e) => { e.disabled = false; }));
+  // a limit that is tried: asked once the hand rests, and only the last answer is shown
+  document.querySelectorAll("form[data-what-if]").forEach((form) => {
+    form.hidden = false;
+    const told = form.querySelector("[data-failed]");
+    let asked = 0;
+    let rest;
+    const ask = async () => {
+      const own = ++asked;
+      try {
+        const response = await fetch(`${form.dataset.whatIf}?value=${encodeURIComponent(form.value.value)}`);
+        const answer = await response.json();
+        if (own !== asked) return;
+        told.textContent = response.ok ? "" : answer.error;
+        form.querySelectorAll("[data-of]").forEach((cell) => {
+          const [side, what] = cell.dataset.of.split(".");
+          cell.textContent = response.ok ? answer[side][what] : "—";
+        });
+      } catch (error) {
+        if (own === asked) told.textContent = String(error);
+      }
+    };
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("input", () => {
+      form.shown.textContent = Number(Number(form.value.value).toPrecision(6));
+      clearTimeout(rest);
+      rest = setTimeout(ask, 200);
+    });
+    ask();
+  });
   const every = document.querySelector("[data-every]")?.dataset.every;
   if (every) setInterval(renewPage, every * 1000);
   setInterval(refreshAll, 5000);

@@ -58,6 +58,7 @@ async fn main() -> std::io::Result<()> {
         feed: orders.clone(),
         alerts: orders.clone(),
         orders,
+        reasons: Arc::new(stores::MemoryReasons),
         city_now,
         health: Arc::new(Well),
         gate: Arc::new(OpenGate),

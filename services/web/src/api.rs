@@ -18,6 +18,7 @@ pub(crate) mod orders;
 pub(crate) mod query;
 pub(crate) mod registry;
 pub(crate) mod series;
+pub(crate) mod why;
 pub(crate) mod wire;
 
 #[derive(OpenApi)]
@@ -28,6 +29,8 @@ pub(crate) mod wire;
         orders::one,
         orders::transition,
         alerts::send,
+        why::explanation,
+        why::what_if,
         series::list,
         query::query,
         registry::unknown,

@@ -108,6 +108,9 @@ pub enum Error {
     /// The registry refused.
     #[error(transparent)]
     Registry(#[from] Refusal),
+    /// What was kept of an episode does not hold. A person must look.
+    #[error("what was kept of this anomaly does not hold: {0}")]
+    Capsule(String),
     /// The order store refused.
     #[error(transparent)]
     Orders(#[from] yiwang_orders::Error),
@@ -151,7 +154,9 @@ impl Error {
             Self::Orders(Orders::Outside(_)) | Self::Series(yiwang_series::Error::NoRoom { .. }) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Self::Orders(_) | Self::Series(_) | Self::Page(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Capsule(_) | Self::Orders(_) | Self::Series(_) | Self::Page(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         }
     }
 

@@ -11,6 +11,7 @@
 //! | `/api/v1/alerts` | Grafana and Alertmanager: alerts in, see [`alerts`] |
 //! | `/api/v1/series`, `/api/v1/query` | programs: readings |
 //! | `/api/v1/registry/…` | programs: gateways, sources, loggers, calibrations |
+//! | `/api/v1/anomalies/{id}/…` | programs and the console: why an anomaly was found, and what another limit would find, see [`why`] |
 //! | `/api/v1/live` | server-sent events, see [`live`] |
 //! | `/api/v1/openapi.json` | the description of the above |
 //! | `/healthz`, `/readyz`, `/metrics` | whoever watches the process |
@@ -25,6 +26,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use tokio::sync::Semaphore;
 use utoipa::openapi::OpenApi;
 use yiwang_catalogue::{Catalogue, InForce};
 use yiwang_model::Timestamp;
@@ -53,6 +55,7 @@ pub mod registry;
 mod tests;
 mod thin;
 mod view;
+pub mod why;
 mod words;
 
 pub use error::Error;
@@ -81,6 +84,8 @@ pub struct Parts {
     pub feed: Arc<dyn OrderFeed>,
     /// Where the alerts of other systems open orders in it.
     pub alerts: Arc<dyn AlertDesk>,
+    /// Reads what is kept of episodes.
+    pub reasons: Arc<dyn why::Reasons>,
     /// City time.
     pub city_now: CityNow,
     /// How the rooms are.
@@ -93,11 +98,12 @@ pub struct Parts {
 
 /// The console: its parts and the counts that its live clients share.
 #[derive(Clone)]
-pub(crate) struct Console(Arc<(Parts, live::Pulse, OpenApi, alerts::Counts)>);
+pub(crate) struct Console(Arc<(Parts, live::Pulse, OpenApi, alerts::Counts, Semaphore)>);
 
 impl Console {
     pub(crate) fn new(parts: Parts, described: OpenApi) -> Self {
-        Self(Arc::new((parts, live::Pulse::default(), described, alerts::Counts::default())))
+        let (pulse, counts) = (live::Pulse::default(), alerts::Counts::default());
+        Self(Arc::new((parts, pulse, described, counts, Semaphore::new(why::AT_ONCE))))
     }
 }
 
@@ -140,6 +146,11 @@ impl Web {
         &self.console.0.3
     }
 
+    /// Seats for those who try other limits.
+    pub(crate) fn tries(&self) -> &Semaphore {
+        &self.console.0.4
+    }
+
     /// City time.
     pub(crate) fn now(&self) -> Result<Timestamp, Error> {
         (self.parts().city_now)().ok_or(Error::NoTime)
@@ -165,6 +176,8 @@ pub fn router(parts: Parts, added: Added) -> Router {
         .route("/api/v1/orders", get(api::orders::list))
         .route("/api/v1/orders/{no}", get(api::orders::one))
         .route("/api/v1/orders/{no}/transitions", post(api::orders::transition))
+        .route("/api/v1/anomalies/{id}/explanation", get(api::why::explanation))
+        .route("/api/v1/anomalies/{id}/what-if", get(api::why::what_if))
         .route("/api/v1/series", get(api::series::list))
         .route("/api/v1/query", get(api::query::query))
         .route("/api/v1/live", get(live::live))

@@ -25,6 +25,7 @@ mod registry;
 mod stores;
 mod streams;
 mod watch;
+mod why;
 
 /// How many orders the city of the tests has.
 const ORDERS: usize = 24;
@@ -93,6 +94,7 @@ fn city() -> City {
         orders: orders.clone(),
         feed: orders.clone(),
         alerts: orders.clone(),
+        reasons: Arc::new(stores::MemoryReasons),
         city_now: Arc::new(|| Some(now())),
         health: well.clone(),
         gate: Arc::new(OpenGate),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use yiwang_catalogue::{Catalogue, InForce};
 use yiwang_model::order::{Channel, Step, StepKind};
-use yiwang_model::{AnomalyId, OrderIntent, OrderNo, OrderState, Row, Series, Timestamp, WorkOrder};
+use yiwang_model::{AnomalyId, OrderIntent, OrderNo, OrderState, Row, Series, Span, Timestamp, WorkOrder};
 use yiwang_orders::alert::Taken;
 use yiwang_orders::feed::{Extent, Happening, OrderFeed};
 use yiwang_orders::{Alert, AlertDesk};
@@ -18,6 +18,7 @@ use yiwang_series::{
     AsOf, Batch, Error as SeriesError, Latest, Mark, Range, Record, SeriesSink, SeriesStore, Stats,
 };
 use yiwang_web::registry::{Change, UnknownSeries};
+use yiwang_web::why::{Outcome, Param, Reasons, Why, Witness};
 use yiwang_web::{Refusal, Registrar, Who};
 
 type Keyed = BTreeMap<(Timestamp, Option<Timestamp>), Row>;
@@ -101,6 +102,45 @@ impl SeriesStore for MemorySeries {
     }
 }
 
+/// Says of each capsule what there could be; of an empty one that it was altered.
+pub(crate) struct MemoryReasons;
+
+impl Reasons for MemoryReasons {
+    fn why(&self, capsule: &[u8]) -> Result<Why, String> {
+        if capsule.is_empty() {
+            return Err("it was altered".into());
+        }
+        let begin = Timestamp::from_secs(1_772_409_600);
+        let reading = |at: i64| {
+            let place = i32::try_from(at).unwrap_or(0);
+            ((begin + Span::HOUR.times(at)).millis(), 40.0 + f64::from(place * place % 37))
+        };
+        let param = |key: &str, value: &str| Param { key: key.into(), value: value.into() };
+        Ok(Why {
+            detector: "pm2_5-day".into(),
+            kind: "limit".into(),
+            params: vec![param("window", "day mean"), param("serious_at", "1.5")],
+            edition: "GB 3095".into(),
+            limit: Some(75.0),
+            adjustable: true,
+            begin: begin.to_string(),
+            raised: (begin + Span::DAY).to_string(),
+            extreme: 90.5,
+            readings: (0..60).map(reading).collect(),
+            witnesses: vec![Witness { name: "level".into(), share: 1.25 }],
+            catalogue_revision: 7,
+            hash: "5e".repeat(32),
+            differs: None,
+        })
+    }
+
+    fn what_if(&self, _: &[u8], value: f64, readings: &[Row]) -> Result<Option<[Outcome; 2]>, String> {
+        let beyond = |limit: f64| readings.iter().filter(|row| row.value > limit).count();
+        let outcome = |limit| Outcome { episodes: beyond(limit) / 4, exceedances: beyond(limit) };
+        Ok(Some([outcome(75.0), outcome(value)]))
+    }
+}
+
 /// Orders in memory, in the order in which they were put.
 #[derive(Default)]
 pub(crate) struct MemoryOrders(Mutex<Vec<WorkOrder>>);
@@ -144,6 +184,16 @@ impl OrderStore for MemoryOrders {
 
     async fn of_anomaly(&self, id: AnomalyId) -> Result<Option<WorkOrder>, OrdersError> {
         Ok(held(&self.0).iter().find(|order| order.anomaly == Some(id)).cloned())
+    }
+
+    async fn keep(&self, _: &[(AnomalyId, Vec<u8>)]) -> Result<(), OrdersError> {
+        Ok(())
+    }
+
+    /// Each order has one, which is the id of its episode.
+    async fn capsule(&self, id: AnomalyId) -> Result<Option<Vec<u8>>, OrdersError> {
+        let has = held(&self.0).iter().any(|order| order.anomaly == Some(id));
+        Ok(has.then(|| id.0.to_vec()))
     }
 
     async fn find(&self, filter: &Filter, limit: u32, after: Option<&str>) -> Result<Page, OrdersError> {

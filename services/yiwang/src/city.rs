@@ -29,6 +29,7 @@ use crate::health::CityHealth;
 use crate::simulate::Simulation;
 
 mod hooks;
+mod reasons;
 mod registrar;
 mod rooms;
 mod servers;
@@ -37,7 +38,7 @@ mod stores;
 
 pub use hooks::Told;
 use registrar::CityRegistrar;
-pub use rooms::{Rooms, folders, hold, open_log, open_orders};
+pub use rooms::{Rooms, ZONE, folders, hold, open_log, open_orders};
 use servers::Doors;
 pub use stop::Stop;
 pub use stores::Watched;
@@ -133,6 +134,7 @@ impl City {
             orders: rooms.orders.clone(),
             feed: rooms.feed(),
             alerts: rooms.alerts(),
+            reasons: Arc::new(reasons::Judgement),
             city_now: Arc::new(move || now.now()),
             health: Arc::new(health),
             gate: gate.clone(),

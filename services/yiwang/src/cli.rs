@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use yiwang_catalogue::{Catalogue, Fault};
 
 use crate::config::{Config, Layers};
-use crate::{city, hj212, import, reconcile, replay, score, simulate};
+use crate::{backtest, city, explain, hj212, import, reconcile, replay, score, simulate};
 
 /// Yiwang (一网): sensors in, work orders out.
 #[derive(Debug, Parser)]
@@ -38,6 +38,10 @@ enum Command {
     Reconcile(reconcile::Options),
     /// Judge a file of readings, without a city; the episodes go to the standard output, one JSON a line.
     Replay(replay::Options),
+    /// Judge what a city has in its log once more, under its own catalogues and under another, and tell what orders differ.
+    Backtest(backtest::Options),
+    /// Say why an episode was found, derived again from what was kept of it alone.
+    Explain(explain::Options),
     /// Say of each row of a series how strange it is, from 0 to 1.
     Score(score::Options),
     /// Loggers of HJ 212.
@@ -133,6 +137,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Config(common) => show(&common),
         Command::Reconcile(options) => reconcile::run(options),
         Command::Replay(options) => replay::run(&options),
+        Command::Backtest(options) => backtest::run(&options),
+        Command::Explain(options) => explain::run(&options),
         Command::Score(options) => score::run(&options),
         Command::Hj212(options) => hj212::run(options),
         Command::Import(options) => import::run(&options),

@@ -5,9 +5,11 @@
 
 #![expect(unreachable_pub, reason = "in a program `pub` says what a module gives to its neighbours")]
 
+mod backtest;
 mod city;
 mod cli;
 mod config;
+mod explain;
 mod gate;
 mod health;
 mod hj212;

@@ -10,7 +10,7 @@
 //! What retention has dropped from the log cannot be balanced any more; it is counted and told. What cannot be read is a difference of
 //! its account, and the other accounts are balanced all the same.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::cli::{Failed, runtime};
 use crate::config::{Config, Layers};
 
 mod books;
-mod log_book;
+pub mod log_book;
 
 use books::{Books, Stored};
 use log_book::{LogBook, key, last_catalogue};
@@ -49,13 +49,7 @@ pub struct Options {
 /// # Errors
 /// What cannot be read.
 pub fn run(options: Options) -> Result<ExitCode, Failed> {
-    if !options.data_dir.is_dir() {
-        return Err(Failed::Usage(format!(
-            "{} is not a folder: give a data folder",
-            options.data_dir.display()
-        )));
-    }
-    let config = config(&options)?;
+    let config = of_folder(&options.data_dir)?;
     let runtime = runtime()?;
     if options.drain {
         runtime.block_on(drain(&config))?;
@@ -65,10 +59,16 @@ pub fn run(options: Options) -> Result<ExitCode, Failed> {
     Ok(if books.balanced() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The folder as it is: with the partitions that its log has, and nothing dropped while it is looked at.
-fn config(options: &Options) -> Result<Config, Failed> {
+/// A data folder as it is: with the partitions that its log has, and nothing dropped while it is looked at.
+///
+/// # Errors
+/// When there is no such folder.
+pub fn of_folder(data_dir: &Path) -> Result<Config, Failed> {
+    if !data_dir.is_dir() {
+        return Err(Failed::Usage(format!("{} is not a folder: give a data folder", data_dir.display())));
+    }
     let mut layers = Layers::default();
-    layers.flag("data_dir", options.data_dir.to_str());
+    layers.flag("data_dir", data_dir.to_str());
     for key in ["log_max_age", "log_max_bytes"] {
         layers.flag(key, Some("none"));
     }

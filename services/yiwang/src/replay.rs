@@ -28,7 +28,8 @@ use crate::cli::{Failed, catalogue, runtime};
 
 mod input;
 
-use input::{Line, Lines, read};
+use input::Line;
+pub use input::{Lines, read};
 
 /// What to judge.
 #[derive(Debug, Args)]
@@ -63,11 +64,23 @@ const TOLD: usize = 10;
 pub fn run(options: &Options) -> Result<ExitCode, Failed> {
     let catalogue = Arc::new(catalogue(options.catalogue.as_deref())?);
     let lines = read(&options.input, &catalogue)?;
-    let (rows, directory) = admit(&catalogue, lines);
-    let running = start(usize::from(options.workers), &directory)?;
-    let episodes = runtime()?.block_on(judge(running, rows))?;
-    show(episodes)?;
+    let (found, _) = judged(&catalogue, lines, options.workers)?;
+    show(episodes(found))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Judges readings under a catalogue: the epochs in which something was found, and the directory that they were judged with.
+///
+/// # Errors
+/// When the judgement cannot be started, or dies.
+pub fn judged(
+    catalogue: &Arc<Catalogue>,
+    lines: Lines,
+    workers: u16,
+) -> anyhow::Result<(Vec<Closed>, Arc<Directory>)> {
+    let (rows, directory) = admit(catalogue, lines);
+    let running = start(usize::from(workers), &directory)?;
+    Ok((runtime()?.block_on(judge(running, rows))?, directory))
 }
 
 /// The readings that a city would admit, sorted by event time.
@@ -109,22 +122,33 @@ fn start(workers: usize, directory: &Arc<Directory>) -> anyhow::Result<Running> 
     dataflow::start(workers, beginning).map_err(|why| anyhow!(why))
 }
 
-async fn judge(running: Running, rows: Vec<Admitted>) -> anyhow::Result<Episodes> {
+async fn judge(running: Running, rows: Vec<Admitted>) -> anyhow::Result<Vec<Closed>> {
     let Running { inlets, closed, workers } = running;
     let gathered = tokio::spawn(gather(closed));
     Feed::new(inlets).run(rows).await;
-    let episodes = gathered.await?;
+    let found = gathered.await?;
     let joined = tokio::task::spawn_blocking(move || workers.join()).await?;
     joined.map_err(|_| anyhow!("the judgement panicked"))?.map_err(|why| anyhow!(why))?;
-    Ok(episodes)
+    Ok(found)
+}
+
+/// The epochs in which something was found, without states and capsules.
+pub async fn gather(mut closed: mpsc::Receiver<Closed>) -> Vec<Closed> {
+    let mut found = Vec::new();
+    while let Some(closed) = closed.recv().await {
+        if !closed.found.is_empty() {
+            found.push(Closed { state: None, capsules: Vec::new(), ..closed });
+        }
+    }
+    found
 }
 
 /// Episodes as of their last step, each with the city's time when it was first said.
 type Episodes = BTreeMap<AnomalyId, (Option<Timestamp>, Anomaly)>;
 
-async fn gather(mut closed: mpsc::Receiver<Closed>) -> Episodes {
+fn episodes(closed: Vec<Closed>) -> Episodes {
     let mut episodes = Episodes::new();
-    while let Some(closed) = closed.recv().await {
+    for closed in closed {
         for found in closed.found {
             let opened = episodes.get(&found.anomaly.id).map_or(closed.city, |(opened, _)| *opened);
             episodes.insert(found.anomaly.id, (opened, found.anomaly));
@@ -273,7 +297,15 @@ mod tests {
         };
         let found = vec![Found { anomaly, points: Vec::new(), series: Vec::new() }];
         let city = Some(Timestamp::from_secs(1_000 * epoch.cast_signed()));
-        Closed { epoch, city, revision: REVISION, found, counts: Counts::default(), state: None }
+        Closed {
+            epoch,
+            city,
+            revision: REVISION,
+            found,
+            counts: Counts::default(),
+            capsules: Vec::new(),
+            state: None,
+        }
     }
 
     #[tokio::test]
@@ -283,7 +315,7 @@ mod tests {
             to.send(closed(epoch, phase)).await.unwrap();
         }
         drop(to);
-        let episodes: Vec<_> = gather(from).await.into_values().collect();
+        let episodes: Vec<_> = episodes(gather(from).await).into_values().collect();
         assert_eq!(episodes.len(), 1);
         assert_eq!(episodes[0].0, Some(Timestamp::from_secs(2_000)));
         assert_eq!(episodes[0].1.end, Some(Timestamp::from_secs(5_000)));

@@ -173,3 +173,22 @@ pub(super) async fn an_audit_walks_over_every_episode<S: OrderStore, F: Future<O
     assert_eq!(gone[0].anomaly, over("a", after(3), after(90)));
     assert_eq!((&gone[0].no, &*gone[0].department), (&nth(4), "ecology"));
 }
+
+pub(super) async fn what_an_episode_follows_from_is_kept_byte_by_byte<
+    S: OrderStore,
+    F: Future<Output = S>,
+>(
+    open: &impl Fn(&'static str) -> F,
+) {
+    let store = open("capsules").await;
+    let id = |n| episode("a", after(n)).id;
+    let all: Vec<u8> = (0..=255).collect();
+    assert_eq!(store.capsule(id(1)).await.expect("read"), None);
+    let kept = [(id(1), all.clone()), (id(2), vec![7]), (id(1), vec![8; 9_000])];
+    store.keep(&kept[..2]).await.expect("kept");
+    assert_eq!(store.capsule(id(1)).await.expect("read"), Some(all));
+    store.keep(&kept[2..]).await.expect("kept");
+    let found = [store.capsule(id(1)).await.expect("read"), store.capsule(id(2)).await.expect("read")];
+    assert_eq!(found, [Some(vec![8; 9_000]), Some(vec![7])], "the last word on an episode holds");
+    assert!(store.of_anomaly(id(1)).await.expect("read").is_none(), "without an order");
+}

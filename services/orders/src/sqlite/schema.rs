@@ -11,11 +11,12 @@ use crate::Error;
 
 /// `YWOR`: tells an order store from other SQLite files.
 const APPLICATION_ID: i64 = 0x5957_4f52;
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
+    include_str!("schema/5.sql"),
 ];
 
 /// Brings the file to the newest version, all or nothing.
@@ -31,6 +32,17 @@ pub(super) async fn migrate(writer: &SqlitePool) -> Result<(), Error> {
     set(&mut tx, "application_id", APPLICATION_ID).await?;
     set(&mut tx, "user_version", MIGRATIONS.len() as i64).await?;
     tx.commit().await.map_err(judge)
+}
+
+/// Whether a file that is only read has the newest version.
+pub(super) async fn check_newest(readers: &SqlitePool) -> Result<(), Error> {
+    let mut tx = pool::read(readers).await?;
+    let found = check(&mut tx).await?;
+    tx.rollback().await.map_err(judge)?;
+    if found < MIGRATIONS.len() {
+        return Err(Error::Older { found: found as i64, known: MIGRATIONS.len() as i64 });
+    }
+    Ok(())
 }
 
 /// The version of the file; an empty file has version 0.

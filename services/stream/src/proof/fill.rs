@@ -66,7 +66,7 @@ async fn full_log(arrivals: &[Arrival]) -> (Arc<EmbeddedLog>, Wanted) {
 
 fn derived(epoch: u64, anomalies: &[yiwang_model::Anomaly]) -> Append {
     let anomalies = anomalies.iter().map(|anomaly| serde_json::to_string(anomaly).unwrap()).collect();
-    append(topics::DERIVED, 0, &Derived { epoch, city_nanos: 1, anomalies })
+    append(topics::DERIVED, 0, &Derived { epoch, city_nanos: 1, anomalies, capsules: Vec::new() })
 }
 
 /// The events of the orders of a verdict.

@@ -16,12 +16,12 @@ use super::world::{Verdict, assert_one_order_each, block_on, judge, log_of};
 const REST: i64 = 12_000;
 
 /// The small city without its rule across gateways: whether a gateway is heard is a question of arrival.
-fn text() -> String {
+pub(super) fn text() -> String {
     let entries = city::TEXT.split("[[").filter(|entry| !entry.contains("gateway_silent"));
     entries.collect::<Vec<_>>().join("[[")
 }
 
-fn verdict(arrivals: &[Arrival], cuts: Cuts, seed: u64, workers: usize) -> Verdict {
+pub(super) fn verdict(arrivals: &[Arrival], cuts: Cuts, seed: u64, workers: usize) -> Verdict {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let mut writer = Writer::new(&text());
     writer.play(arrivals, cuts, &mut dice);
@@ -31,7 +31,7 @@ fn verdict(arrivals: &[Arrival], cuts: Cuts, seed: u64, workers: usize) -> Verdi
 }
 
 /// Each reading comes up to so much of what is allowed later than it did; what is said again of one key keeps its order.
-fn delayed(arrivals: &[Arrival], share: f64, dice: &mut ChaCha8Rng) -> Vec<Arrival> {
+pub(super) fn delayed(arrivals: &[Arrival], share: f64, dice: &mut ChaCha8Rng) -> Vec<Arrival> {
     let catalogue = catalogue();
     let mut last: BTreeMap<(Series, Timestamp), i64> = BTreeMap::new();
     let mut all = arrivals.to_vec();
@@ -65,7 +65,7 @@ fn assert_orders_follow(verdict: &Verdict, what: &str) {
     assert_eq!(held, verdict.last_steps().map(content).collect(), "{what}");
 }
 
-const CUTS: Cuts = Cuts { batch: 4, tick: (5, 15) };
+pub(super) const CUTS: Cuts = Cuts { batch: 4, tick: (5, 15) };
 
 #[test]
 fn any_order_of_arrival_within_the_lateness_ends_the_same() {

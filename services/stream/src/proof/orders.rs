@@ -20,6 +20,7 @@ struct Inner {
     orders: BTreeMap<AnomalyId, WorkOrder>,
     opened: u64,
     outbox: Vec<OrderEvent>,
+    capsules: BTreeMap<AnomalyId, Vec<u8>>,
     events: u64,
 }
 
@@ -122,6 +123,15 @@ impl OrderStore for ModelOrders {
 
     async fn of_anomaly(&self, id: AnomalyId) -> Result<Option<WorkOrder>, Error> {
         Ok(self.inner().orders.get(&id).cloned())
+    }
+
+    async fn keep(&self, capsules: &[(AnomalyId, Vec<u8>)]) -> Result<(), Error> {
+        self.inner().capsules.extend(capsules.iter().cloned());
+        Ok(())
+    }
+
+    async fn capsule(&self, id: AnomalyId) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.inner().capsules.get(&id).cloned())
     }
 
     async fn find(&self, _: &Filter, _: u32, _: Option<&str>) -> Result<Page, Error> {

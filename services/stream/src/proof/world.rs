@@ -20,7 +20,7 @@ use super::script::Commit;
 use crate::closer::{Closed, State};
 use crate::dataflow::{self, Beginning, Running};
 use crate::directory::{Directory, Follower};
-use crate::item::Counts;
+use crate::item::{Counts, Kept};
 use crate::reader::{Reader, Saves, Wish};
 use crate::{Parts, route};
 
@@ -90,6 +90,8 @@ pub(super) struct Verdict {
     pub(super) steps: Vec<Step>,
     pub(super) counts: Counts,
     pub(super) orders: BTreeMap<AnomalyId, WorkOrder>,
+    /// What episodes follow from, as it was said.
+    pub(super) capsules: Vec<Kept>,
 }
 
 impl Verdict {
@@ -178,6 +180,7 @@ async fn conclude(directory: &Directory, all: Vec<Closed>) -> Verdict {
         if !intents.is_empty() {
             orders.apply(closed.epoch, Moment { city, wall: wall() }, &intents).await.unwrap();
         }
+        verdict.capsules.extend(closed.capsules);
         let anomalies = closed.found.into_iter().map(|found| found.anomaly).collect();
         verdict.steps.push((closed.epoch, closed.city, closed.revision, anomalies));
     }
@@ -199,7 +202,10 @@ pub(super) fn wall() -> Timestamp {
 pub(super) async fn derived(log: &dyn Log) -> BTreeMap<u64, (Timestamp, Vec<Anomaly>)> {
     let mut all = BTreeMap::new();
     for payload in records(log, topics::DERIVED).await {
-        let Derived { epoch, city_nanos, anomalies } = Derived::decode(payload).unwrap();
+        let Derived { epoch, city_nanos, anomalies, capsules } = Derived::decode(payload).unwrap();
+        if anomalies.is_empty() && !capsules.is_empty() {
+            continue;
+        }
         let anomalies: Vec<Anomaly> =
             anomalies.iter().map(|text| serde_json::from_str(text).unwrap()).collect();
         let said = (Timestamp(city_nanos), anomalies);

@@ -12,10 +12,12 @@ use yiwang_model::{Phase, Span, Timestamp, Unit};
 use super::chart::{Chart, LimitLine, Line};
 use super::{Frame, OrderLine, render};
 use crate::api::orders::{Transition, apply, find};
+use crate::api::why as api;
 use crate::error::{self, Error};
 use crate::lang::Lang;
 use crate::params::Params;
 use crate::view::{self, Names};
+use crate::why::{Why, Witness};
 use crate::words::{self, Words};
 use crate::{Web, Who};
 
@@ -33,6 +35,21 @@ struct StepLine {
     joined: Option<String>,
     at: String,
     wall: String,
+}
+
+/// Why the order was opened, as far as it was kept.
+struct Reason {
+    /// Why what was kept does not hold; all else is then empty.
+    differs: Option<String>,
+    kind: String,
+    params: Vec<(String, String)>,
+    raised: String,
+    revision: u32,
+    hash: String,
+    witnesses: Vec<(String, String)>,
+    chart: Option<String>,
+    /// The limit to begin with, the least and the greatest to try, and the step.
+    slider: Option<[String; 4]>,
 }
 
 /// Something that may be done.
@@ -63,6 +80,7 @@ struct OrderPage {
     basis: String,
     ended: Option<String>,
     anomaly_id: Option<String>,
+    why: Option<Reason>,
     /// None of an alert that names no series of the catalogue.
     chart: Option<String>,
     links: Vec<String>,
@@ -145,6 +163,7 @@ async fn shown(
         },
         basis: lang.of(&web.catalogue().basis(anomaly)).to_owned(),
         ended: anomaly.end.map(view::minute),
+        why: reason(web, lang, order).await?,
         anomaly_id: order.anomaly.map(|id| id.to_string()),
         chart: if draft.evidence.series.is_empty() {
             None
@@ -162,6 +181,69 @@ async fn shown(
         refused,
         f: Frame::new(web, lang, "orders", uri),
     })
+}
+
+/// Why the order was opened; `None` when nothing was kept of it.
+async fn reason(web: &Web, lang: Lang, order: &WorkOrder) -> Result<Option<Reason>, Error> {
+    let Some(id) = order.anomaly else { return Ok(None) };
+    let why = match api::why(web, id).await {
+        Ok(None) => return Ok(None),
+        Ok(Some(why)) => why,
+        Err(Error::Capsule(why)) => return Ok(Some(Reason::broken(why))),
+        Err(error) => return Err(error),
+    };
+    let anomaly = &order.draft.evidence.anomaly;
+    let params = why.params.iter().map(|param| (param.key.clone(), param.value.clone())).collect();
+    let share = |of: &Witness| (of.name.clone(), view::number(of.share, 2));
+    Ok(Some(Reason {
+        chart: grounds(web, lang, order, &why).map(|chart| chart.json()),
+        slider: why.limit.filter(|limit| why.adjustable && *limit != 0.0).map(slider),
+        params,
+        raised: why.raised.parse().map_or(why.raised, view::second),
+        witnesses: why.witnesses.iter().map(share).collect(),
+        kind: format!("{} · {}", anomaly.detector, why.kind),
+        revision: why.catalogue_revision,
+        hash: why.hash,
+        differs: why.differs,
+    }))
+}
+
+impl Reason {
+    fn broken(why: String) -> Self {
+        Self {
+            differs: Some(why),
+            kind: String::new(),
+            params: Vec::new(),
+            raised: String::new(),
+            revision: 0,
+            hash: String::new(),
+            witnesses: Vec::new(),
+            chart: None,
+            slider: None,
+        }
+    }
+}
+
+/// From a quarter of the limit to twice it, in steps of a hundredth of it.
+fn slider(limit: f64) -> [String; 4] {
+    let (near, far) = (limit / 4.0, limit * 2.0);
+    [limit, near.min(far), near.max(far), limit.abs() / 100.0].map(|number| number.to_string())
+}
+
+/// The readings that the order was opened by, with the limit where it is in their unit.
+fn grounds(web: &Web, lang: Lang, order: &WorkOrder, why: &Why) -> Option<Chart> {
+    let (first, last) = why.readings.first().zip(why.readings.last())?;
+    let anomaly = &order.draft.evidence.anomaly;
+    let span = (Timestamp::from_millis(first.0), Timestamp::from_millis(last.0));
+    let mut chart = Chart::of_metric(web, anomaly.series.metric(), span);
+    let w = Words::of(lang);
+    let (period, _) = view::pace(web.catalogue(), &anomaly.series);
+    chart.gap_ms = chart.gap_ms.max(period.times(4).0 / 1_000_000);
+    chart.lines.push(Line::standing(w.readings.to_owned(), "line", why.readings.clone()));
+    let own_unit = Unit::new(&order.draft.evidence.unit).as_str() == chart.unit;
+    let limit = why.limit.filter(|_| own_unit);
+    chart.limits.extend(limit.map(|value| LimitLine { value, label: w.limit.to_owned() }));
+    Some(chart)
 }
 
 fn step_line(step: &yiwang_model::order::Step, metric: Option<&Metric>, lang: Lang) -> StepLine {

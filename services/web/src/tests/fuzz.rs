@@ -11,6 +11,7 @@ const PATHS: &[&str] = &[
     "/api/v1/orders",
     "/api/v1/series",
     "/api/v1/query",
+    "/api/v1/anomalies/0ad8147d521b365a804ed3aef306652f/what-if",
     "/readyz",
     "/orders/YW1",
 ];
@@ -33,6 +34,7 @@ const NAMES: &[&str] = &[
     "as_of",
     "step",
     "points",
+    "value",
     "lang",
     "kind",
     "health",

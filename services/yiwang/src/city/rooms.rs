@@ -25,7 +25,7 @@ use super::stores::Elsewhere;
 use crate::config::Config;
 
 /// The city's time zone.
-const ZONE: &str = "Asia/Shanghai";
+pub const ZONE: &str = "Asia/Shanghai";
 
 /// The cursor of the embedded series store.
 const SERIES_CURSOR: &str = "series";

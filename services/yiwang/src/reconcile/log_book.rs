@@ -139,7 +139,10 @@ impl LogBook {
 }
 
 /// Takes each record of a partition, in order.
-async fn each(
+///
+/// # Errors
+/// When the log cannot be read, and what `take` says.
+pub async fn each(
     log: &dyn Log,
     extent: Extent,
     mut take: impl FnMut(Stored) -> anyhow::Result<()>,

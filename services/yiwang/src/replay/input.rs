@@ -27,7 +27,7 @@ pub(super) struct Line {
 
 /// What a file has.
 #[derive(Default)]
-pub(super) struct Lines {
+pub struct Lines {
     pub(super) readings: Vec<Line>,
     /// What no city would take: line and why.
     pub(super) refused: Vec<(u64, String)>,
@@ -37,7 +37,7 @@ pub(super) struct Lines {
 const AT_ONCE: usize = 10_000;
 
 /// Reads a file whole; all its readings are held in memory, some 200 bytes each. A row that cannot be understood ends it.
-pub(super) fn read(path: &Path, catalogue: &Arc<Catalogue>) -> Result<Lines, Failed> {
+pub fn read(path: &Path, catalogue: &Arc<Catalogue>) -> Result<Lines, Failed> {
     let usage = |error| Failed::Usage(format!("{:#}", anyhow::Error::new(error)));
     let mapping = Mapping::plain();
     let mut reader = Reader::open(path, &mapping).map_err(usage)?;

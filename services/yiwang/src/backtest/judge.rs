@@ -1,0 +1,210 @@
+//! A log judged from its beginning, and what a live city derived from it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+use prost::Message as _;
+use serde::Serialize;
+use tokio::sync::watch;
+use yiwang_catalogue::Catalogue;
+use yiwang_log::{Extent, Log, Stored};
+use yiwang_model::{Anomaly, AnomalyId, OrderIntent, Phase, Timestamp};
+use yiwang_proto::log::{Derived, ReadingsRecord, Tick, readings_record::Kind};
+use yiwang_proto::topics;
+use yiwang_stream::closer::{Closed, State};
+use yiwang_stream::dataflow::{self, Beginning, Running};
+use yiwang_stream::directory::{Directory, Follower};
+use yiwang_stream::reader::{Reader, Saves, Wish};
+use yiwang_stream::route;
+
+use super::differ::Order;
+use crate::reconcile::log_book::{each, last_catalogue};
+use crate::replay::gather;
+
+/// What a run came to.
+pub struct Ran {
+    /// The steps of each epoch in which something was found.
+    steps: BTreeMap<u64, Vec<Anomaly>>,
+    /// The last epoch before the run; 0 for none.
+    after: u64,
+    /// The orders, by episode; those of withdrawn ones are left out.
+    orders: BTreeMap<AnomalyId, Order>,
+}
+
+impl Ran {
+    /// Of closed epochs, of which the last one before was `after`.
+    pub fn of(closed: Vec<Closed>, directory: &Directory, after: u64) -> Self {
+        let mut ran = Self { steps: BTreeMap::new(), after, orders: BTreeMap::new() };
+        for Closed { epoch, city, revision, found, .. } in closed {
+            let catalogue = directory.catalogue(revision);
+            for found in &found {
+                match catalogue.as_deref().map(|of| (of, route::intent(of, found, city.unwrap_or_default())))
+                {
+                    Some((catalogue, OrderIntent::Open(draft))) => {
+                        ran.orders.insert(found.anomaly.id, Order::of(&draft, catalogue));
+                    }
+                    _ => ran.note(&found.anomaly),
+                }
+            }
+            ran.steps.insert(epoch, found.into_iter().map(|found| found.anomaly).collect());
+        }
+        ran.orders.retain(|_, order| order.phase != Phase::Withdrawn);
+        ran
+    }
+
+    fn note(&mut self, anomaly: &Anomaly) {
+        if let Some(order) = self.orders.get_mut(&anomaly.id) {
+            order.note(anomaly);
+        }
+    }
+
+    /// The orders of episodes that begin in a window.
+    pub fn within(self, window: &Range<Timestamp>) -> BTreeMap<AnomalyId, Order> {
+        self.orders.into_iter().filter(|(_, order)| window.contains(&order.begin)).collect()
+    }
+}
+
+/// Judges all of a log: under the catalogues that were in force, or under another instead of each of them.
+///
+/// # Errors
+/// When the log cannot be read, or the judgement dies.
+pub async fn log(
+    log: &Arc<dyn Log>,
+    instead: Option<&Arc<Catalogue>>,
+    workers: usize,
+) -> anyhow::Result<Ran> {
+    let directory = Arc::new(Directory::default());
+    let mut follower = Follower::new(Arc::clone(log), Arc::clone(&directory));
+    follower.want_all().await?;
+    if let Some(catalogue) = instead {
+        let last = last_catalogue(log.as_ref()).await?.map_or(0, |last| last.revision);
+        (1..=last).for_each(|revision| directory.revise(revision, Arc::clone(catalogue)));
+    }
+    let state = beginning(log.as_ref()).await?;
+    if state.revision > 0 {
+        follower.want_catalogue(state.revision).await?;
+    }
+    let (next, after) = (state.next.clone(), state.epoch);
+    let partitions = u16::try_from(next.len()).context("a log has fewer partitions")?;
+    let beginning = Beginning { directory: Arc::clone(&directory), partitions, state: Arc::new(state) };
+    let Running { inlets, closed, workers } =
+        dataflow::start(workers, beginning).map_err(|why| anyhow!(why))?;
+    let (_wish, wishes) = watch::channel(Wish::Drain);
+    let reader = Reader::new(Arc::clone(log), follower, next, inlets, wishes, Saves::default());
+    let (read, closed) = tokio::join!(reader.run(), gather(closed));
+    let joined = tokio::task::spawn_blocking(move || workers.join()).await?;
+    joined.map_err(|_| anyhow!("the judgement panicked"))?.map_err(|why| anyhow!(why))?;
+    read?;
+    Ok(Ran::of(closed, &directory, after))
+}
+
+/// Where the judgement of a log begins: at its beginning, or, where retention cut it, behind the first tick that all partitions have.
+async fn beginning(log: &dyn Log) -> anyhow::Result<State> {
+    let extents: Vec<Extent> =
+        log.extents().into_iter().filter(|extent| extent.partition.topic.0 == topics::READINGS).collect();
+    if extents.iter().all(|extent| extent.start.0 == 0) {
+        return Ok(State { next: vec![0; extents.len()], ..State::default() });
+    }
+    let mut first = 0;
+    for extent in &extents {
+        first = first.max(ticks(log, *extent).await?.first().map_or(0, |(_, tick)| tick.number));
+    }
+    let mut state = State { epoch: first, ..State::default() };
+    for extent in &extents {
+        let ticks = ticks(log, *extent).await?;
+        let (offset, tick) =
+            ticks.iter().find(|(_, tick)| tick.number == first).context("the log has no whole epoch")?;
+        state.next.push(offset + 1);
+        (state.revision, state.city) = (tick.catalogue_revision, tick.city_nanos.map(Timestamp));
+    }
+    Ok(state)
+}
+
+/// The ticks of a partition, with their offsets.
+async fn ticks(log: &dyn Log, extent: Extent) -> anyhow::Result<Vec<(u64, Tick)>> {
+    let mut ticks = Vec::new();
+    each(log, extent, |stored: Stored| {
+        if let Some(Kind::Tick(tick)) = ReadingsRecord::decode(stored.payload)?.kind {
+            ticks.push((stored.offset.0, tick));
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(ticks)
+}
+
+/// How the first run compares with what the live city derived.
+#[derive(Debug, Default, Serialize)]
+pub struct Live {
+    /// Steps that both say in the same epoch, in the same order.
+    pub same: usize,
+    /// Episodes that these steps are of.
+    pub episodes: usize,
+    /// The first thing that differs; `None` when nothing does.
+    pub differs: Option<String>,
+    /// Whether the log was cut, so that the first run lacks what came before.
+    pub cut: bool,
+}
+
+/// Holds a run against topic `derived`.
+///
+/// # Errors
+/// When the log cannot be read.
+pub async fn live(log: &dyn Log, ran: &Ran) -> anyhow::Result<Live> {
+    let mut derived: BTreeMap<u64, Vec<Anomaly>> = BTreeMap::new();
+    let mut live = Live { cut: ran.after > 0, ..Live::default() };
+    for extent in log.extents().into_iter().filter(|extent| extent.partition.topic.0 == topics::DERIVED) {
+        live.cut |= extent.start.0 > 0;
+        each(log, extent, |stored| {
+            let Derived { epoch, anomalies, .. } = Derived::decode(stored.payload)?;
+            let steps: Vec<Anomaly> =
+                anomalies.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>()?;
+            if epoch > ran.after && !steps.is_empty() {
+                derived.insert(epoch, steps);
+            }
+            Ok(())
+        })
+        .await?;
+    }
+    let from = if live.cut { derived.keys().next().copied().unwrap_or(u64::MAX) } else { 0 };
+    live.hold(&ran.steps, &derived, from);
+    Ok(live)
+}
+
+impl Live {
+    /// Holds what was found from an epoch on against what was derived.
+    fn hold(
+        &mut self,
+        found: &BTreeMap<u64, Vec<Anomaly>>,
+        derived: &BTreeMap<u64, Vec<Anomaly>>,
+        from: u64,
+    ) {
+        let mut ids = std::collections::BTreeSet::new();
+        let epochs: std::collections::BTreeSet<u64> =
+            found.range(from..).chain(derived.range(from..)).map(|(epoch, _)| *epoch).collect();
+        for epoch in epochs {
+            let of = |of: &BTreeMap<u64, Vec<Anomaly>>| of.get(&epoch).cloned().unwrap_or_default();
+            let (found, derived) = (of(found), of(derived));
+            if found == derived {
+                self.same += found.len();
+                ids.extend(found.iter().map(|anomaly| anomaly.id));
+            } else {
+                let differs = || difference(epoch, &found, &derived);
+                self.differs.get_or_insert_with(differs);
+            }
+        }
+        self.episodes = ids.len();
+    }
+}
+
+/// In words, how the steps of an epoch differ.
+fn difference(epoch: u64, found: &[Anomaly], derived: &[Anomaly]) -> String {
+    let at = found.iter().zip(derived).position(|(a, b)| a != b).unwrap_or(found.len().min(derived.len()));
+    let words = |of: Option<&Anomaly>| match of {
+        Some(of) => format!("{} {} of {} in {} {}", of.phase.word(), of.id, of.detector, of.series, of.begin),
+        None => "nothing".to_owned(),
+    };
+    format!("epoch {epoch}: the city said {}, this run says {}", words(derived.get(at)), words(found.get(at)))
+}
