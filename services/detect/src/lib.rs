@@ -19,6 +19,7 @@ use yiwang_model::{Anomaly, AnomalyId, Phase, Quality, Series, Severity, Span, T
 
 #[cfg(test)]
 mod cases;
+mod cause;
 mod changepoint;
 mod days;
 mod drift;
@@ -48,6 +49,7 @@ mod silence;
 mod slip;
 mod spike;
 mod state;
+pub mod topology;
 mod variance;
 mod watch;
 

@@ -4,12 +4,12 @@ use crate::params::Parameter;
 use crate::rule::Rule;
 use crate::{Error, Prototype, Spec};
 use crate::{
-    changepoint, drift, ensemble, flat, gateway, impossible, limit, rate, seasonal, shift, silence, slip,
-    spike, variance,
+    cause, changepoint, drift, ensemble, flat, gateway, impossible, limit, rate, seasonal, shift, silence,
+    slip, spike, variance,
 };
 
 /// All of them, in the order in which they are listed to people.
-static KINDS: [Kind; 14] = [
+static KINDS: [Kind; 15] = [
     limit::KIND,
     spike::KIND,
     rate::KIND,
@@ -24,6 +24,7 @@ static KINDS: [Kind; 14] = [
     changepoint::KIND,
     impossible::KIND,
     gateway::KIND,
+    cause::KIND,
 ];
 
 /// One kind of detector, as `yiwang check` and the documentation list it.
