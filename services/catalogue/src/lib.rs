@@ -61,6 +61,7 @@ pub mod route;
 mod source;
 pub mod sparkplug;
 pub mod station;
+mod topology;
 mod value;
 
 use std::collections::BTreeMap;

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use yiwang_model::Series;
 use yiwang_model::order::Text;
 
 use crate::entry::{Entry, Ids};
+use crate::fault::quoted;
 use crate::value::{readable, word, words};
 
 /// What sort of place a district is.
@@ -66,13 +68,16 @@ pub struct Gateway {
     pub id: Arc<str>,
     /// The name for people.
     pub title: Text,
+    /// The broker that it sends to, where several gateways share one.
+    pub broker: Option<Arc<str>>,
 }
 
 impl Gateway {
     pub(crate) fn read(entry: &Entry<'_>, ids: &mut Ids) -> Option<Self> {
         let (id, title) = (entry.want_id("id", ids), entry.want_title());
+        let broker = get_name(entry, "broker");
         entry.finish();
-        Some(Self { id: id?, title: title? })
+        Some(Self { id: id?, title: title?, broker })
     }
 }
 
@@ -100,6 +105,15 @@ impl Category {
         }
         Some(Self { key: key?, title: title?, work_hours })
     }
+}
+
+/// The name of something that has no entry of its own: a broker, a power area, a maker.
+pub(crate) fn get_name(entry: &Entry<'_>, key: &'static str) -> Option<Arc<str>> {
+    let name = entry.get_text(key)?;
+    if Series::new(Arc::clone(&name), key).is_err() {
+        entry.wrong(key, quoted(&name), "a name of letters, digits and _ - . / :".into());
+    }
+    Some(name)
 }
 
 /// A department: something with a name for people.

@@ -13,6 +13,7 @@ use crate::fault::quoted;
 use crate::limit::Units;
 use crate::logger::{UnitMap, decimal_shift, refuse_unit};
 use crate::metric::want_period;
+use crate::place::get_name;
 use crate::value::{readable, word, words};
 
 /// What sort of source a station is.
@@ -69,6 +70,12 @@ pub struct Station {
     pub point: Option<(f64, f64)>,
     /// The gateway that it sends through.
     pub gateway: Arc<str>,
+    /// Further gateways that it can be heard through: one of all is enough.
+    pub also: Vec<Arc<str>>,
+    /// The area that it has its power from.
+    pub power: Option<Arc<str>>,
+    /// Who made its instruments.
+    pub maker: Option<Arc<str>>,
     /// How far apart its readings are, where that is not the metric's period.
     pub period: Option<Span>,
     /// What it measures.
@@ -94,6 +101,8 @@ impl Station {
         let (id, title, kind) = (entry.want_id(key, ids), entry.want_title(), entry.want("kind"));
         let district = entry.want_ref("district", known.districts);
         let gateway = entry.want_ref("gateway", known.gateways);
+        let also = read_also(entry, gateway.as_ref(), known.gateways);
+        let (power, maker) = (get_name(entry, "power"), get_name(entry, "maker"));
         let metrics = entry.want_refs("metrics", known.metrics);
         let (point, period) = (read_point(entry), want_period(entry, "period", false));
         let (owner, units) = (entry.get_text("owner"), entry.get::<UnitMap>("units"));
@@ -107,6 +116,9 @@ impl Station {
             district: district?,
             point,
             gateway: gateway?,
+            also,
+            power,
+            maker,
             period,
             metrics,
             owner,
@@ -127,6 +139,18 @@ pub(crate) struct Known<'a> {
     pub(crate) gateways: &'a Ids,
     pub(crate) metrics: &'a Ids,
     pub(crate) units: &'a Units,
+}
+
+/// The gateways besides the first.
+fn read_also(entry: &Entry<'_>, first: Option<&Arc<str>>, gateways: &Ids) -> Vec<Arc<str>> {
+    if !entry.has("also") {
+        return Vec::new();
+    }
+    let also = entry.want_refs("also", gateways).unwrap_or_default();
+    if let Some(first) = first.filter(|first| also.contains(first)) {
+        entry.wrong("also", quoted(first), "gateways besides the key gateway".into());
+    }
+    also
 }
 
 fn read_units(

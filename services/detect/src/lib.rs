@@ -20,6 +20,7 @@ use yiwang_model::{Anomaly, AnomalyId, Phase, Quality, Series, Severity, Span, T
 
 #[cfg(test)]
 mod cases;
+mod cause;
 mod changepoint;
 mod days;
 mod drift;
@@ -50,6 +51,7 @@ mod silence;
 mod slip;
 mod spike;
 mod state;
+pub mod topology;
 mod trend;
 mod variance;
 mod watch;

@@ -4,12 +4,12 @@ use crate::params::Parameter;
 use crate::rule::Rule;
 use crate::{Error, Prototype, Spec};
 use crate::{
-    changepoint, drift, ensemble, finish, flat, gateway, impossible, limit, rate, seasonal, shift, silence,
-    slip, spike, trend, variance, year_on_year,
+    cause, changepoint, drift, ensemble, finish, flat, gateway, impossible, limit, rate, seasonal, shift,
+    silence, slip, spike, trend, variance, year_on_year,
 };
 
 /// All of them, in the order in which they are listed to people.
-static KINDS: [Kind; 17] = [
+static KINDS: [Kind; 18] = [
     limit::KIND,
     spike::KIND,
     rate::KIND,
@@ -27,6 +27,7 @@ static KINDS: [Kind; 17] = [
     finish::KIND,
     year_on_year::KIND,
     gateway::KIND,
+    cause::KIND,
 ];
 
 /// One kind of detector, as `yiwang check` and the documentation list it.

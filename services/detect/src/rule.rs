@@ -4,9 +4,12 @@
 //! there once; `events` are sorted by [`sort`]; epochs come in order. A rule keeps its state by gateway, so
 //! that gateways can be dealt out over workers, each with a rule of its own.
 
+use std::sync::Arc;
+
 use yiwang_model::{Anomaly, Phase, Series, Timestamp};
 
 use crate::Error;
+use crate::topology::Topology;
 
 /// What happened in one closed epoch.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +55,19 @@ pub trait Homes {
 pub trait Rule: Send {
     /// Takes one closed epoch and adds what follows from it to `out`: what it lets pass, and what it says itself.
     fn step(&mut self, epoch: &Epoch<'_>, out: &mut Vec<Anomaly>);
+
+    /// Is told what hangs on what, before the first step and whenever another catalogue comes into force.
+    fn learn(&mut self, _topology: Arc<Topology>) {}
+
+    /// Whether it looks at what a detector says, besides silences.
+    fn wants(&self, _detector: &str) -> bool {
+        false
+    }
+
+    /// The series that an open episode of its own is about; none where its subject says it.
+    fn evidence(&self, _subject: &Series) -> Vec<Series> {
+        Vec::new()
+    }
 
     /// Ends the rule, as another catalogue does that no longer has it: its open episodes end at `city`, what it held
     /// back surfaces.

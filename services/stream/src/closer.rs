@@ -6,13 +6,13 @@ use std::sync::Arc;
 use yiwang_catalogue::{Catalogue, GatewayRule};
 use yiwang_detect::gateway::subject;
 use yiwang_detect::rule::{self, Epoch, Heard, Homes, Rule, SeriesEvent};
-use yiwang_model::{Anomaly, Series, Timestamp};
+use yiwang_model::{Anomaly, AnomalyId, Series, Timestamp};
 
 use crate::directory::Directory;
 use crate::item::{Counts, End, Found, HeardOf, Judged, Kept};
 use crate::pack::Pack;
 
-/// How many series the evidence of a silent gateway names.
+/// How many series the evidence of a cause names.
 const NAMED_SERIES: usize = 50;
 
 /// A closed epoch.
@@ -104,25 +104,52 @@ impl Closer {
     }
 
     fn across(&mut self, city: Timestamp, said: &mut Said) {
+        let catalogue = self.directory.catalogue(self.revision);
         let Some((_, rule)) = &mut self.rule else {
             let silences = std::mem::take(&mut said.silences);
             return said.found.extend(silences.into_iter().map(|(found, _)| found));
         };
+        let (wanted, found) = std::mem::take(&mut said.found)
+            .into_iter()
+            .partition(|found| rule.wants(&found.anomaly.detector));
+        said.found = found;
         let heard: Vec<Heard> =
             said.heard.iter().filter_map(|(gateway, span)| heard(gateway, *span)).collect();
         let mut events: Vec<SeriesEvent> =
             said.silences.iter().filter_map(|(found, gateway)| series_event(found, gateway)).collect();
+        let gateway_of = |found: &Found| {
+            let station = catalogue.as_ref()?.station(found.anomaly.series.source())?;
+            series_event(found, &station.gateway)
+        };
+        let mut as_it_was = AsItWas::default();
+        for found in wanted {
+            match gateway_of(&found) {
+                Some(event) => {
+                    events.push(event);
+                    as_it_was.put(found);
+                }
+                None => said.found.push(found),
+            }
+        }
         rule::sort(&mut events);
         let mut passed = Vec::new();
         rule.step(&Epoch { city, heard: &heard, events: &events }, &mut passed);
-        let found: Vec<Found> = passed.into_iter().map(|passed| self.found(passed)).collect();
+        let found: Vec<Found> = passed
+            .into_iter()
+            .map(|passed| as_it_was.take(&passed).unwrap_or_else(|| self.found(passed)))
+            .collect();
         said.found.extend(found);
     }
 
-    /// A step that the rule let pass, or its own: then with the series of the gateway to look at.
+    /// A step that the rule held and let pass, or its own: then with the series to look at.
     fn found(&self, anomaly: Anomaly) -> Found {
-        let own = self.rule.as_ref().is_some_and(|(entry, _)| entry.name == anomaly.detector);
-        let catalogue = self.directory.catalogue(self.revision).filter(|_| own);
+        let own = self.rule.as_ref().filter(|(entry, _)| entry.name == anomaly.detector);
+        let mut named = own.map(|(_, rule)| rule.evidence(&anomaly.series)).unwrap_or_default();
+        if !named.is_empty() {
+            named.truncate(NAMED_SERIES);
+            return Found { anomaly, points: Vec::new(), series: named };
+        }
+        let catalogue = self.directory.catalogue(self.revision).filter(|_| own.is_some());
         let named = catalogue.map(|catalogue| {
             let all = catalogue.series_of(anomaly.series.source()).iter();
             all.take(NAMED_SERIES).cloned().collect::<Vec<Series>>()
@@ -179,8 +206,10 @@ impl Closer {
 
 /// The rule of a revision of the catalogue, if it has one, with nothing seen yet.
 fn fresh_rule(directory: &Directory, revision: u32) -> Option<OwnRule> {
-    let entry = directory.catalogue(revision)?.gateway_rule()?.clone();
-    let rule = entry.build().ok()?;
+    let catalogue = directory.catalogue(revision)?;
+    let entry = catalogue.gateway_rule()?.clone();
+    let mut rule = entry.build().ok()?;
+    rule.learn(Arc::new(catalogue.topology()));
     Some((entry, rule))
 }
 
@@ -188,6 +217,22 @@ fn inherit(from: &dyn Rule, heir: &mut dyn Rule) -> bool {
     let mut state = Vec::new();
     from.snapshot(&mut state);
     heir.restore(&state).is_ok()
+}
+
+/// What was found in the epoch, for what the rule lets pass at once.
+#[derive(Default)]
+struct AsItWas(BTreeMap<AnomalyId, Vec<Found>>);
+
+impl AsItWas {
+    fn put(&mut self, found: Found) {
+        self.0.entry(found.anomaly.id).or_default().push(found);
+    }
+
+    fn take(&mut self, passed: &Anomaly) -> Option<Found> {
+        let steps = self.0.get_mut(&passed.id)?;
+        let place = steps.iter().position(|found| found.anomaly == *passed)?;
+        Some(steps.remove(place))
+    }
 }
 
 /// The gateways of a catalogue.

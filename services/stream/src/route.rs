@@ -1,8 +1,8 @@
 //! From an anomaly to what is asked of the order store: words, place, department, due date. All of it is the
 //! catalogue's; nothing here decides anything.
 
-use yiwang_catalogue::{Catalogue, DetectorEntry};
-use yiwang_model::order::{Evidence, OrderDraft, Place};
+use yiwang_catalogue::Catalogue;
+use yiwang_model::order::{Evidence, OrderDraft, Place, Text};
 use yiwang_model::{Anomaly, OrderIntent, Phase, Priority, Span, Timestamp};
 
 use crate::item::Found;
@@ -31,7 +31,7 @@ fn draft(catalogue: &Catalogue, found: &Found, received: Timestamp) -> OrderDraf
     let anomaly = &found.anomaly;
     let subject = Subject::of(catalogue, anomaly);
     let priority = Priority::from(anomaly.severity);
-    let place = place(catalogue, anomaly);
+    let place = place(catalogue, found);
     let department = catalogue.route(&subject.category, &place.district).department;
     let department_name =
         catalogue.departments.get(&department).map(|named| named.title.clone()).unwrap_or_default();
@@ -74,7 +74,7 @@ impl Subject {
         Self {
             category: category.map(|category| category.to_string()).unwrap_or_default(),
             unit: unit(
-                entry.map(AsRef::as_ref),
+                entry.map(|entry| &*entry.kind).or(rule.map(|rule| &*rule.spec.kind)),
                 metric.map(|metric| metric.unit.as_str()).unwrap_or_default(),
             ),
         }
@@ -82,15 +82,14 @@ impl Subject {
 }
 
 /// The unit of extreme and limit: the metric's, unless the kind of detector has one of its own.
-fn unit(entry: Option<&DetectorEntry>, metric: &str) -> String {
-    let kind = entry.map_or("gateway_silent", |entry| &entry.kind);
-    let own = yiwang_detect::registry::kind(kind).map_or("", |kind| kind.unit);
+fn unit(kind: Option<&str>, metric: &str) -> String {
+    let own = kind.and_then(yiwang_detect::registry::kind).map_or("", |kind| kind.unit);
     own.replace("the metric's unit", metric)
 }
 
-fn place(catalogue: &Catalogue, anomaly: &Anomaly) -> Place {
-    let source = anomaly.series.source();
-    let Some(station) = catalogue.station(source) else { return gateway_place(catalogue, source) };
+fn place(catalogue: &Catalogue, found: &Found) -> Place {
+    let source = found.anomaly.series.source();
+    let Some(station) = catalogue.station(source) else { return wide_place(catalogue, found) };
     Place {
         district: station.district.to_string(),
         district_name: catalogue
@@ -104,15 +103,19 @@ fn place(catalogue: &Catalogue, anomaly: &Anomaly) -> Place {
     }
 }
 
-/// A gateway stands where the first of its stations does.
-fn gateway_place(catalogue: &Catalogue, gateway: &str) -> Place {
-    let first = catalogue.series_of(gateway).first().and_then(|series| catalogue.station(series.source()));
+/// What is no station, a gateway or another cause of many alarms, stands where the first of its stations does.
+fn wide_place(catalogue: &Catalogue, found: &Found) -> Place {
+    let subject = found.anomaly.series.source();
+    let mut series = catalogue.series_of(subject).iter().chain(&found.series);
+    let first = series.find_map(|series| catalogue.station(series.source()));
     let district = first.map(|station| station.district.clone()).unwrap_or_default();
+    let region = catalogue.districts.get(subject).map(|named| &named.title);
+    let title = catalogue.gateways.get(subject).map(|named| &named.title).or(region);
     Place {
         district_name: catalogue.districts.get(&district).map(|d| d.title.clone()).unwrap_or_default(),
         district: district.to_string(),
-        station: gateway.to_owned(),
-        station_name: catalogue.gateways.get(gateway).map(|named| named.title.clone()).unwrap_or_default(),
+        station: subject.to_string(),
+        station_name: title.cloned().unwrap_or_else(|| Text::new(&**subject, &**subject)),
         point: first.and_then(|station| station.point),
     }
 }

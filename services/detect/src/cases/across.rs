@@ -1,6 +1,7 @@
 //! Cases of rules across series: silences of single series, by their own detector, go through the rule.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use yiwang_model::{Anomaly, Quality, Series, Span, Timestamp};
 
@@ -8,6 +9,7 @@ use super::{at, lines, restored, spec, tick, told};
 use crate::gateway::subject;
 use crate::registry::{build, build_rule};
 use crate::rule::{Epoch, Heard, Rule, SeriesEvent, sort};
+use crate::topology::{Meter, Nature, Site, Topology};
 use crate::{Detector, Event, Input, Prototype, Sample, SeriesContext, Spec};
 
 /// A small city: its series, each with a silence detector.
@@ -21,6 +23,8 @@ pub(crate) struct City {
 pub(super) fn run(kind: &str, case: &toml::Value, saved: bool) -> Vec<String> {
     let rule_spec = spec(kind, case);
     let mut rule = build_rule(&rule_spec).map_err(|faults| format!("{faults:?}")).unwrap();
+    let topology = topology(case);
+    rule.learn(Arc::clone(&topology));
     let mut city = City::new(spec("silence", &case["silence"]));
     let mut out = Vec::new();
     for line in lines(case, "input") {
@@ -30,6 +34,7 @@ pub(super) fn run(kind: &str, case: &toml::Value, saved: bool) -> Vec<String> {
                 rule.step(&Epoch { city: at(now), heard: &heard, events: &events }, &mut out);
                 if saved {
                     rule = restored_rule(&*rule, &rule_spec);
+                    rule.learn(Arc::clone(&topology));
                     city.save_and_restore();
                 }
             }
@@ -39,9 +44,24 @@ pub(super) fn run(kind: &str, case: &toml::Value, saved: bool) -> Vec<String> {
     }
     let name = |of: &Anomaly| match of.detector.as_ref() {
         "case" if of.series.metric().as_ref() == "gateway" => format!("{} ", of.series.source()),
+        "case" => format!("{}/{} ", of.series.metric(), of.series.source()),
         _ => format!("{} ", of.series.source().replace(':', "/")),
     };
     out.iter().map(|anomaly| told(anomaly, &name(anomaly), false)).collect()
+}
+
+/// The stations that speak in a case, each with one series and the gateway that its name begins with.
+fn topology(case: &toml::Value) -> Arc<Topology> {
+    let names = lines(case, "input").filter_map(|line| line.split_once(' ')?.0.split_once('/'));
+    let names: BTreeSet<(&str, &str)> = names.collect();
+    let silent_after = case["silence"]["params"]["after"].as_str().unwrap().parse().ok();
+    let site = |(gateway, series): (&str, &str)| {
+        let meter = Meter { metric: "m".into(), period: Span::ZERO, silent_after, is_watched: false };
+        let (source, gateways) = (format!("{gateway}:{series}").into(), vec![gateway.into()]);
+        Site { source, gateways, meters: vec![meter], region: "city".into(), ..Site::default() }
+    };
+    let natures = [("silence".into(), Nature::Silence)].into();
+    Arc::new(Topology::new(names.into_iter().map(site).collect(), BTreeMap::new(), natures))
 }
 
 /// A fresh rule that took over the state of `rule`.

@@ -10,6 +10,8 @@ pub(super) struct Words<'a> {
     anomaly: &'a Anomaly,
     place: &'a Place,
     entry: Option<&'a DetectorEntry>,
+    /// The kind of the rule across series, where it is of one.
+    rule: Option<&'a str>,
     /// The name of the detector.
     detector: Text,
     /// The name of the metric; empty for a gateway.
@@ -30,6 +32,7 @@ impl<'a> Words<'a> {
             anomaly,
             place,
             entry,
+            rule: rule.map(|rule| rule.spec.kind.as_str()),
             detector: entry
                 .map(|entry| entry.title.clone())
                 .or(rule.map(|rule| rule.title.clone()))
@@ -43,6 +46,10 @@ impl<'a> Words<'a> {
     /// One line: where, what. A detector of one metric has a name that says it; one of several says which metric.
     pub(super) fn title(&self) -> Text {
         let (zh, en) = (&self.place.station_name.zh, &self.place.station_name.en);
+        if self.kind() == "cause" {
+            let what = self.cause_name();
+            return Text::new(format!("{zh}：{}", what.zh), format!("{en}: {}", what.en));
+        }
         if self.entry.is_none_or(|entry| entry.metrics.len() == 1) {
             return Text::new(format!("{zh}：{}", self.detector.zh), format!("{en}: {}", self.detector.en));
         }
@@ -76,7 +83,7 @@ impl<'a> Words<'a> {
     }
 
     fn kind(&self) -> &str {
-        self.entry.map_or("gateway_silent", |entry| &entry.kind)
+        self.entry.map(|entry| &*entry.kind).or(self.rule).unwrap_or("gateway_silent")
     }
 
     fn parameter(&self, key: &str) -> &str {
@@ -125,6 +132,7 @@ impl<'a> Words<'a> {
             "silence" => self.silence(),
             "slip" => self.slip(),
             "gateway_silent" => self.gateway(),
+            "cause" => self.cause(),
             "ensemble" => self.ensemble(),
             "shift" => self.shift(),
             "variance" => self.variance(),
@@ -284,6 +292,28 @@ impl<'a> Words<'a> {
         Text::new(
             format!("网关下所有序列失联：最后一次读数在{last}，允许间隔{}", allowed.zh),
             format!("none of its series was heard after {last}; a silence of {} is allowed", allowed.en),
+        )
+    }
+
+    /// What many alarms have in common.
+    fn cause_name(&self) -> Text {
+        match &**self.anomaly.series.metric() {
+            "station" => Text::new("站点失联", "station fell silent"),
+            "gateway" => Text::new("网关失联", "gateway fell silent"),
+            "power" => Text::new("供电片区断电", "power area is down"),
+            "broker" => Text::new("消息中继失联", "broker is down"),
+            "region" => Text::new("区域天气影响", "weather of the region"),
+            "maker" => Text::new("同厂仪器校准偏移", "calibration of the maker's instruments"),
+            "plume" => Text::new("周边污染团", "plume of pollution"),
+            _ => self.detector.clone(),
+        }
+    }
+
+    fn cause(&self) -> Text {
+        let (what, count) = (self.cause_name(), number(self.anomaly.extreme));
+        Text::new(
+            format!("{}，{count}条告警出自这一原因，不再单独派单", what.zh),
+            format!("{}; {count} alarms come of it and have no orders of their own", what.en),
         )
     }
 

@@ -1,0 +1,110 @@
+//! Which causes explain a set of alarms; the model stands with the rule.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use yiwang_model::{Span, Timestamp};
+
+use crate::topology::{Cause, Scope, Topology};
+
+mod outage;
+mod value;
+
+pub(super) use outage::{behind, outages};
+pub(super) use value::{reaches, values};
+
+/// One alarm as evidence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Sight {
+    /// The station.
+    pub(super) site: usize,
+    /// Of a silence when its series was last heard, else when its values began to be strange.
+    pub(super) onset: Timestamp,
+    /// 1 where the values rose, −1 where they fell, 0 where nobody knows.
+    pub(super) sign: i8,
+    /// How far out they were, in the metric's unit.
+    pub(super) size: f64,
+}
+
+/// Alarms that no cause explains yet, by the number of their series.
+pub(super) type Sights = BTreeMap<usize, Sight>;
+
+/// A cause that was found.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Pick {
+    pub(super) cause: Cause,
+    /// The metrics that it moves, and which way; empty for outages.
+    pub(super) moves: Vec<(Arc<str>, i8)>,
+    /// The sites that it can touch, of values.
+    pub(super) sites: Vec<usize>,
+    /// When it began, as near as the alarms say.
+    pub(super) begin: Timestamp,
+    /// The series that it explains.
+    pub(super) taken: Vec<usize>,
+}
+
+/// What is known before an inference.
+pub(super) struct Known<'a> {
+    pub(super) topology: &'a Topology,
+    /// Series whose alarms an open cause explains; they speak for nothing else.
+    pub(super) explained: &'a BTreeSet<usize>,
+    /// The outages that are open.
+    pub(super) down: &'a BTreeSet<Cause>,
+    /// City time.
+    pub(super) now: Timestamp,
+    /// Begins are not known better than this: what fits a narrower cause as well is its.
+    pub(super) grain: Span,
+}
+
+/// Gives each alarm that several causes could explain to the one whose begin fits best. `far` is how badly an onset
+/// fits a begin.
+fn settle(
+    grain: Span,
+    sights: &Sights,
+    picks: &mut Vec<Pick>,
+    could: impl Fn(&Pick, usize, &Sight) -> bool,
+    begin: impl Fn(Vec<Timestamp>) -> Timestamp,
+    far: impl Fn(Timestamp, Timestamp) -> Span,
+) {
+    let mut own: Vec<Vec<Timestamp>> = vec![Vec::new(); picks.len()];
+    let mut shared: Vec<(usize, Vec<usize>)> = Vec::new();
+    for (series, sight) in sights {
+        let fits: Vec<usize> = (0..picks.len()).filter(|pick| could(&picks[*pick], *series, sight)).collect();
+        match fits[..] {
+            [only] => own[only].push(sight.onset),
+            [] => {}
+            _ => shared.push((*series, fits)),
+        }
+    }
+    for (pick, mut onsets) in picks.iter_mut().zip(own) {
+        if onsets.is_empty() {
+            onsets.extend(pick.taken.iter().filter_map(|series| sights.get(series)).map(|sight| sight.onset));
+        }
+        onsets.sort();
+        pick.begin = begin(onsets);
+    }
+    for (series, fits) in shared {
+        let onset = sights[&series].onset;
+        let steps = |pick: &usize| far(onset, picks[*pick].begin).0 / grain.0.max(1);
+        let best = fits.into_iter().min_by_key(|pick| (steps(pick), &picks[*pick].cause));
+        picks.iter_mut().for_each(|pick| pick.taken.retain(|taken| *taken != series));
+        best.into_iter().for_each(|pick| picks[pick].taken.push(series));
+    }
+    picks.iter_mut().for_each(|pick| pick.taken.sort_unstable());
+    picks.retain(|pick| !pick.taken.is_empty());
+}
+
+/// Of equally good ones the narrower cause, then the first by name.
+fn better<'a>(a: &(f64, &'a Cause), b: &(f64, &'a Cause)) -> bool {
+    a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)).is_gt()
+}
+
+/// The logarithm of what a scope is worth before anything is seen: wider things fail more rarely.
+fn prior(scope: Scope) -> f64 {
+    match scope {
+        Scope::Station => -3.0,
+        Scope::Gateway | Scope::Power => -4.0,
+        Scope::Broker | Scope::Plume => -5.0,
+        Scope::Region | Scope::Maker => -6.0,
+    }
+}
