@@ -29,6 +29,7 @@ pub mod item;
 pub mod judge;
 mod mixer;
 pub mod outbox;
+mod outlet;
 pub mod pack;
 #[cfg(test)]
 mod proof;

@@ -11,27 +11,21 @@
 use std::sync::Arc;
 
 use yiwang_catalogue::{Catalogue, DetectorEntry};
-use yiwang_detect::{Event, Sample};
-use yiwang_model::order::EvidencePoint;
-use yiwang_model::{Anomaly, Because, Phase, Series, SeriesId, Span, Timestamp};
+use yiwang_detect::Sample;
+use yiwang_model::{Because, Series, SeriesId, Span, Timestamp};
 use yiwang_proto::log::SeriesState;
 
-use crate::capsule::Opening;
-use crate::derive::{Fed, What};
+use crate::derive::What;
 use crate::history::{History, Seen};
-use crate::item::{Counts, Found, Item, Judged, Kept};
+use crate::item::{Counts, Found, Item, Judged};
+use crate::outlet::{Outlet, Scene, SILENCE, feed, feeds_of, give, wrap};
 use crate::slot::{From, Play, Slot};
 
-/// The most values that the evidence of an order shows.
-const EVIDENCE_POINTS: usize = 100;
 /// How many readings lie between two marks, at least: what the evidence of an order has.
 const SPACING: u32 = 48;
 
 /// The most periods by which a metric may allow its readings to be late.
 const MAX_ALLOWED: u32 = yiwang_catalogue::metric::MAX_ALLOWED_PERIODS as u32;
-
-/// The kind of detector whose episodes the rule across series may hold back.
-const SILENCE: &str = "silence";
 
 /// A series under judgement.
 pub(crate) struct Watched {
@@ -60,17 +54,6 @@ pub(crate) struct Watched {
     lag: Span,
     /// The earliest wake that was handed out and has not come yet, in city time.
     scheduled: Option<Timestamp>,
-}
-
-/// What the readings of a series lead to.
-pub(crate) struct Outlet<'a> {
-    /// The catalogue in force, and its revision.
-    pub(crate) catalogue: &'a Catalogue,
-    pub(crate) revision: u32,
-    pub(crate) counts: &'a mut Counts,
-    /// Of what detectors say in one step; kept for its memory.
-    pub(crate) events: &'a mut Vec<Event>,
-    pub(crate) out: &'a mut Vec<Judged>,
 }
 
 impl Watched {
@@ -414,90 +397,4 @@ fn slots(series: &Series, catalogue: &Catalogue, allowed: Span) -> Vec<Slot> {
         Some(Slot::new(entry, detector, asked, allowed > Span::ZERO))
     };
     catalogue.detectors_for(series.metric()).iter().filter_map(slot).collect()
-}
-
-/// What of a series does not change while its detectors speak.
-struct Scene<'a> {
-    series: &'a Series,
-    gateway: &'a Arc<str>,
-    history: &'a History,
-    /// The event times of the marks, the newer first.
-    marks: [Option<Timestamp>; 2],
-}
-
-impl<'a> Scene<'a> {
-    fn of(
-        series: &'a Series,
-        gateway: &'a Arc<str>,
-        history: &'a History,
-        marks: [Option<Timestamp>; 2],
-    ) -> Self {
-        Self { series, gateway, history, marks }
-    }
-}
-
-/// Hands on what a detector said.
-fn give(slot: &Slot, said: &mut Vec<Anomaly>, scene: &Scene<'_>, outlet: &mut Outlet<'_>) {
-    if said.is_empty() {
-        return;
-    }
-    let is_silence = *slot.entry.kind == *SILENCE;
-    for anomaly in said.drain(..) {
-        if !slot.asked.is_empty() {
-            feed(&slot.asked, episode(&anomaly), outlet);
-        }
-        let opened = slot.raised_at(anomaly.id);
-        if matches!(anomaly.phase, Phase::Raised | Phase::Revised) {
-            keep(slot, &anomaly, opened, scene, outlet);
-        }
-        let is_new = anomaly.phase == Phase::Raised;
-        let points = if is_new { evidence(scene.history, opened) } else { Vec::new() };
-        let found = Found { anomaly, points, series: vec![scene.series.clone()] };
-        outlet.out.push(wrap(is_silence, found, scene.gateway));
-    }
-}
-
-/// Keeps what an episode follows from, if there is a mark from before it.
-fn keep(slot: &Slot, anomaly: &Anomaly, raised: Timestamp, scene: &Scene<'_>, outlet: &mut Outlet<'_>) {
-    let Some((state, mark)) = slot.before(raised, scene.marks) else { return };
-    let context = outlet.catalogue.series_context(scene.series);
-    let (entry, revision) = (&*slot.entry, outlet.revision);
-    let opening = Opening { anomaly, entry, context: &context, revision, state, mark, raised };
-    match opening.capsule(scene.history.played(mark, raised)) {
-        Some(capsule) => outlet.out.push(Judged::Capsule(Box::new(Kept { anomaly: anomaly.id, capsule }))),
-        None => outlet.counts.unexplained += 1,
-    }
-}
-
-/// Tells reckoned series something.
-fn feed(to: &[(SeriesId, u32)], what: What, outlet: &mut Outlet<'_>) {
-    for (to, place) in to {
-        // What one worker says in an epoch comes in this order.
-        let order = outlet.out.len() as u64;
-        outlet.out.push(Judged::Fed(Fed { to: to.0, place: *place, order, what }));
-    }
-}
-
-/// Where an episode lies, as those who ask about it are told.
-fn episode(of: &Anomaly) -> What {
-    let covers = (of.phase != Phase::Withdrawn).then(|| (of.begin.0, of.end.map(Timestamp::nanos)));
-    What::Episode { id: of.id.0, covers }
-}
-
-fn feeds_of(to: &[(Series, usize)]) -> Box<[(SeriesId, u32)]> {
-    to.iter().map(|(series, place)| (series.id(), u32::try_from(*place).unwrap_or(u32::MAX))).collect()
-}
-
-fn wrap(is_silence: bool, found: Found, gateway: &Arc<str>) -> Judged {
-    if is_silence {
-        Judged::Silence(Box::new(found), gateway.to_string())
-    } else {
-        Judged::Found(Box::new(found))
-    }
-}
-
-/// The last judged values up to an event time.
-fn evidence(history: &History, until: Timestamp) -> Vec<EvidencePoint> {
-    let judged = history.last(EVIDENCE_POINTS, until).filter(|sample| sample.quality.is_judged());
-    judged.map(|sample| EvidencePoint { time: sample.time, value: sample.value }).collect()
 }
