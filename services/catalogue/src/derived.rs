@@ -17,7 +17,8 @@
 //!
 //! `neighbours` is for every station that has `of` and a point, and at least `least` (3) others within `radius_km`, of which the
 //! nearest `most` (8) count. `sections` is for each of `stations`, which stand as the water passes them, `lag` from one to the next: it is held
-//! against the three before it, or, near the head, against those among the first four; then it waits until the water is at the fourth. `expression` for every station that has all metrics that it names, of this `kind` if one is given. Members of
+//! against the two above and the two below, and waits until its water is at the last of them. What all sections feel at once falls out as well, as
+//! long as it is not too sudden, since half of the others felt it earlier and half later. `expression` for every station that has all metrics that it names, of this `kind` if one is given. Members of
 //! families have none.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,8 +36,8 @@ use crate::value::{readable, word, words};
 /// The most neighbours of a station that count.
 pub const MAX_NEIGHBOURS: usize = 16;
 
-/// How many sections of a river are held against each other.
-const SECTIONS: usize = 4;
+/// How many sections up and down the river a section is held against.
+const REACH: usize = 2;
 
 /// How the value of a frame comes about.
 #[derive(Clone, Debug, PartialEq)]
@@ -269,8 +270,8 @@ fn sections_of(entry: &Entry<'_>, known: &Known<'_>) -> Vec<Reckoned> {
         return Vec::new();
     }
     let around = |at: usize| {
-        let last = at.max(SECTIONS - 1).min(stations.len() - 1);
-        let others = (last.saturating_sub(SECTIONS - 1)..=last).filter(|other| *other != at);
+        let last = (at + REACH).min(stations.len() - 1);
+        let others = (at.saturating_sub(REACH)..=last).filter(|other| *other != at);
         let source = |place: usize| {
             let series = Series::new(Arc::clone(&stations[place]), Arc::clone(&of)).ok()?;
             Some(Source { series, lag: lag.times((last - place) as i64) })
