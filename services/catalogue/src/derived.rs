@@ -13,12 +13,14 @@
 //! `metric` names the metric of the reckoned series, which is in the catalogue like any other and which nobody sends. A frame is
 //! one period of it; the value of a series in a frame is that of its newest judged reading in it. A frame is reckoned once all its series have
 //! spoken, at the latest when the usual lateness of `metric` has passed since its end, and again when one of them changes. For
-//! `neighbours` and `sections` there must be `least` of them then, for the others all that are named. Windows of an expression are made of the frames before.
+//! `neighbours` and `sections` there must be `least` of them then, for the others all that are named. Windows of an expression are made
+//! of the frames before.
 //!
 //! `neighbours` is for every station that has `of` and a point, and at least `least` (3) others within `radius_km`, of which the
-//! nearest `most` (8) count. `sections` is for each of `stations`, which stand as the water passes them, `lag` from one to the next: it is held
-//! against the two above and the two below, and waits until its water is at the last of them. What all sections feel at once falls out as well, as
-//! long as it is not too sudden, since half of the others felt it earlier and half later. `expression` for every station that has all metrics that it names, of this `kind` if one is given. Members of
+//! nearest `most` (8) count. `sections` is for each of `stations`, which stand as the water passes them, `lag` from one to the next:
+//! it is held against the two above and the two below, at least `least` (2), and waits until its water is at the last of them. What all
+//! sections feel at once falls out as well, if it is not too sudden, since half of the others felt it earlier and half later.
+//! `expression` is for every station that has all metrics that it names, of this `kind` if one is given. Members of
 //! families have none.
 
 use std::collections::{BTreeMap, BTreeSet};
