@@ -17,9 +17,10 @@ use super::survey::{FLOW, Place, Survey};
 /// What does not depend on the city.
 const OFFICES: &str = include_str!("offices.toml");
 
-/// How far away a neighbour may be, and how many count: few, and near, so that what happens in one quarter is no surprise at its middle.
+/// How far away a neighbour may be, and how many count: few, and near, so that what happens in one quarter is no surprise at its
+/// middle; an even number, so that the median is of two.
 const NEAR_KM: u32 = 25;
-const NEIGHBOURS: usize = 5;
+const NEIGHBOURS: usize = 4;
 
 /// The name of a gateway.
 pub(super) fn gateway(at: usize) -> String {

@@ -14,14 +14,16 @@
 //! `metric` names the metric of the reckoned series, which is in the catalogue like any other and which nobody sends. A frame is
 //! one period of it; the value of a series in a frame is that of its newest judged reading in it. A frame is reckoned once all its series have
 //! spoken, at the latest when the usual lateness of `metric` has passed since its end, and again when one of them changes. For
-//! `neighbours` and `sections` there must be `least` of them then, for the others all that are named. Windows of an expression are made of the frames before.
+//! `neighbours` and `sections` there must be `least` of them then, for the others all that are named. Windows of an expression are made
+//! of the frames before.
 //!
 //! `neighbours` is for every station that has `of` and a point, and at least `least` (3) others within `radius_km`, of which the
-//! nearest `most` (8) count. `sections` is for each of `stations`, which stand as the water passes them, `lag` from one to the next: it is held
-//! against the three before it, or, near the head, against those among the first four; then it waits until the water is at the fourth. `expression`
-//! is for every station that has all metrics that it names, of this `kind` if one is given. Members of families have none. `clock` is for
-//! every station that has `of`. A device whose clock is slow has a median far above the usual lateness, one whose clock is fast one below zero;
-//! what is late by the way it takes is late by turns.
+//! nearest `most` (8) count. `sections` is for each of `stations`, which stand as the water passes them, `lag` from one to the next:
+//! it is held against the two above and the two below, at least `least` (2), and waits until its water is at the last of them. What all
+//! sections feel at once falls out as well, if it is not too sudden, since half of the others felt it earlier and half later.
+//! `expression` is for every station that has all metrics that it names, of this `kind` if one is given. Members of
+//! families have none. `clock` is for every station that has `of`. A device whose clock is slow has a median far above the usual
+//! lateness, one whose clock is fast one below zero; what is late by the way it takes is late by turns.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -40,8 +42,8 @@ pub const MAX_NEIGHBOURS: usize = 16;
 
 /// How many frames the median of a clock is of.
 pub const CLOCK_FRAMES: i64 = 31;
-/// How many sections of a river are held against each other.
-const SECTIONS: usize = 4;
+/// How many sections up and down the river a section is held against.
+const REACH: usize = 2;
 
 /// How the value of a frame comes about.
 #[derive(Clone, Debug, PartialEq)]
@@ -299,8 +301,8 @@ fn sections_of(entry: &Entry<'_>, known: &Known<'_>) -> Vec<Reckoned> {
         return Vec::new();
     }
     let around = |at: usize| {
-        let last = at.max(SECTIONS - 1).min(stations.len() - 1);
-        let others = (last.saturating_sub(SECTIONS - 1)..=last).filter(|other| *other != at);
+        let last = (at + REACH).min(stations.len() - 1);
+        let others = (at.saturating_sub(REACH)..=last).filter(|other| *other != at);
         let source = |place: usize| {
             let series = Series::new(Arc::clone(&stations[place]), Arc::clone(&of)).ok()?;
             Some(Source { series, lag: lag.times((last - place) as i64) })

@@ -16,8 +16,9 @@ use yiwang_proto::log::SeriesState;
 use crate::directory::{BySeries, Directory};
 use crate::groups::{Groups, NONE};
 use crate::item::{Counts, End, HeardOf, Item, Judged};
+use crate::outlet::Outlet;
 use crate::pack::Pack;
-use crate::watched::{Outlet, Watched};
+use crate::watched::Watched;
 
 /// Judges the series of one worker.
 pub struct Judge {

@@ -18,7 +18,7 @@ use yiwang_proto::log::SeriesState;
 use crate::derive::What;
 use crate::history::{History, Seen};
 use crate::item::{Counts, Found, Item, Judged};
-use crate::outlet::{Outlet, Scene, SILENCE, feed, feeds_of, give, wrap};
+use crate::outlet::{Outlet, SILENCE, Scene, feed, feeds_of, give, wrap};
 use crate::slot::{From, Play, Slot};
 
 /// How many readings lie between two marks, at least: what the evidence of an order has.
