@@ -8,6 +8,7 @@
 //!
 //! Episodes of a tale overlap in no moment, for a detector has one open at a time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -201,27 +202,28 @@ impl Tale {
     }
 }
 
-/// Whether an episode that was told may be the one that was found.
-type Fits<'a> = &'a dyn Fn(&Told, &Told) -> bool;
-
 /// For each episode that was found, in their order, the one that was told of it: the one that begins with it or has its name, else the
-/// earliest that overlaps it.
+/// earliest that overlaps it. Takes as long as both lists are, but for a logarithm: a series may have hundreds of each.
 fn pair(told: &[Option<Told>], found: &[Told], now: Timestamp) -> Vec<Option<usize>> {
-    let mut pairs = vec![None; found.len()];
-    let begins = |told: &Told, is: &Told| told.anomaly.begin == is.anomaly.begin;
-    let named = |told: &Told, is: &Told| told.anomaly.id == is.anomaly.id;
-    let overlaps = |told: &Told, is: &Told| told.overlaps(is, now);
-    let ways: [Fits<'_>; 3] = [&begins, &named, &overlaps];
-    for fits in ways {
-        for (at, is) in found.iter().enumerate() {
-            let free = |place: &usize| !pairs.contains(&Some(*place));
-            let fits = |place: &usize| {
-                told[*place].as_ref().is_some_and(|told| !told.is_withdrawn() && fits(told, is))
-            };
-            if pairs[at].is_none() {
-                pairs[at] = (0..told.len()).filter(free).find(fits);
-            }
+    let held = || told.iter().enumerate().filter_map(|(at, told)| Some((at, told.as_ref()?)));
+    let held = || held().filter(|(_, told)| !told.is_withdrawn());
+    let by_begin: BTreeMap<Timestamp, usize> = held().map(|(at, told)| (told.anomaly.begin, at)).collect();
+    let by_name: BTreeMap<AnomalyId, usize> = held().map(|(at, told)| (told.anomaly.id, at)).collect();
+    let mut taken = vec![false; told.len()];
+    let mut pairs: Vec<Option<usize>> = vec![None; found.len()];
+    let begins = |is: &Told| by_begin.get(&is.anomaly.begin).copied();
+    let named = |is: &Told| by_name.get(&is.anomaly.id).copied();
+    let ways: [&dyn Fn(&Told) -> Option<usize>; 2] = [&begins, &named];
+    for way in ways {
+        for (pair, is) in pairs.iter_mut().zip(found).filter(|(pair, _)| pair.is_none()) {
+            *pair = way(is).filter(|at| !std::mem::replace(&mut taken[*at], true));
         }
+    }
+    // Both lists are in order, and no two of one overlap: what ended before one begins is of no account for those behind it.
+    let mut rest = held().filter(|(at, _)| !taken[*at]).peekable();
+    for (pair, is) in pairs.iter_mut().zip(found).filter(|(pair, _)| pair.is_none()) {
+        while rest.next_if(|(_, told)| told.covers(now).1 < is.anomaly.begin).is_some() {}
+        *pair = rest.next_if(|(_, told)| told.overlaps(is, now)).map(|(at, _)| at);
     }
     pairs
 }
