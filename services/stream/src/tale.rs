@@ -211,13 +211,14 @@ fn pair(told: &[Option<Told>], found: &[Told], now: Timestamp) -> Vec<Option<usi
     let by_name: BTreeMap<AnomalyId, usize> = held().map(|(at, told)| (told.anomaly.id, at)).collect();
     let mut taken = vec![false; told.len()];
     let mut pairs: Vec<Option<usize>> = vec![None; found.len()];
-    let begins = |is: &Told| by_begin.get(&is.anomaly.begin).copied();
-    let named = |is: &Told| by_name.get(&is.anomaly.id).copied();
-    let ways: [&dyn Fn(&Told) -> Option<usize>; 2] = [&begins, &named];
-    for way in ways {
-        for (pair, is) in pairs.iter_mut().zip(found).filter(|(pair, _)| pair.is_none()) {
-            *pair = way(is).filter(|at| !std::mem::replace(&mut taken[*at], true));
-        }
+    let mut take = |pair: &mut Option<usize>, at: Option<&usize>| {
+        *pair = pair.or_else(|| at.copied().filter(|at| !std::mem::replace(&mut taken[*at], true)));
+    };
+    for (pair, is) in pairs.iter_mut().zip(found) {
+        take(pair, by_begin.get(&is.anomaly.begin));
+    }
+    for (pair, is) in pairs.iter_mut().zip(found) {
+        take(pair, by_name.get(&is.anomaly.id));
     }
     // Both lists are in order, and no two of one overlap: what ended before one begins is of no account for those behind it.
     let mut rest = held().filter(|(at, _)| !taken[*at]).peekable();
