@@ -8,6 +8,7 @@ mod corrections;
 mod episodes;
 mod feed;
 mod life;
+mod members;
 pub mod model;
 mod pages;
 pub(crate) mod sample;
@@ -38,6 +39,9 @@ where
     corrections::people_may_take_up_what_the_judgement_closed(&open).await;
     corrections::only_opening_brings_an_episode_back(&open).await;
     corrections::the_reading_comes_back_bit_by_bit(&open).await;
+    members::a_cause_has_its_members_with_and_without_orders(&open).await;
+    members::an_episode_is_part_of_what_was_said_last(&open).await;
+    members::of_many_members_the_first_are_given_and_all_counted(&open).await;
     life::only_allowed_steps_are_taken(&open).await;
     life::what_people_say_is_bounded(&open).await;
     life::of_many_at_once_one_wins(&open).await;

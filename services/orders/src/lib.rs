@@ -18,14 +18,19 @@
 //! that the judgement closed is reopened. Whether somebody has moved an order is stored, see [`OrderStore::transition`].
 //! What such lines say is described in [`note`].
 //!
+//! An episode may be part of another, as an alarm is of the cause that many have: then it is withdrawn into that, and the store knows
+//! its members, of which most never had orders of their own.
+//!
 //! Orders also open for alerts that other systems make, in a transaction of their own, see [`mod@alert`].
 //!
 //! [`sqlite`] keeps one file; [`conformance`] is the suite that every engine must pass.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use yiwang_model::order::{Channel, Step, WorkOrder};
-use yiwang_model::{Anomaly, AnomalyId, OrderIntent, OrderNo, OrderState, Timestamp};
+use yiwang_model::{Anomaly, AnomalyId, OrderIntent, OrderNo, OrderState, Series, Severity, Timestamp};
 
 pub mod alert;
 pub mod conformance;
@@ -153,13 +158,39 @@ pub struct EpisodeRow {
     pub anomaly: Anomaly,
 }
 
+/// An episode that is part of another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// The episode.
+    pub anomaly: AnomalyId,
+    /// What found it.
+    pub detector: Arc<str>,
+    /// Whose it is.
+    pub series: Series,
+    /// When it began.
+    pub begin: Timestamp,
+    /// When it ended, where it had when it became part of the other.
+    pub end: Option<Timestamp>,
+    /// How grave it was by itself.
+    pub severity: Severity,
+}
+
+/// The episodes that are part of one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Members {
+    /// How many there are.
+    pub all: u64,
+    /// The first of them, by series, detector and begin.
+    pub first: Vec<Member>,
+}
+
 /// The order store, as everybody but its engine sees it.
 #[async_trait]
 pub trait OrderStore: Send + Sync + 'static {
     /// Applies what the judgement asks for at the end of an epoch, all or nothing, durable on return. Epochs at or
     /// below the last applied change nothing and count as repeated, and so do an intent to open for an episode
     /// that has an order and is not withdrawn, a note for an episode that has none, and a note that says what is noted
-    /// already. An intent to open for an episode that is withdrawn counts as noted.
+    /// already. An intent to open for an episode that is withdrawn counts as noted. What episodes are part of is kept all the same.
     ///
     /// Dropping the future half way leaves all or nothing of the epoch behind.
     ///
@@ -198,6 +229,13 @@ pub trait OrderStore: Send + Sync + 'static {
     /// # Errors
     /// As [`OrderStore::apply`].
     async fn capsule(&self, id: AnomalyId) -> Result<Option<Vec<u8>>, Error>;
+
+    /// The episodes that are part of this one, whether or not they have orders: how many, and the first `limit` of them, taken as the
+    /// nearest of 1 to [`MAX_PAGE`]. An episode is part of what was said last: of another, or of none.
+    ///
+    /// # Errors
+    /// As [`OrderStore::apply`].
+    async fn members(&self, id: AnomalyId, limit: u32) -> Result<Members, Error>;
 
     /// A page of at most `limit` orders, taken as the nearest of 1 to [`MAX_PAGE`]; `after` is the `next` of the
     /// page before. Orders opened meanwhile never push others from page to page.

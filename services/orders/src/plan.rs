@@ -9,7 +9,7 @@ mod news;
 use std::collections::{BTreeMap, BTreeSet};
 
 use yiwang_model::order::{Channel, OrderDraft, Step, StepKind};
-use yiwang_model::{Anomaly, AnomalyId, OrderIntent, OrderNo, OrderState, Timestamp};
+use yiwang_model::{Anomaly, AnomalyId, OrderIntent, OrderNo, OrderState, Phase, Timestamp};
 
 use self::news::News;
 use crate::Applied;
@@ -77,6 +77,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) changed: BTreeSet<AnomalyId>,
     /// The new steps, in the order in which they happened.
     pub(crate) lines: Vec<Line>,
+    /// What is part of another now, as it was said, or of none.
+    pub(crate) parts: BTreeMap<AnomalyId, Option<&'a Anomaly>>,
     /// What came of the intents so far.
     pub(crate) applied: Applied,
 }
@@ -101,6 +103,7 @@ impl<'a> Plan<'a> {
             opened: Vec::new(),
             changed: BTreeSet::new(),
             lines: Vec::new(),
+            parts: BTreeMap::new(),
             applied: Applied::default(),
         }
     }
@@ -114,12 +117,23 @@ impl<'a> Plan<'a> {
     pub(crate) fn take(&mut self, intent: &'a OrderIntent) {
         match intent {
             OrderIntent::Open(draft) => self.open(draft),
-            OrderIntent::Note { anomaly, at } => self.note(anomaly, *at),
+            OrderIntent::Note { anomaly, at } => {
+                self.part(anomaly);
+                self.note(anomaly, *at);
+            }
+        }
+    }
+
+    /// A withdrawn episode is part of what it says; any other of none.
+    fn part(&mut self, anomaly: &'a Anomaly) {
+        if anomaly.phase == Phase::Withdrawn {
+            self.parts.insert(anomaly.id, anomaly.into.is_some().then_some(anomaly));
         }
     }
 
     pub(crate) fn open(&mut self, draft: &'a OrderDraft) {
         let anomaly = &draft.evidence.anomaly;
+        self.parts.insert(anomaly.id, None);
         if let Some(known) = self.known.get(&anomaly.id) {
             return self.change(anomaly.id, news::restored(known, anomaly), draft.received);
         }

@@ -18,6 +18,7 @@
 //! | `days` | the last count given in the order numbers of a day |
 //! | `alerts` | an alert that another system made, with its last order |
 //! | `capsules` | what an episode follows from, sealed, whether or not it has an order |
+//! | `members` | an episode that is part of another, whether or not it has an order |
 //! | `applied` | the last applied epoch; one row at most |
 
 mod alerts;
@@ -25,6 +26,7 @@ mod apply;
 mod capsules;
 mod fault;
 mod feed;
+mod members;
 mod outbox;
 mod pool;
 mod query;
@@ -46,7 +48,7 @@ use yiwang_model::{AnomalyId, OrderIntent, OrderNo, OrderState, Timestamp, WorkO
 use crate::alert::{Alert, AlertDesk, Taken};
 use crate::feed::{Extent, Happening, OrderFeed};
 use crate::number::Days;
-use crate::{Applied, Counts, EpisodeRow, Error, Filter, Moment, OrderEvent, OrderStore, Page};
+use crate::{Applied, Counts, EpisodeRow, Error, Filter, Members, Moment, OrderEvent, OrderStore, Page};
 
 /// The name that the file has in a data folder.
 pub const FILE: &str = "orders.sqlite";
@@ -124,6 +126,10 @@ impl OrderStore for SqliteOrders {
 
     async fn capsule(&self, id: AnomalyId) -> Result<Option<Vec<u8>>, Error> {
         capsules::of(&self.readers, id).await
+    }
+
+    async fn members(&self, id: AnomalyId, limit: u32) -> Result<Members, Error> {
+        members::of(&self.readers, id, limit).await
     }
 
     async fn find(&self, filter: &Filter, limit: u32, after: Option<&str>) -> Result<Page, Error> {

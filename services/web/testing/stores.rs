@@ -7,12 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use yiwang_catalogue::{Catalogue, InForce};
 use yiwang_model::order::{Channel, Step, StepKind};
-use yiwang_model::{AnomalyId, OrderIntent, OrderNo, OrderState, Row, Series, Span, Timestamp, WorkOrder};
+use yiwang_model::{
+    Anomaly, AnomalyId, OrderIntent, OrderNo, OrderState, Row, Series, Span, Timestamp, WorkOrder,
+};
 use yiwang_orders::alert::Taken;
 use yiwang_orders::feed::{Extent, Happening, OrderFeed};
 use yiwang_orders::{Alert, AlertDesk};
 use yiwang_orders::{
-    Applied, Counts, EpisodeRow, Error as OrdersError, Filter, Moment, OrderEvent, OrderStore, Page,
+    Applied, Counts, EpisodeRow, Error as OrdersError, Filter, Member, Members, Moment, OrderEvent,
+    OrderStore, Page,
 };
 use yiwang_series::{
     AsOf, Batch, Error as SeriesError, Latest, Mark, Range, Record, SeriesSink, SeriesStore, Stats,
@@ -152,6 +155,12 @@ impl MemoryOrders {
     }
 }
 
+/// The episode as what it is part of has it.
+fn member(part: &Anomaly) -> Member {
+    let Anomaly { id, detector, series, begin, end, severity, .. } = part.clone();
+    Member { anomaly: id, detector, series, begin, end, severity }
+}
+
 #[async_trait]
 impl OrderStore for MemoryOrders {
     async fn apply(&self, _: u64, at: Moment, intents: &[OrderIntent]) -> Result<Applied, OrdersError> {
@@ -194,6 +203,14 @@ impl OrderStore for MemoryOrders {
     async fn capsule(&self, id: AnomalyId) -> Result<Option<Vec<u8>>, OrdersError> {
         let has = held(&self.0).iter().any(|order| order.anomaly == Some(id));
         Ok(has.then(|| id.0.to_vec()))
+    }
+
+    /// The orders whose episodes are part of it.
+    async fn members(&self, id: AnomalyId, limit: u32) -> Result<Members, OrdersError> {
+        let orders = held(&self.0);
+        let parts = orders.iter().map(|order| &order.draft.evidence.anomaly);
+        let all: Vec<Member> = parts.filter(|part| part.into == Some(id)).map(member).collect();
+        Ok(Members { all: all.len() as u64, first: all.into_iter().take(limit as usize).collect() })
     }
 
     async fn find(&self, filter: &Filter, limit: u32, after: Option<&str>) -> Result<Page, OrdersError> {

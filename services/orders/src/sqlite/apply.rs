@@ -11,9 +11,9 @@ use yiwang_model::{Anomaly, AnomalyId, OrderIntent, OrderNo, Timestamp};
 
 use super::fault::judge;
 use super::outbox::write_lines;
-use super::pool;
 use super::rows::{self, get, parsed, shown};
 use super::words::Word;
+use super::{members, pool};
 use crate::note::Reading;
 use crate::number::Days;
 use crate::plan::{Known, Numbered, Plan};
@@ -148,6 +148,7 @@ pub(super) async fn write(conn: &mut SqliteConnection, plan: &Plan<'_>) -> Resul
         update_orders(conn, some).await?;
     }
     write_lines(conn, &plan.lines).await?;
+    members::write(conn, plan).await?;
     for (day, last) in &plan.counts {
         let sql = "INSERT INTO days (day, last) VALUES (?, ?)
                    ON CONFLICT (day) DO UPDATE SET last = excluded.last";

@@ -127,7 +127,7 @@ fn evidence(row: &SqliteRow, anomaly: Anomaly) -> Result<Evidence, Error> {
     })
 }
 
-fn series(source: Arc<str>, metric: Arc<str>) -> Result<Series, Error> {
+pub(super) fn series(source: Arc<str>, metric: Arc<str>) -> Result<Series, Error> {
     Series::new(source, metric).map_err(|error| Error::Corrupt(error.to_string()))
 }
 
@@ -136,11 +136,11 @@ pub(super) fn text(row: &SqliteRow, zh: &str, en: &str) -> Result<Text, Error> {
     Ok(Text { zh: get(row, zh)?, en: get(row, en)? })
 }
 
-fn time(row: &SqliteRow, column: &str) -> Result<Timestamp, Error> {
+pub(super) fn time(row: &SqliteRow, column: &str) -> Result<Timestamp, Error> {
     get(row, column).map(Timestamp)
 }
 
-fn name(row: &SqliteRow, column: &str) -> Result<Arc<str>, Error> {
+pub(super) fn name(row: &SqliteRow, column: &str) -> Result<Arc<str>, Error> {
     get::<&str>(row, column).map(Arc::from)
 }
 

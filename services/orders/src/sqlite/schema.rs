@@ -11,12 +11,13 @@ use crate::Error;
 
 /// `YWOR`: tells an order store from other SQLite files.
 const APPLICATION_ID: i64 = 0x5957_4f52;
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
     include_str!("schema/4.sql"),
     include_str!("schema/5.sql"),
+    include_str!("schema/6.sql"),
 ];
 
 /// Brings the file to the newest version, all or nothing.

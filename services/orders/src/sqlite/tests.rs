@@ -61,7 +61,7 @@ async fn runs_as_its_documentation_says() {
     assert_eq!(pragma(&store.writer, "PRAGMA journal_mode").await, "wal");
     assert_eq!(number(&store.writer, "PRAGMA synchronous").await, 2, "FULL");
     assert_eq!(number(&store.writer, "PRAGMA foreign_keys").await, 1);
-    assert_eq!(number(&store.writer, "PRAGMA user_version").await, 5);
+    assert_eq!(number(&store.writer, "PRAGMA user_version").await, 6);
     assert_eq!(number(&store.writer, "PRAGMA application_id").await.to_be_bytes()[4..], *b"YWOR");
     assert_eq!(pragma(&store.readers, "PRAGMA journal_mode").await, "wal");
     assert_eq!(number(&store.readers, "PRAGMA query_only").await, 1);

@@ -6,7 +6,9 @@ use std::sync::{Mutex, MutexGuard};
 use async_trait::async_trait;
 use yiwang_model::order::{Channel, OrderDraft, Step, StepKind};
 use yiwang_model::{Anomaly, AnomalyId, OrderIntent, OrderNo, OrderState, Phase, Timestamp, WorkOrder};
-use yiwang_orders::{Applied, Counts, EpisodeRow, Error, Filter, Moment, OrderEvent, OrderStore, Page};
+use yiwang_orders::{
+    Applied, Counts, EpisodeRow, Error, Filter, Member, Members, Moment, OrderEvent, OrderStore, Page,
+};
 
 /// The store.
 #[derive(Default)]
@@ -21,6 +23,7 @@ struct Inner {
     opened: u64,
     outbox: Vec<OrderEvent>,
     capsules: BTreeMap<AnomalyId, Vec<u8>>,
+    parts: BTreeMap<AnomalyId, Anomaly>,
     events: u64,
 }
 
@@ -28,6 +31,11 @@ impl ModelOrders {
     /// All orders, by episode.
     pub(super) fn all(&self) -> BTreeMap<AnomalyId, WorkOrder> {
         self.inner().orders.clone()
+    }
+
+    /// What each episode that is part of another is part of.
+    pub(super) fn parts(&self) -> BTreeMap<AnomalyId, AnomalyId> {
+        self.inner().parts.iter().filter_map(|(id, part)| Some((*id, part.into?))).collect()
     }
 
     /// The last applied epoch, 0 for none.
@@ -40,7 +48,20 @@ impl ModelOrders {
     }
 }
 
+fn member(part: &Anomaly) -> Member {
+    let Anomaly { id, detector, series, begin, end, severity, .. } = part.clone();
+    Member { anomaly: id, detector, series, begin, end, severity }
+}
+
 impl Inner {
+    fn part(&mut self, said: &Anomaly) {
+        match (said.phase, said.into) {
+            (Phase::Withdrawn, Some(_)) => drop(self.parts.insert(said.id, said.clone())),
+            (Phase::Withdrawn | Phase::Raised, _) => drop(self.parts.remove(&said.id)),
+            _ => {}
+        }
+    }
+
     fn open(&mut self, draft: &OrderDraft, wall: Timestamp) -> bool {
         let id = draft.evidence.anomaly.id;
         if let Some(known) = self.orders.get(&id) {
@@ -101,6 +122,7 @@ impl OrderStore for ModelOrders {
         }
         let mut applied = Applied::default();
         for intent in intents {
+            inner.part(intent.anomaly());
             let (did, count) = match intent {
                 OrderIntent::Open(draft) => (inner.open(draft, at.wall), &mut applied.opened),
                 OrderIntent::Note { anomaly, at: city } => {
@@ -132,6 +154,14 @@ impl OrderStore for ModelOrders {
 
     async fn capsule(&self, id: AnomalyId) -> Result<Option<Vec<u8>>, Error> {
         Ok(self.inner().capsules.get(&id).cloned())
+    }
+
+    async fn members(&self, id: AnomalyId, limit: u32) -> Result<Members, Error> {
+        let inner = self.inner();
+        let mut all: Vec<&Anomaly> = inner.parts.values().filter(|part| part.into == Some(id)).collect();
+        all.sort_by_key(|part| (&part.series, &part.detector, part.begin));
+        let first = all.iter().take(limit as usize).map(|part| member(part)).collect();
+        Ok(Members { all: all.len() as u64, first })
     }
 
     async fn find(&self, _: &Filter, _: u32, _: Option<&str>) -> Result<Page, Error> {

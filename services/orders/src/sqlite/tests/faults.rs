@@ -174,9 +174,9 @@ async fn files_of_others_are_refused_with_the_reason() {
         SqliteOrders::open(&folder.path(name), "Asia/Shanghai").await.map(drop).unwrap_err()
     };
     let store = folder.open("newer").await;
-    sqlx::raw_sql("PRAGMA user_version = 6").execute(&store.writer).await.unwrap();
+    sqlx::raw_sql("PRAGMA user_version = 7").execute(&store.writer).await.unwrap();
     store.close().await;
-    assert!(matches!(open("newer").await, Error::Newer { found: 6, known: 5 }));
+    assert!(matches!(open("newer").await, Error::Newer { found: 7, known: 6 }));
 
     let store = folder.open("foreign").await;
     sqlx::raw_sql("PRAGMA application_id = 7").execute(&store.writer).await.unwrap();

@@ -55,6 +55,7 @@ async fn single_orders_and_counts_go_along_an_index() {
         ("SELECT * FROM orders WHERE no = ''", "SEARCH orders USING INDEX"),
         ("SELECT * FROM orders WHERE anomaly IN ('', 'x')", "SEARCH orders USING INDEX"),
         (crate::sqlite::query::EPISODES, "SEARCH orders USING INDEX"),
+        (crate::sqlite::members::FIRST, "SEARCH members USING INDEX members_of"),
         (crate::sqlite::feed::EVENTS, "SEARCH events USING INTEGER PRIMARY KEY"),
         ("SELECT count(*) FROM orders WHERE state <> 'closed' AND due < 1", "COVERING INDEX orders_due"),
         ("SELECT count(*) FROM orders WHERE active = 1", "COVERING INDEX orders_active"),
