@@ -14,6 +14,7 @@ use crate::params::Params;
 use crate::{health, live};
 
 pub(crate) mod alerts;
+pub(crate) mod members;
 pub(crate) mod orders;
 pub(crate) mod query;
 pub(crate) mod registry;
@@ -31,6 +32,7 @@ pub(crate) mod wire;
         alerts::send,
         why::explanation,
         why::what_if,
+        members::members,
         series::list,
         query::query,
         registry::unknown,

@@ -11,7 +11,7 @@
 //! | `/api/v1/alerts` | Grafana and Alertmanager: alerts in, see [`alerts`] |
 //! | `/api/v1/series`, `/api/v1/query` | programs: readings |
 //! | `/api/v1/registry/…` | programs: gateways, sources, loggers, calibrations |
-//! | `/api/v1/anomalies/{id}/…` | programs and the console: why an anomaly was found, and what another limit would find, see [`why`] |
+//! | `/api/v1/anomalies/{id}/…` | programs and the console: why an anomaly was found, what another limit would find, see [`why`]; what is part of it |
 //! | `/api/v1/live` | server-sent events, see [`live`] |
 //! | `/api/v1/openapi.json` | the description of the above |
 //! | `/healthz`, `/readyz`, `/metrics` | whoever watches the process |
@@ -178,6 +178,7 @@ pub fn router(parts: Parts, added: Added) -> Router {
         .route("/api/v1/orders/{no}/transitions", post(api::orders::transition))
         .route("/api/v1/anomalies/{id}/explanation", get(api::why::explanation))
         .route("/api/v1/anomalies/{id}/what-if", get(api::why::what_if))
+        .route("/api/v1/anomalies/{id}/members", get(api::members::members))
         .route("/api/v1/series", get(api::series::list))
         .route("/api/v1/query", get(api::query::query))
         .route("/api/v1/live", get(live::live))

@@ -13,6 +13,7 @@ use crate::view::{self, Names};
 use crate::words::{self, Words};
 
 pub(crate) mod chart;
+mod members;
 pub(crate) mod order;
 pub(crate) mod orders;
 pub(crate) mod overview;

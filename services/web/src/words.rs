@@ -89,6 +89,8 @@ words! {
     going_on: "仍在持续", "going on";
     withdrawn: "已撤销", "Withdrawn";
     part_of: "并入工单", "Part of order";
+    covers: "并入本单的告警", "Alarms that this order covers";
+    covers_more: "条未列出", "more are not shown";
     anomaly_id: "异常编号", "Anomaly id";
     why: "为什么立案", "Why this order";
     why_holds: "由立案时封存的内容重新推算，结果一致", "derived again from what was kept when it opened: the same";

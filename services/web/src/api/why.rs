@@ -106,7 +106,8 @@ async fn week(
     Ok((first.unwrap_or(from), rows))
 }
 
-fn anomaly(id: &str) -> Result<AnomalyId, Error> {
+/// The id of an anomaly in an address.
+pub(super) fn anomaly(id: &str) -> Result<AnomalyId, Error> {
     id.parse().map_err(|_| Error::NotFound { what: format!("anomaly {}", excerpt(id)) })
 }
 

@@ -10,6 +10,7 @@ use yiwang_model::order::{Channel, WorkOrder};
 use yiwang_model::{Phase, Span, Timestamp, Unit};
 
 use super::chart::{Chart, LimitLine, Line};
+use super::members::{Covered, covered};
 use super::{Frame, OrderLine, render};
 use crate::api::orders::{Transition, apply, find};
 use crate::api::why as api;
@@ -84,6 +85,7 @@ struct OrderPage {
     /// None of an alert that names no series of the catalogue.
     chart: Option<String>,
     links: Vec<String>,
+    covers: Option<Covered>,
     steps: Vec<StepLine>,
     actions: Vec<Action>,
     refused: Option<Refused>,
@@ -171,6 +173,7 @@ async fn shown(
             Some(chart(web, lang, order, now).await?.json())
         },
         links: draft.evidence.links.clone(),
+        covers: covered(web, lang, order).await?,
         steps: order.timeline.iter().rev().map(|step| step_line(step, known, lang)).collect(),
         actions: order
             .state

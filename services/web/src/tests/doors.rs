@@ -17,6 +17,7 @@ const GUARDED: &[(&str, &str)] = &[
     ("POST", "/api/v1/orders/YW1/transitions"),
     ("GET", "/api/v1/anomalies/0ad8147d521b365a804ed3aef306652f/explanation"),
     ("GET", "/api/v1/anomalies/0ad8147d521b365a804ed3aef306652f/what-if"),
+    ("GET", "/api/v1/anomalies/0ad8147d521b365a804ed3aef306652f/members"),
     ("GET", "/api/v1/series"),
     ("GET", "/api/v1/query"),
     ("GET", "/api/v1/live"),

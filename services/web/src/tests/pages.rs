@@ -59,6 +59,31 @@ fn with(order: WorkOrder) -> (City, String) {
 }
 
 #[tokio::test]
+async fn an_order_says_what_it_covers_and_no_more_than_fits() {
+    let catalogue = city::catalogue();
+    let cause = city::order(&catalogue, 31, Span::HOUR, now());
+    let (city, no) = with(cause.clone());
+    let id = cause.anomaly.unwrap();
+    assert!(!city.get(&format!("/orders/{no}?lang=en")).await.body.contains("id=\"covers\""));
+    for nth in 1_000..1_130 {
+        city.orders.put(city::withdrawn(&catalogue, nth, Span::HOUR, now(), Some(&cause)));
+    }
+    let page = city.get(&format!("/orders/{no}?lang=en")).await.body;
+    assert!(page.contains("Alarms that this order covers <span class=\"num\">130</span>"), "{page}");
+    let covers = page.split("id=\"covers\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert_eq!(covers.matches("<tr class=").count(), 100);
+    assert!(covers.contains("<span class=\"num\">30</span> more are not shown"), "{covers}");
+    let told = city.get(&format!("/api/v1/anomalies/{id}/members?limit=7")).await.json();
+    assert_eq!((told["all"].as_u64(), told["members"].as_array().unwrap().len()), (Some(130), 7));
+    let own = told["members"][0].as_object().unwrap();
+    assert_eq!(own.keys().count(), 7, "{own:?}");
+    for wrong in ["limit=0", "limit=501", "most=7"] {
+        assert_eq!(city.get(&format!("/api/v1/anomalies/{id}/members?{wrong}")).await.status, 400, "{wrong}");
+    }
+    assert_eq!(city.get("/api/v1/anomalies/x/members").await.status, 404);
+}
+
+#[tokio::test]
 async fn a_withdrawn_order_is_told_from_others() {
     let catalogue = city::catalogue();
     let joined = city::order(&catalogue, 31, Span::HOUR, now());

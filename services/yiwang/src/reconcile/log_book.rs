@@ -1,10 +1,10 @@
 //! What the log of a data folder holds, read for itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message as _;
 use yiwang_log::{Extent, Log, Offset, Position, Stored};
-use yiwang_model::{Anomaly, AnomalyId, Row, Series, SeriesId, Timestamp, Vintage};
+use yiwang_model::{Anomaly, AnomalyId, Phase, Row, Series, SeriesId, Timestamp, Vintage};
 use yiwang_proto::log::{
     CatalogueRevision, Derived, QuarantineRecord, ReadingsRecord, SeriesName, quarantine_record,
     readings_record::Kind,
@@ -50,6 +50,8 @@ pub struct LogBook {
     pub quarantine: BTreeMap<Key, Vec<u64>>,
     /// Episodes, as of the last step.
     pub found: BTreeMap<AnomalyId, Anomaly>,
+    /// The episodes of which more was said than that they are withdrawn.
+    pub told: BTreeSet<AnomalyId>,
     /// Records that retention dropped.
     pub dropped: u64,
     /// Records that were read.
@@ -74,6 +76,11 @@ impl LogBook {
     /// A log that cannot be opened.
     pub fn closed(why: String) -> Self {
         Self { damage: Some(why), ..Self::default() }
+    }
+
+    /// Whether an episode became part of another before it was told, and so needs no order of its own.
+    pub fn is_part(&self, anomaly: &Anomaly) -> bool {
+        anomaly.into.is_some() && !self.told.contains(&anomaly.id)
     }
 
     fn take(&mut self, stored: Stored) -> anyhow::Result<()> {
@@ -111,6 +118,9 @@ impl LogBook {
     fn derived(&mut self, stored: Stored) -> anyhow::Result<()> {
         for text in Derived::decode(stored.payload)?.anomalies {
             let anomaly: Anomaly = serde_json::from_str(&text)?;
+            if anomaly.phase != Phase::Withdrawn {
+                self.told.insert(anomaly.id);
+            }
             self.found.insert(anomaly.id, anomaly);
         }
         Ok(())
