@@ -3,6 +3,7 @@
 //! The readings are sorted by event time; among equal times they keep the order of the file. The clock follows them: it ticks
 //! whenever event time has gone on by a minute, and once at the end. Out come the episodes as of their last step, one JSON
 //! a line, sorted by begin, detector, series; `end` is null for one that goes on, `opened` the city's time when it was first said.
+//! `--orders` prints the orders that they end in instead, each with the episodes that it holds.
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use clap::Args;
 use serde::Serialize;
 use tokio::sync::mpsc;
@@ -27,6 +28,7 @@ use yiwang_stream::directory::Directory;
 use crate::cli::{Failed, catalogue, runtime};
 
 mod input;
+mod orders;
 
 use input::Line;
 pub use input::{Lines, read};
@@ -44,6 +46,9 @@ pub struct Options {
     /// Threads of the judgement; the result is the same with any number.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: u16,
+    /// Print orders instead of episodes: what each is for, and the episodes that it holds.
+    #[arg(long)]
+    orders: bool,
 }
 
 /// As many partitions as a city has that nobody configured.
@@ -65,7 +70,14 @@ pub fn run(options: &Options) -> Result<ExitCode, Failed> {
     let catalogue = Arc::new(catalogue(options.catalogue.as_deref())?);
     let lines = read(&options.input, &catalogue)?;
     let (found, _) = judged(&catalogue, lines, options.workers)?;
-    show(episodes(found))?;
+    let episodes = episodes(found);
+    if options.orders {
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        orders::show(&episodes, &catalogue, &mut out)?;
+        out.flush().context("standard output")?;
+    } else {
+        show(episodes)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
