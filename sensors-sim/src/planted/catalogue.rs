@@ -1,7 +1,7 @@
-//! The catalogue that describes a planted city, without detectors; and its topology, as far as catalogues do not say it.
+//! The catalogue that describes a planted city, without detectors; and what hangs on what, for others to read.
 //!
-//! `catalogue/city.toml` has metrics, subjects of orders, regions as districts, gateways, stations, the plans of projects, limits, and
-//! the announced maintenance. `topology.csv` has a line for each station: `source,kind,region,longitude,latitude,gateways,brokers,
+//! `catalogue/city.toml` has metrics, subjects of orders, regions as districts, gateways with their brokers, stations with what they
+//! hang on, the plans of projects, limits, and the announced maintenance. `topology.csv` has a line for each station: `source,kind,region,longitude,latitude,gateways,brokers,
 //! power,maker,upstream`; where two gateways serve a station they stand with a semicolon between, and so do their brokers.
 
 use std::fmt::Write;
@@ -31,7 +31,7 @@ pub(super) fn gateway(at: usize) -> String {
 pub(super) fn topology(survey: &Survey) -> String {
     let mut text = "source,kind,region,longitude,latitude,gateways,brokers,power,maker,upstream\n".to_owned();
     for place in &survey.places {
-        let brokers = place.gateways.iter().map(|gateway| format!("broker-{}", survey.broker_of(*gateway)));
+        let brokers = place.gateways.iter().map(|gateway| broker(survey, *gateway));
         let fields = [
             place.id.to_string(),
             place.kind.word().to_owned(),
@@ -52,6 +52,10 @@ pub(super) fn topology(survey: &Survey) -> String {
 
 fn joined(names: impl Iterator<Item = String>) -> String {
     names.collect::<Vec<_>>().join(";")
+}
+
+fn broker(survey: &Survey, gateway: usize) -> String {
+    format!("broker-{}", survey.broker_of(gateway))
 }
 
 fn region(place: &Place) -> String {
@@ -75,8 +79,13 @@ pub(super) fn city(city: &City) -> String {
         );
     }
     for at in 0..city.survey.gateways {
-        let id = gateway(at);
-        add(&mut text, format!("[[gateway]]\nid = \"{id}\"\nzh = \"网关 {at}\"\nen = \"Gateway {at}\"\n"));
+        let (id, broker) = (gateway(at), broker(&city.survey, at));
+        add(
+            &mut text,
+            format!(
+                "[[gateway]]\nid = \"{id}\"\nzh = \"网关 {at}\"\nen = \"Gateway {at}\"\nbroker = \"{broker}\"\n"
+            ),
+        );
     }
     let mut members = city.survey.members.iter().peekable();
     for (at, place) in city.survey.places.iter().enumerate() {
@@ -191,10 +200,13 @@ fn station(place: &Place, metrics: &str) -> String {
     let (id, kind, district, gateway) =
         (&place.id, place.kind.word(), region(place), gateway(place.gateways[0]));
     let (longitude, latitude) = place.point;
+    let also = place.gateways[1..].iter().map(|at| format!("also = [\"{}\"]\n", self::gateway(*at)));
+    let also: String = also.collect();
     format!(
         "[[station]]\nid = \"{id}\"\nzh = \"{id}\"\nen = \"{id}\"\nkind = \"{kind}\"\ndistrict = \"{district}\"\n\
-         point = [{longitude:.4}, {latitude:.4}]\ngateway = \"{gateway}\"\nmetrics = [{metrics}]\nowner = \"maker-{}\"\n",
-        place.maker
+         point = [{longitude:.4}, {latitude:.4}]\ngateway = \"{gateway}\"\n{also}power = \"power-{:03}\"\n\
+         maker = \"maker-{}\"\nmetrics = [{metrics}]\nowner = \"maker-{}\"\n",
+        place.power, place.maker, place.maker
     )
 }
 

@@ -362,6 +362,25 @@ fn what_is_wrong_with_a_plan_is_told_by_line_with_what_would_be_right() {
     assert_eq!(wrong("holiday,site-0001/site_noise,+17d,,\n"), Vec::<String>::new());
 }
 
+#[test]
+fn the_catalogue_says_what_each_station_hangs_on() {
+    let city = city("");
+    let catalogue = yiwang_catalogue::Catalogue::parse(&[("city.toml", &catalogue::city(&city))]).unwrap();
+    for place in &city.survey.places {
+        let station = catalogue.station(&place.id).unwrap();
+        let gateways = std::iter::once(&station.gateway).chain(&station.also);
+        let wanted: Vec<String> = place.gateways.iter().map(|at| catalogue::gateway(*at)).collect();
+        assert_eq!(gateways.map(|gateway| gateway.to_string()).collect::<Vec<_>>(), wanted);
+        assert_eq!(station.power.as_deref(), Some(&*format!("power-{:03}", place.power)));
+        assert_eq!(station.maker.as_deref(), Some(&*format!("maker-{}", place.maker)));
+        for at in &place.gateways {
+            let broker = catalogue.gateways[&*catalogue::gateway(*at)].broker.clone();
+            assert_eq!(broker.as_deref(), Some(&*format!("broker-{}", city.survey.broker_of(*at))));
+        }
+    }
+    assert!(city.survey.places.iter().any(|place| place.gateways.len() == 2));
+}
+
 proptest! {
     #[test]
     fn no_plan_makes_the_reader_panic(text in "[a-z0-9,./+\\-\n]{0,200}") {

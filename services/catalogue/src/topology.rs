@@ -1,5 +1,6 @@
 //! What hangs on what, as rules across series see it: from stations, gateways and detectors.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use yiwang_detect::Param;
@@ -11,19 +12,26 @@ use crate::station::Station;
 use crate::{Catalogue, Metric};
 
 impl Catalogue {
-    /// What hangs on what. Members of families are not named, and not in it.
+    /// What hangs on what. A station's reckoned series are its own, as those are that it sends. Members of families are not named, and
+    /// not in it.
     #[must_use]
     pub fn topology(&self) -> Topology {
-        let sites = self.stations.values().map(|station| self.site(station)).collect();
+        let mut reckoned: BTreeMap<&Arc<str>, Vec<&Arc<str>>> = BTreeMap::new();
+        for series in self.derived().series() {
+            reckoned.entry(series.source()).or_default().push(series.metric());
+        }
+        let of = |station: &Station| reckoned.get(&station.id).map_or(&[][..], Vec::as_slice);
+        let sites = self.stations.values().map(|station| self.site(station, of(station))).collect();
         let broker = |gateway: &crate::Gateway| Some((Arc::clone(&gateway.id), gateway.broker.clone()?));
         let brokers = self.gateways.values().filter_map(broker).collect();
         let nature = |entry: &Arc<DetectorEntry>| Some((Arc::clone(&entry.name), Nature::of(&entry.kind)?));
         Topology::new(sites, brokers, self.detectors.iter().filter_map(nature).collect())
     }
 
-    fn site(&self, station: &Station) -> Site {
+    fn site(&self, station: &Station, reckoned: &[&Arc<str>]) -> Site {
         let first = std::iter::once(&station.gateway);
-        let metrics = station.metrics.iter().filter_map(|metric| self.metric(metric));
+        let names = station.metrics.iter().chain(reckoned.iter().copied());
+        let metrics = names.filter_map(|metric| self.metric(metric));
         Site {
             source: Arc::clone(&station.id),
             kind: station.kind.word().into(),

@@ -103,7 +103,7 @@ impl Scope {
             Self::Power => "power",
             Self::Broker => "broker",
             Self::Plume => "plume",
-            Self::Region => "region",
+            Self::Region => "weather",
             Self::Maker => "maker",
         }
     }

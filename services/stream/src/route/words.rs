@@ -302,7 +302,7 @@ impl<'a> Words<'a> {
             "gateway" => Text::new("网关失联", "gateway fell silent"),
             "power" => Text::new("供电片区断电", "power area is down"),
             "broker" => Text::new("消息中继失联", "broker is down"),
-            "region" => Text::new("区域天气影响", "weather of the region"),
+            "weather" => Text::new("区域天气影响", "weather of the region"),
             "maker" => Text::new("同厂仪器校准偏移", "calibration of the maker's instruments"),
             "plume" => Text::new("周边污染团", "plume of pollution"),
             _ => self.detector.clone(),
