@@ -8,6 +8,7 @@ use yiwang_model::{Span, Timestamp};
 use crate::topology::{Cause, Scope, Topology};
 
 mod outage;
+mod plume;
 mod value;
 
 pub(super) use outage::{behind, outages};
@@ -41,6 +42,8 @@ pub(super) struct Pick {
     pub(super) begin: Timestamp,
     /// The series that it explains.
     pub(super) taken: Vec<usize>,
+    /// Series that another cause explains better, by how far their values went; sorted.
+    pub(super) others: Vec<usize>,
 }
 
 /// What is known before an inference.
@@ -48,45 +51,46 @@ pub(super) struct Known<'a> {
     pub(super) topology: &'a Topology,
     /// Series whose alarms an open cause explains; they speak for nothing else.
     pub(super) explained: &'a BTreeSet<usize>,
-    /// The outages that are open.
-    pub(super) down: &'a BTreeSet<Cause>,
+    /// The causes that are open, with the metrics that they move and which way; of those that move values the ones that began near.
+    pub(super) open: &'a BTreeMap<Cause, Vec<(Arc<str>, i8)>>,
     /// City time.
     pub(super) now: Timestamp,
     /// Begins are not known better than this: what fits a narrower cause as well is its.
     pub(super) grain: Span,
 }
 
-/// Gives each alarm that several causes could explain to the one whose begin fits best. `far` is how badly an onset
-/// fits a begin.
-fn settle(
-    grain: Span,
+/// Gives each alarm that several causes could explain to the one whose begin fits best. `begin` finds from its own alarms when a cause
+/// began, `far` how badly an alarm fits that.
+fn settle<B>(
     sights: &Sights,
     picks: &mut Vec<Pick>,
     could: impl Fn(&Pick, usize, &Sight) -> bool,
-    begin: impl Fn(Vec<Timestamp>) -> Timestamp,
-    far: impl Fn(Timestamp, Timestamp) -> Span,
+    begin: impl Fn(&[Sight]) -> (Timestamp, B),
+    far: impl Fn(Timestamp, &B) -> i64,
 ) {
-    let mut own: Vec<Vec<Timestamp>> = vec![Vec::new(); picks.len()];
+    let mut own: Vec<Vec<Sight>> = vec![Vec::new(); picks.len()];
     let mut shared: Vec<(usize, Vec<usize>)> = Vec::new();
     for (series, sight) in sights {
         let fits: Vec<usize> = (0..picks.len()).filter(|pick| could(&picks[*pick], *series, sight)).collect();
         match fits[..] {
-            [only] => own[only].push(sight.onset),
+            [only] => own[only].push(*sight),
             [] => {}
             _ => shared.push((*series, fits)),
         }
     }
-    for (pick, mut onsets) in picks.iter_mut().zip(own) {
-        if onsets.is_empty() {
-            onsets.extend(pick.taken.iter().filter_map(|series| sights.get(series)).map(|sight| sight.onset));
+    let mut begins = Vec::new();
+    for (pick, mut own) in picks.iter_mut().zip(own) {
+        if own.is_empty() {
+            own.extend(pick.taken.iter().filter_map(|series| sights.get(series)));
         }
-        onsets.sort();
-        pick.begin = begin(onsets);
+        own.sort_by_key(|sight| sight.onset);
+        let (at, fit) = begin(&own);
+        pick.begin = at;
+        begins.push(fit);
     }
     for (series, fits) in shared {
         let onset = sights[&series].onset;
-        let steps = |pick: &usize| far(onset, picks[*pick].begin).0 / grain.0.max(1);
-        let best = fits.into_iter().min_by_key(|pick| (steps(pick), &picks[*pick].cause));
+        let best = fits.into_iter().min_by_key(|pick| (far(onset, &begins[*pick]), &picks[*pick].cause));
         picks.iter_mut().for_each(|pick| pick.taken.retain(|taken| *taken != series));
         best.into_iter().for_each(|pick| picks[pick].taken.push(series));
     }

@@ -1,11 +1,11 @@
 //! Outages: which gateways, power areas, brokers and stations explain stations that fell silent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use yiwang_model::{Span, Timestamp};
 
-use super::{Known, Pick, Sights, better, prior, settle};
+use super::{Known, Pick, Sight, Sights, better, prior, settle};
 use crate::topology::{Cause, Scope, Topology};
 
 /// ln(0.99 / 0.01): a station is silent because it is cut off, against by itself.
@@ -39,18 +39,34 @@ pub(in crate::cause) fn outages(known: &Known<'_>, sights: &Sights) -> Vec<Pick>
         let taken = taken.filter(|series| sights.contains_key(series)).collect();
         search.claimed.extend(cut);
         search.picked.insert(cause.clone());
-        picks.push(Pick { cause, moves: Vec::new(), sites: Vec::new(), begin: Timestamp::MIN, taken });
+        let (moves, sites, others) = Default::default();
+        picks.push(Pick { cause, moves, sites, begin: Timestamp::MIN, taken, others });
     }
-    let could = |pick: &Pick, _: usize, sight: &super::Sight| {
+    let could = |pick: &Pick, _: usize, sight: &Sight| {
         known.topology.touches(&pick.cause, sight.site) && search.is_cut(sight.site, None)
     };
-    settle(known.grain, sights, &mut picks, could, latest, behind);
+    let begin = |own: &[Sight]| {
+        let went = went(own);
+        (went, went)
+    };
+    let far = |onset, went: &Timestamp| behind(onset, *went).0 / known.grain.0.max(1);
+    settle(sights, &mut picks, could, begin, far);
     picks
 }
 
-/// A thing went down after the last reading that came through it.
-fn latest(onsets: Vec<Timestamp>) -> Timestamp {
-    onsets.last().copied().unwrap_or(Timestamp::MIN)
+/// When a thing went down: after the last reading that came through it, by as much as the last readings of its stations lie apart on
+/// average (the greatest of a sample, put right: Goodman 1952).
+fn went(own: &[Sight]) -> Timestamp {
+    let mut last: BTreeMap<usize, Timestamp> = BTreeMap::new();
+    for sight in own {
+        let of = last.entry(sight.site).or_insert(sight.onset);
+        *of = sight.onset.max(*of);
+    }
+    let gaps = last.len() as i64 - 1;
+    match (last.values().min(), last.values().max()) {
+        (Some(first), Some(last)) if gaps > 0 => *last + Span((*last - *first).0 / gaps),
+        (_, last) => last.copied().unwrap_or(Timestamp::MIN),
+    }
 }
 
 /// A series is lost to the first outage after its last reading; an outage before that fits four times worse.
@@ -134,7 +150,7 @@ impl Search<'_> {
     fn is_cut(&self, site: usize, also: Option<&Cause>) -> bool {
         let is_down = |scope: Scope, name: &Arc<str>| {
             let cause = Cause { scope, name: Arc::clone(name) };
-            also == Some(&cause) || self.picked.contains(&cause) || self.known.down.contains(&cause)
+            also == Some(&cause) || self.picked.contains(&cause) || self.known.open.contains_key(&cause)
         };
         self.topology().is_cut(site, &is_down)
     }

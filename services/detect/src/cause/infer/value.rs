@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use yiwang_model::{Span, Timestamp};
 
+use super::plume::{self, RADII_KM, REACH_KM};
 use super::{Known, Pick, Sight, Sights, better, prior, settle};
 use crate::topology::{Cause, Meter, Scope, Topology};
 
@@ -15,13 +16,13 @@ const MISS: f64 = -1.599;
 /// What each further metric costs: ln(0.02).
 const METRIC: f64 = -3.912;
 /// How many stations must be touched.
-const LEAST_SITES: usize = 3;
+pub(super) const LEAST_SITES: usize = 3;
 /// The share of the series of a metric that must be told of.
 const LEAST_SHARE: f64 = 0.5;
-/// How far a plume may reach, km: the radii that are tried.
-const RADII_KM: [f64; 4] = [4.0, 7.0, 10.0, 14.0];
+/// The same of further metrics, once one has that share: not all instruments show what moves them.
+const FURTHER_SHARE: f64 = 0.3;
 /// The kind of station that feels a plume.
-const AIR: &str = "air";
+pub(super) const AIR: &str = "air";
 
 /// What a cause would explain.
 struct Weighed {
@@ -71,14 +72,40 @@ pub(in crate::cause) fn values(known: &Known<'_>, sights: &Sights) -> Vec<Pick> 
         let stands = |other: &Weighed| !other.sites.iter().any(|site| touched.contains(site));
         weighed.retain(|_, other| other.as_ref().is_some_and(stands));
         picked.push(cause.clone());
-        picks.push(pick(known, cause, found, sights));
+        picks.extend(picks_of(known, cause, found, sights));
     }
     let could = |pick: &Pick, series: usize, sight: &Sight| explains(known, pick, series, sight);
-    let middle = |onsets: Vec<Timestamp>| onsets.get(onsets.len() / 2).copied().unwrap_or(Timestamp::MIN);
-    settle(known.grain, sights, &mut picks, could, middle, |onset, begin| {
-        Span((onset - begin).0.saturating_abs())
-    });
+    let begin = |own: &[Sight]| {
+        let begins = Begins::of(own, known.grain);
+        (begins.middle, begins)
+    };
+    settle(sights, &mut picks, could, begin, |onset, begins: &Begins| begins.unlikeliness(onset));
     picks
+}
+
+/// When the values that a cause moved began to be strange: normal around the middle of those that are its alone.
+struct Begins {
+    middle: Timestamp,
+    /// 1.4826 times the median distance from the middle.
+    spread: f64,
+}
+
+impl Begins {
+    /// Of sights in the order of their onsets; the spread is no less than `grain`.
+    fn of(own: &[Sight], grain: Span) -> Self {
+        let middle = own.get(own.len() / 2).map_or(Timestamp::MIN, |sight| sight.onset);
+        let mut apart: Vec<i64> = own.iter().map(|sight| (sight.onset - middle).0.saturating_abs()).collect();
+        apart.sort_unstable();
+        let median = apart.get(apart.len() / 2).copied().unwrap_or_default();
+        Self { middle, spread: (1.4826 * median as f64).max(grain.0.max(1) as f64) }
+    }
+
+    /// In thousandths: ln s + (x − m)² / 2s², but for what is the same for all.
+    fn unlikeliness(&self, onset: Timestamp) -> i64 {
+        let apart = (onset - self.middle).0 as f64 / self.spread;
+        // `as` takes the nearest that there is
+        (1e3 * (libm::log(self.spread) + apart * apart / 2.0)) as i64
+    }
 }
 
 /// Whether a site lies where a cause moves values.
@@ -87,15 +114,14 @@ pub(in crate::cause) fn reaches(topology: &Topology, cause: &Cause, site: usize)
         return topology.touches(cause, site);
     }
     let middle = topology.site(&cause.name);
-    middle.is_some_and(|middle| {
-        topology.around(middle, RADII_KM[RADII_KM.len() - 1]).iter().any(|(_, near)| *near == site)
-    })
+    middle.is_some_and(|middle| topology.around(middle, REACH_KM).iter().any(|(_, near)| *near == site))
 }
 
 /// Whether a cause that was picked moves this series that way.
 fn explains(known: &Known<'_>, pick: &Pick, series: usize, sight: &Sight) -> bool {
     let mut meters = known.topology.series_of(sight.site).filter(|(at, _)| *at == series);
     pick.sites.binary_search(&sight.site).is_ok()
+        && pick.others.binary_search(&series).is_err()
         && meters.any(|(_, meter)| {
             pick.moves
                 .iter()
@@ -122,7 +148,7 @@ fn weigh(known: &Known<'_>, cause: &Cause, left: &Sights, gone: &BTreeSet<usize>
         return weigh_sites(known, cause, known.topology.members(cause), left, gone);
     }
     let middle = known.topology.site(&cause.name)?;
-    let near = known.topology.around(middle, RADII_KM[RADII_KM.len() - 1]);
+    let near = known.topology.around(middle, REACH_KM);
     let within = |radius: f64| -> Vec<usize> {
         let mut sites: Vec<usize> =
             near.iter().filter(|(away, _)| *away <= radius).map(|(_, site)| *site).collect();
@@ -152,14 +178,20 @@ fn weigh_sites(
             None => {}
         }
     }
-    let moved = tallies.into_iter().filter_map(|(metric, tally)| tally.moved(cause.scope, metric));
-    let (mut gain, mut moves) = (prior(cause.scope), Vec::new());
-    for (metric, sign, worth) in moved {
+    let moved =
+        |least| tallies.iter().filter_map(move |(metric, tally)| tally.moved(cause.scope, metric, least));
+    let least = if moved(LEAST_SHARE).next().is_some() { FURTHER_SHARE } else { LEAST_SHARE };
+    // what is known to go on may move a further metric
+    let open = known.open.get(cause);
+    let is_contrary =
+        |metric: &Arc<str>, sign: i8| open.is_some_and(|moves| moves.contains(&(Arc::clone(metric), -sign)));
+    let (mut gain, mut moves) = (if open.is_some() { 0.0 } else { prior(cause.scope) }, Vec::new());
+    for (metric, sign, worth) in moved(least).filter(|(metric, sign, _)| !is_contrary(metric, *sign)) {
         gain += worth;
         moves.push((Arc::clone(metric), sign));
     }
     let taken = taken(known, sites, left, &moves);
-    let is_wide = is_wide(known, cause.scope, sites, &taken);
+    let is_wide = open.is_some() || is_wide(known, cause.scope, sites, &taken);
     (gain > 0.0 && is_wide).then(|| Weighed {
         gain,
         moves,
@@ -170,11 +202,11 @@ fn weigh_sites(
 
 impl Tally {
     /// Which way the metric moved, and what that is worth; `None` when that says nothing.
-    fn moved<'a>(&self, scope: Scope, metric: &'a Arc<str>) -> Option<(&'a Arc<str>, i8, f64)> {
+    fn moved<'a>(&self, scope: Scope, metric: &'a Arc<str>, least: f64) -> Option<(&'a Arc<str>, i8, f64)> {
         let is_up = self.up >= self.down;
         let hits = self.any + self.up.max(self.down);
         let worth = hits as f64 * HIT + (self.all - hits) as f64 * MISS + METRIC;
-        let enough = hits >= 2 && hits as f64 >= LEAST_SHARE * self.all as f64;
+        let enough = hits >= 2 && hits as f64 >= least * self.all as f64;
         (worth > 0.0 && enough && (is_up || scope != Scope::Plume)).then_some((
             metric,
             if is_up { 1 } else { -1 },
@@ -216,68 +248,36 @@ fn is_wide(known: &Known<'_>, scope: Scope, sites: &[usize], taken: &[(usize, us
     touched.len() >= LEAST_SITES && spread
 }
 
+/// What was found, and a plume that may lie in weather.
+fn picks_of(known: &Known<'_>, cause: Cause, mut found: Weighed, sights: &Sights) -> Vec<Pick> {
+    let hidden = if cause.scope == Scope::Region { plume::hidden(known, &found.taken, sights) } else { None };
+    let Some((middle, own)) = hidden else { return vec![pick(known, cause, found, sights)] };
+    found.taken.retain(|series| !own.contains(series));
+    let moves = found.moves.iter().filter(|(_, sign)| *sign > 0).cloned().collect();
+    let weather = Pick { others: own.clone(), ..pick(known, cause, found, sights) };
+    let near = known.topology.around(middle, REACH_KM).into_iter();
+    let mut sites: Vec<usize> = near.map(|(_, site)| site).collect();
+    sites.sort_unstable();
+    let cause = Cause { scope: Scope::Plume, name: Arc::clone(&known.topology.sites[middle].source) };
+    let others = weather.taken.clone();
+    let plume = Pick { cause, moves, sites, begin: Timestamp::MIN, taken: own, others };
+    vec![weather, plume]
+}
+
 fn pick(known: &Known<'_>, cause: Cause, found: Weighed, sights: &Sights) -> Pick {
     let Weighed { moves, mut sites, taken, .. } = found;
     let mut cause = cause;
     if cause.scope == Scope::Plume {
         let near = known.topology.site(&cause.name).into_iter();
-        let near = near.flat_map(|site| known.topology.around(site, RADII_KM[RADII_KM.len() - 1]));
-        let middle = middle(known, near.map(|(_, site)| site), &taken, sights);
+        let near = near.flat_map(|site| known.topology.around(site, REACH_KM));
+        let middle = plume::middle(known, near.map(|(_, site)| site), &taken, sights);
         if let Some(middle) = middle {
             cause.name = Arc::clone(&known.topology.sites[middle].source);
-            let reach = known.topology.around(middle, RADII_KM[RADII_KM.len() - 1]);
+            let reach = known.topology.around(middle, REACH_KM);
             sites.extend(reach.into_iter().map(|(_, site)| site));
             sites.sort_unstable();
             sites.dedup();
         }
     }
-    Pick { cause, moves, sites, begin: Timestamp::MIN, taken }
-}
-
-/// The station from which a plume comes: the one around which ln(size) falls most nearly as the square of the distance does,
-/// as behind a source that spreads evenly (Gaussian plume, averaged over the wind).
-fn middle(
-    known: &Known<'_>,
-    sites: impl Iterator<Item = usize>,
-    taken: &[usize],
-    sights: &Sights,
-) -> Option<usize> {
-    let seen: Vec<(usize, Arc<str>, f64)> = taken
-        .iter()
-        .filter_map(|series| {
-            let sight = sights.get(series)?;
-            let (_, meter) = known.topology.series_of(sight.site).find(|(at, _)| at == series)?;
-            (sight.size > 0.0).then(|| (sight.site, Arc::clone(&meter.metric), libm::log(sight.size)))
-        })
-        .collect();
-    let misfit = |middle: usize| -> f64 {
-        let away: BTreeMap<usize, f64> = known
-            .topology
-            .around(middle, 3.0 * RADII_KM[RADII_KM.len() - 1])
-            .into_iter()
-            .map(|(away, site)| (site, away * away))
-            .collect();
-        residual(&seen, &away)
-    };
-    sites.map(|site| (misfit(site), site)).min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, site)| site)
-}
-
-/// The sum of squares that a line ln(size) = a(metric) − b·away² leaves, with one b not below 0.
-fn residual(seen: &[(usize, Arc<str>, f64)], away: &BTreeMap<usize, f64>) -> f64 {
-    let mut by_metric: BTreeMap<&Arc<str>, Vec<(f64, f64)>> = BTreeMap::new();
-    for (site, metric, size) in seen {
-        if let Some(away) = away.get(site) {
-            by_metric.entry(metric).or_default().push((*away, *size));
-        }
-    }
-    let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);
-    for points in by_metric.values() {
-        let count = points.len() as f64;
-        let (x, y) = points.iter().fold((0.0, 0.0), |sum, point| (sum.0 + point.0, sum.1 + point.1));
-        for point in points {
-            let (dx, dy) = (point.0 - x / count, point.1 - y / count);
-            (xx, xy, yy) = (xx + dx * dx, xy + dx * dy, yy + dy * dy);
-        }
-    }
-    if xx > 0.0 && xy < 0.0 { yy - xy * xy / xx } else { yy }
+    Pick { cause, moves, sites, begin: Timestamp::MIN, taken, others: Vec::new() }
 }

@@ -1,0 +1,80 @@
+//! Which open cause an alarm is part of, and how it becomes so.
+
+use std::sync::Arc;
+
+use yiwang_model::{Anomaly, Span, Timestamp};
+
+use super::alarm::Stage;
+use super::parent::Parent;
+use super::{Causes, Key, infer};
+use crate::topology::{Cause, Nature};
+
+impl Causes {
+    /// The open cause that an alarm is part of.
+    pub(super) fn joins(&self, key: &Key) -> Option<Cause> {
+        let (site, _) = self.topology.find(&key.0)?;
+        let alarm = self.alarms.get(key)?;
+        let nature = self.topology.nature(&key.1)?;
+        let onset = alarm.onset(nature);
+        if nature == Nature::Silence {
+            return self.joins_outage(site, onset);
+        }
+        let same =
+            self.alarms.range((key.0.clone(), "".into())..).take_while(|((series, _), _)| *series == key.0);
+        let sibling = same.filter_map(|(_, alarm)| match &alarm.stage {
+            Stage::Child(cause) if !cause.scope.is_outage() && self.parents.contains_key(cause) => {
+                Some(cause.clone())
+            }
+            _ => None,
+        });
+        let fits = |(cause, parent): &(&Cause, &Parent)| {
+            !cause.scope.is_outage()
+                && parent.moves(key.0.metric(), alarm.sign())
+                && Span((onset - parent.since).0.saturating_abs()) <= self.rules.spread
+                && infer::reaches(&self.topology, cause, site)
+        };
+        let near = |(_, parent): &(&Cause, &Parent)| (onset - parent.since).0.saturating_abs();
+        let fitting = self.parents.iter().filter(fits).min_by_key(near).map(|(cause, _)| cause.clone());
+        sibling.min().or(fitting)
+    }
+
+    pub(super) fn joins_outage(&self, site: usize, onset: Timestamp) -> Option<Cause> {
+        let down =
+            |scope, name: &Arc<str>| self.parents.contains_key(&Cause { scope, name: Arc::clone(name) });
+        if !self.topology.is_cut(site, &down) {
+            return None;
+        }
+        let open =
+            self.topology.causes_of_outage(site).filter_map(|cause| self.parents.get_key_value(&cause));
+        open.min_by_key(|(cause, parent)| (infer::behind(onset, parent.since), *cause))
+            .map(|(cause, _)| cause.clone())
+    }
+
+    /// Makes an alarm part of an open cause.
+    pub(super) fn join(&mut self, key: &Key, cause: &Cause, out: &mut Vec<Anomaly>) {
+        let nature = self.topology.nature(&key.1);
+        if let (Some(alarm), Some(parent)) = (self.alarms.get_mut(key), self.parents.get_mut(cause)) {
+            if !alarm.is_withdrawn() {
+                out.push(alarm.withdrawn(parent.id));
+            }
+            parent.child_joins(alarm, alarm.hold(nature, &self.rules));
+            alarm.stage = Stage::Child(cause.clone());
+            if alarm.cleared.is_some() {
+                self.alarms.remove(key);
+            }
+        }
+    }
+
+    /// Makes what surfaced before part of the causes that now are known.
+    pub(super) fn adopt(&mut self, is_silence: bool, out: &mut Vec<Anomaly>) {
+        let of_sort = |(_, detector): &Key| {
+            self.topology.nature(detector).is_some_and(|nature| (nature == Nature::Silence) == is_silence)
+        };
+        let free = self.alarms.iter().filter(|(key, alarm)| {
+            alarm.cleared.is_none() && of_sort(key) && !matches!(alarm.stage, Stage::Child(_))
+        });
+        let fits: Vec<(Key, Cause)> =
+            free.filter_map(|(key, _)| Some((key.clone(), self.joins(key)?))).collect();
+        fits.iter().for_each(|(key, cause)| self.join(key, cause, out));
+    }
+}
