@@ -3,6 +3,7 @@
 
 mod bounds;
 mod capsules;
+mod causes;
 mod city;
 mod crash;
 mod disk;

@@ -7,6 +7,24 @@ use yiwang_model::{Quality, Row, Series, Span, Timestamp, Vintage};
 
 /// The catalogue's text.
 pub(super) const TEXT: &str = include_str!("city.toml");
+/// The same city with the rule that groups alarms by cause, and what the stations hang on.
+pub(super) fn with_causes() -> String {
+    let gateways = ["east", "west", "office"];
+    let mut text = TEXT.replace("name = \"gateway-silent\"", "name = \"cause\"");
+    text = text.replace("kind = \"gateway_silent\"", "kind = \"cause\"\nspread = \"2m\"");
+    for gateway in gateways {
+        let id = format!("[[gateway]]\nid = \"{gateway}\"");
+        text = text.replace(&id, &format!("{id}\nbroker = \"broker\""));
+    }
+    for (station, also, power, maker) in
+        [("e-1", "", "p-1", "m-1"), ("e-2", "", "p-1", "m-2"), ("w-1", "also = [\"east\"]\n", "p-2", "m-1")]
+    {
+        let id = format!("[[station]]\nid = \"{station}\"");
+        text = text.replace(&id, &format!("{id}\n{also}power = \"{power}\"\nmaker = \"{maker}\""));
+    }
+    text
+}
+
 /// The partitions of topic `readings`.
 pub(super) const PARTITIONS: u16 = 4;
 

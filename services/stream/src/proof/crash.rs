@@ -30,6 +30,8 @@ use crate::{Error, Stream};
 
 /// Runs with the power cut at a random operation.
 const RUNS: u64 = 1_000;
+/// The same with causes.
+const RUNS_WITH_CAUSES: u64 = 200;
 /// What happens in a run, in seconds of the city.
 const SECONDS: i64 = 500;
 /// The longest that anything may take.
@@ -44,7 +46,11 @@ fn arrivals() -> Vec<Arrival> {
 }
 
 fn script(seed: u64) -> Vec<Commit> {
-    let mut writer = Writer::new(city::TEXT);
+    script_of(city::TEXT, seed)
+}
+
+fn script_of(catalogue: &str, seed: u64) -> Vec<Commit> {
+    let mut writer = Writer::new(catalogue);
     writer.play(&arrivals(), CUTS, &mut ChaCha8Rng::seed_from_u64(seed));
     writer.commits
 }
@@ -125,18 +131,25 @@ fn renumbered(commit: &Commit, number: &mut u64) -> Commit {
 
 /// Whatever happened, in the end all is as if nothing had.
 async fn assert_undisturbed(city: &City, whole: &Verdict, what: &str) {
+    let wanted = assert_as_its_log(city, what).await;
+    assert_same_episodes(whole, &wanted, what);
+}
+
+/// Whatever happened, orders and log say what the log comes to.
+async fn assert_as_its_log(city: &City, what: &str) -> Verdict {
     let log = open(Arc::new(city.disk.clone())).unwrap();
     let wanted = judge(&log, 1, 1 << 20).await;
     assert_one_order_each(&wanted);
     assert_eq!(city.orders.all(), wanted.orders, "{what}: the orders of this log");
+    assert_eq!(city.orders.parts(), wanted.parts, "{what}: what is part of them");
     assert_eq!(derived(log.as_ref()).await, to_derive(&wanted), "{what}: what is derived from this log");
-    assert_same_episodes(whole, &wanted, what);
     for (epoch, applied) in &city.placed {
         assert!(
             wanted.last_found(*epoch) <= *applied,
             "{what}: checkpoint {epoch} leads the orders at {applied}"
         );
     }
+    wanted
 }
 
 #[test]
@@ -150,12 +163,29 @@ fn a_thousand_power_cuts_leave_the_orders_of_an_undisturbed_city() {
         let operations = calm.disk.operations();
         assert_undisturbed(&calm, &whole, "calm").await;
         for seed in 0..RUNS {
-            run(seed, operations, &scripts, &whole).await;
+            let city = run(seed, operations, &scripts).await;
+            assert_undisturbed(&city, &whole, &format!("seed {seed}")).await;
         }
     });
 }
 
-async fn run(seed: u64, operations: u64, scripts: &[Vec<Commit>], whole: &Verdict) {
+#[test]
+fn power_cuts_leave_the_causes_of_the_log() {
+    let scripts: Vec<_> = (0..8).map(|seed| script_of(&city::with_causes(), seed)).collect();
+    block_on(async {
+        let mut calm = City::new(0);
+        calm.live(&scripts[0], 1).await.expect("no power cut");
+        assert!(!assert_as_its_log(&calm, "calm").await.parts.is_empty(), "a cause has alarms");
+        let operations = calm.disk.operations();
+        for seed in 0..RUNS_WITH_CAUSES {
+            let city = run(seed, operations, &scripts).await;
+            assert_as_its_log(&city, &format!("seed {seed}")).await;
+        }
+    });
+}
+
+/// A city that lives through power cuts.
+async fn run(seed: u64, operations: u64, scripts: &[Vec<Commit>]) -> City {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let commits = &scripts[seed as usize % scripts.len()];
     let mut city = City::new(seed);
@@ -166,7 +196,7 @@ async fn run(seed: u64, operations: u64, scripts: &[Vec<Commit>], whole: &Verdic
         city.crash();
     }
     city.live(commits, 1).await.expect("the power stays on");
-    assert_undisturbed(&city, whole, &format!("seed {seed}")).await;
+    city
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use yiwang_catalogue::Catalogue;
 
 use super::city::{self, PARTITIONS, moment, readings};
 use crate::closer::Closer;
@@ -12,9 +13,9 @@ use crate::directory::Directory;
 use crate::item::{End, Item, Judged};
 use crate::judge::Judge;
 
-fn directory() -> Arc<Directory> {
+fn directory(text: &str) -> Arc<Directory> {
     let directory = Directory::default();
-    directory.revise(1, Arc::new(city::catalogue()));
+    directory.revise(1, Arc::new(Catalogue::parse(&[("city.toml", text)]).unwrap()));
     city::catalogue().series().for_each(|series| directory.name(series));
     Arc::new(directory)
 }
@@ -34,8 +35,8 @@ fn epochs() -> Vec<Vec<Item>> {
     epochs
 }
 
-fn judge_all(mut shuffle: impl FnMut(&mut Vec<Item>)) -> Vec<Vec<Judged>> {
-    let mut judge = Judge::new(directory(), 1, None);
+fn judge_all(text: &str, mut shuffle: impl FnMut(&mut Vec<Item>)) -> Vec<Vec<Judged>> {
+    let mut judge = Judge::new(directory(text), 1, None);
     let judge_one = |(epoch, mut items): (u64, Vec<Item>)| {
         shuffle(&mut items);
         let mut out = Vec::new();
@@ -46,8 +47,12 @@ fn judge_all(mut shuffle: impl FnMut(&mut Vec<Item>)) -> Vec<Vec<Judged>> {
 }
 
 /// What the closer makes of it when it comes from several workers.
-fn close_all(judged: &[Vec<Judged>], mut shuffle: impl FnMut(Vec<Judged>) -> Vec<Judged>) -> Vec<String> {
-    let mut closer = Closer::new(directory(), 1, 1, &[]).unwrap();
+fn close_all(
+    text: &str,
+    judged: &[Vec<Judged>],
+    mut shuffle: impl FnMut(Vec<Judged>) -> Vec<Judged>,
+) -> Vec<String> {
+    let mut closer = Closer::new(directory(text), 1, 1, &[]).unwrap();
     let close = |(epoch, judged): (u64, &Vec<Judged>)| {
         let closed = closer.close(shuffle(judged.clone()), &[end(epoch)]).unwrap();
         format!("{:?}", closed.found)
@@ -57,12 +62,14 @@ fn close_all(judged: &[Vec<Judged>], mut shuffle: impl FnMut(Vec<Judged>) -> Vec
 
 #[test]
 fn readings_of_an_epoch_are_judged_in_log_order_however_they_come() {
-    let sorted = judge_all(|_| {});
-    let mut dice = ChaCha8Rng::seed_from_u64(3);
-    let shuffled = judge_all(|items| items.shuffle(&mut dice));
-    let (sorted, shuffled) = (close_all(&sorted, |judged| judged), close_all(&shuffled, |judged| judged));
-    assert!(sorted.iter().any(|found| found != "[]"));
-    assert_eq!(sorted, shuffled);
+    for text in [city::TEXT, &city::with_causes()] {
+        let sorted = judge_all(text, |_| {});
+        let mut dice = ChaCha8Rng::seed_from_u64(3);
+        let shuffled = judge_all(text, |items| items.shuffle(&mut dice));
+        let close = |judged: &[Vec<Judged>]| close_all(text, judged, |judged| judged);
+        assert!(close(&sorted).iter().any(|found| found != "[]"));
+        assert_eq!(close(&sorted), close(&shuffled));
+    }
 }
 
 /// What one series says comes in order, from one worker; the workers come in any.
@@ -82,10 +89,13 @@ fn as_of_workers(judged: Vec<Judged>, dice: &mut ChaCha8Rng) -> Vec<Judged> {
 
 #[test]
 fn workers_are_heard_in_one_order_however_they_come() {
-    let judged = judge_all(|_| {});
-    let wanted = close_all(&judged, |judged| judged);
-    for seed in 0..20 {
-        let mut dice = ChaCha8Rng::seed_from_u64(seed);
-        assert_eq!(wanted, close_all(&judged, |judged| as_of_workers(judged, &mut dice)), "seed {seed}");
+    for text in [city::TEXT, &city::with_causes()] {
+        let judged = judge_all(text, |_| {});
+        let wanted = close_all(text, &judged, |judged| judged);
+        for seed in 0..20 {
+            let mut dice = ChaCha8Rng::seed_from_u64(seed);
+            let found = close_all(text, &judged, |judged| as_of_workers(judged, &mut dice));
+            assert_eq!(wanted, found, "seed {seed}");
+        }
     }
 }

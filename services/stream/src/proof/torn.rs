@@ -26,14 +26,14 @@ fn script() -> Vec<Commit> {
     writer.commits
 }
 
-fn is_tick(commit: &Commit) -> bool {
+pub(super) fn is_tick(commit: &Commit) -> bool {
     let record = |append: &Append| prost::Message::decode(append.payload.clone()).ok();
     commit[0].to.topic.0 == topics::READINGS
         && record(&commit[0]).is_some_and(|record: ReadingsRecord| matches!(record.kind, Some(Kind::Tick(_))))
 }
 
 /// The script with some ticks torn: only the first few partitions have them. The last tick is whole.
-fn torn(mut commits: Vec<Commit>, dice: &mut ChaCha8Rng) -> Vec<Commit> {
+pub(super) fn torn(mut commits: Vec<Commit>, dice: &mut ChaCha8Rng) -> Vec<Commit> {
     let last = commits.len() - 1;
     for commit in commits[..last].iter_mut().filter(|commit| is_tick(commit)) {
         if dice.random_bool(0.2) {
