@@ -77,6 +77,8 @@ pub struct Witness {
     pub name: String,
     /// Its share.
     pub share: f64,
+    /// How often a day the series has what it measured; null while that is not known.
+    pub a_day: Option<f64>,
 }
 
 /// What is found with one limit.
