@@ -25,6 +25,7 @@ mod openapi;
 mod readable;
 mod reconcile;
 mod registry;
+mod reload;
 mod repeats;
 mod restart;
 mod senml;

@@ -23,7 +23,7 @@
 //! | `logger` | `mn station units [mode]`; see [`logger`] |
 //! | `plan` | `station metric unit points source`; `points` is a list of `[day, value]` |
 //! | `limit` | `id metric value unit window valid_from standard edition source [source_zh direction grade valid_to]` |
-//! | `detector` | `name zh en kind metrics category severity source [source_zh grade]` and the parameters of its kind |
+//! | `detector` | `name zh en kind metrics category severity source [source_zh grade on_change]` and the parameters of its kind |
 //! | `derived` | `metric rule source` and what the rule wants; see [`derived`] |
 //! | `route` | `department [category district]` |
 //! | `deadline` | `id clock amount start source [category priority valid_from valid_to]`; see [`deadline`] |
@@ -79,7 +79,7 @@ pub use calibration::Calibration;
 pub use deadline::{Clock, Deadline, OfficeHours, Start};
 pub use demo::demo_text;
 pub use derived::{Derivation, Derived, Rule};
-pub use detector::{DetectorEntry, GatewayRule};
+pub use detector::{DetectorEntry, GatewayRule, OnChange};
 pub use fault::Fault;
 pub use limit::{Direction, Limit};
 pub use line::LineField;
@@ -154,6 +154,10 @@ pub struct InForce {
     pub revision: u32,
     /// The catalogue.
     pub catalogue: Arc<Catalogue>,
+    /// Who changed it; nobody at a start.
+    pub who: Arc<str>,
+    /// When it was written, by the wall.
+    pub since: Timestamp,
 }
 
 impl Catalogue {

@@ -167,6 +167,28 @@ impl Catalogue {
         self.build_with(registry, MAX_FAULTS)
     }
 
+    /// The catalogue of these other files, with what was registered by API here; an entry that the files have themselves now is
+    /// theirs.
+    ///
+    /// # Errors
+    /// All faults, when something that was registered does not fit those files.
+    pub fn reloaded(&self, files: &Self) -> Result<Self, Vec<Fault>> {
+        let mut registry = self.registry.clone();
+        registry.0.retain(|(kind, id), _| !files.has(*kind, id));
+        files.with(&registry)
+    }
+
+    /// Whether there is an entry of this kind and name, whoever wrote it.
+    #[must_use]
+    pub fn has(&self, kind: Kind, id: &str) -> bool {
+        match kind {
+            Kind::Gateway => self.gateways.contains_key(id),
+            Kind::Station => self.stations.contains_key(id),
+            Kind::Logger => self.loggers.contains_key(id),
+            Kind::Calibration => self.calibrations.contains_key(id),
+        }
+    }
+
     fn build_with(&self, registry: &Registry, most_faults: usize) -> Result<Self, Vec<Fault>> {
         let mut files = split_one("", self.text());
         files.retain(|file| file.name != FILE);

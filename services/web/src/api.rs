@@ -14,6 +14,7 @@ use crate::params::Params;
 use crate::{health, live};
 
 pub(crate) mod alerts;
+pub(crate) mod catalogue;
 pub(crate) mod orders;
 pub(crate) mod query;
 pub(crate) mod registry;
@@ -33,6 +34,8 @@ pub(crate) mod wire;
         why::what_if,
         series::list,
         query::query,
+        catalogue::held,
+        catalogue::reload,
         registry::unknown,
         registry::list,
         registry::one,

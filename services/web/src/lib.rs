@@ -10,6 +10,7 @@
 //! | `/api/v1/orders`, `…/{no}`, `…/{no}/transitions` | programs: orders |
 //! | `/api/v1/alerts` | Grafana and Alertmanager: alerts in, see [`alerts`] |
 //! | `/api/v1/series`, `/api/v1/query` | programs: readings |
+//! | `/api/v1/catalogue`, `…/reload` | programs: the catalogue in force, and reading its files again |
 //! | `/api/v1/registry/…` | programs: gateways, sources, loggers, calibrations |
 //! | `/api/v1/anomalies/{id}/…` | programs and the console: why an anomaly was found, and what another limit would find, see [`why`] |
 //! | `/api/v1/live` | server-sent events, see [`live`] |
@@ -181,6 +182,8 @@ pub fn router(parts: Parts, added: Added) -> Router {
         .route("/api/v1/series", get(api::series::list))
         .route("/api/v1/query", get(api::query::query))
         .route("/api/v1/live", get(live::live))
+        .route("/api/v1/catalogue", get(api::catalogue::held))
+        .route("/api/v1/catalogue/reload", post(api::catalogue::reload))
         .route("/api/v1/registry/unknown", get(api::registry::unknown))
         .route("/api/v1/registry/{kind}", get(api::registry::list))
         .route(

@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use serde::Serialize;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -95,6 +96,8 @@ impl City {
         catalogue: Arc<Catalogue>,
         listeners: Option<Listeners>,
     ) -> anyhow::Result<Self> {
+        // From here on SIGHUP ends nothing.
+        let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
         let rooms = Rooms::open(config).await?;
         let stop = CancellationToken::new();
         let options = yiwang_ingest::Options {
@@ -125,11 +128,14 @@ impl City {
         };
         let health =
             CityHealth::new(&rooms, &ingest, &stream, (watched, told_elsewhere), closed_to_loggers(config));
+        let registrar = Arc::new(CityRegistrar::new(&ingest, config.catalogue.clone()));
+        told.spawn(Arc::clone(&registrar).heed(hangup));
+        told.spawn(registrar::tell(ingest.reviser.in_force(), Arc::clone(&live)));
         let clock = Arc::clone(&ingest.clock);
         let now = Arc::clone(&clock);
         let gate = Arc::new(Gate::new(config.credentials.clone()));
         let parts = yiwang_web::Parts {
-            catalogue: Arc::new(CityRegistrar::new(&ingest)),
+            catalogue: registrar,
             series: rooms.series.clone(),
             orders: rooms.orders.clone(),
             feed: rooms.feed(),
@@ -355,7 +361,6 @@ async fn tell<T: Clone>(mut happening: broadcast::Receiver<T>, live: Arc<Live>, 
 }
 
 async fn told_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}

@@ -111,6 +111,58 @@ fn a_detector_that_stays_keeps_its_state_and_its_episode() {
     assert!(up[1].1.end > Some(moment(310)), "the window of the median was kept: {up:?}");
 }
 
+/// The catalogue with another parameter of `dust-spike`, and what its entry says of that.
+fn respiked(on_change: &str) -> String {
+    let named = "name = \"dust-spike\"";
+    assert!(city::TEXT.contains(named));
+    city::TEXT.replace(named, &format!("{named}\nk = 6\non_change = \"{on_change}\""))
+}
+
+/// Calm, and high shortly before and after the change at 300 and again long after it.
+fn around_the_change(second: i64) -> f64 {
+    let high = [280..310, 340..350, 900..910].iter().any(|span| span.contains(&second));
+    if high { 200.0 } else { 50.0 + (second / 10 % 3) as f64 }
+}
+
+#[test]
+fn a_changed_detector_goes_on_with_its_state_or_begins_anew_as_its_entry_says() {
+    let begins = |on_change: &str| {
+        let mut writer = Writer::new(city::TEXT);
+        speak(&mut writer, &["e-1"], 0..300, around_the_change);
+        writer.catalogue(&respiked(on_change));
+        speak(&mut writer, &["e-1"], 300..1_000, around_the_change);
+        let verdict = verdict(&writer);
+        let limit = phases(&steps(&verdict, "dust-limit"));
+        assert_eq!(limit, [Phase::Raised, Phase::Cleared].repeat(3), "unchanged, it goes on");
+        let spike = steps(&verdict, "dust-spike");
+        let raised = spike.iter().filter(|(_, anomaly)| anomaly.phase == Phase::Raised);
+        let ends: Vec<_> = spike.iter().filter_map(|(_, anomaly)| anomaly.end).collect();
+        (raised.map(|(_, anomaly)| anomaly.begin).collect::<Vec<_>>(), ends[0])
+    };
+    let (kept, ended) = begins("keep");
+    assert_eq!(kept[..2], [moment(280), moment(340)], "it still knows what is usual");
+    assert!(ended > moment(301), "and goes on with its episode");
+    let (anew, ended) = begins("anew");
+    assert_eq!(anew, [moment(280), moment(900)], "it has to learn what is usual first");
+    assert_eq!(ended, moment(301), "at the tick that put the new entry in force");
+}
+
+/// A window of another length has no place for the state of the old one.
+#[test]
+fn a_state_that_does_not_fit_any_more_is_begun_anew() {
+    let mut writer = Writer::new(city::TEXT);
+    speak(&mut writer, &["e-1"], 0..300, around_the_change);
+    writer.catalogue(&city::TEXT.replace(
+        "metrics = [\"dust\"]\nmin_scale = 8\nreadings = 15",
+        "metrics = [\"dust\"]\nmin_scale = 8\nreadings = 9",
+    ));
+    speak(&mut writer, &["e-1"], 300..600, around_the_change);
+    let verdict = verdict(&writer);
+    let spike = steps(&verdict, "dust-spike");
+    assert_eq!(phases(&spike), [Phase::Raised, Phase::Cleared], "{spike:?}");
+    assert_eq!(spike[1].1.end, Some(moment(301)));
+}
+
 /// A station that the new catalogue does not have sends no more, for it is refused at the door; that is no silence.
 #[test]
 fn a_removed_station_ends_its_episodes_and_does_not_fall_silent() {

@@ -20,6 +20,8 @@ const GUARDED: &[(&str, &str)] = &[
     ("GET", "/api/v1/series"),
     ("GET", "/api/v1/query"),
     ("GET", "/api/v1/live"),
+    ("GET", "/api/v1/catalogue"),
+    ("POST", "/api/v1/catalogue/reload"),
     ("GET", "/api/v1/registry/unknown"),
     ("GET", "/api/v1/registry/gateways"),
     ("POST", "/api/v1/registry"),

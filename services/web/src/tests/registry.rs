@@ -118,6 +118,19 @@ async fn nobody_overwrites_what_he_has_not_seen() {
 }
 
 #[tokio::test]
+async fn the_files_are_read_again_and_what_was_registered_stays() {
+    let city = city();
+    assert_eq!(city.register("/gateways/g-1", r#"{"zh": "一", "en": "One"}"#).await.status, StatusCode::OK);
+    let held = city.get("/api/v1/catalogue").await.json();
+    assert_eq!((&held["revision"], &held["who"]), (&json!(2), &json!("local")));
+    let reloaded = city.ask(Request::post("/api/v1/catalogue/reload").body(Body::empty()).unwrap()).await;
+    assert_eq!((reloaded.status, &reloaded.json()["changed"]), (StatusCode::OK, &json!(true)));
+    assert!(city.parts.catalogue.in_force().catalogue.gateways.contains_key("g-1"));
+    let answer = city.get("/api/v1/catalogue?x=1").await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.body);
+}
+
+#[tokio::test]
 async fn pages_of_the_registry_leave_nothing_out() {
     let city = city();
     let (mut seen, mut after) = (Vec::new(), String::new());
@@ -149,6 +162,9 @@ async fn registering_takes_who_may_manage() {
         let request = request.header("authorization", format!("Bearer {secret}"));
         let answer = city.ask(request.body(r#"{"zh": "一", "en": "One"}"#.into()).unwrap()).await;
         assert_eq!(answer.status, status, "{secret}");
+        let reload =
+            Request::post("/api/v1/catalogue/reload").header("authorization", format!("Bearer {secret}"));
+        assert_eq!(city.ask(reload.body(Body::empty()).unwrap()).await.status, status, "{secret}");
     }
 }
 
