@@ -22,6 +22,7 @@ mod import;
 mod kill_nine;
 mod late;
 mod openapi;
+mod quiet;
 mod readable;
 mod reconcile;
 mod registry;

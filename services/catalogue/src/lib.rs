@@ -34,6 +34,7 @@
 //! | `sparkplug_metric` | `name metric unit [group]`; see [`sparkplug`] |
 //! | `alert` | `category [label value district]`; see [`mod@alert`] |
 //! | `calibration` | `id station from to source [metrics quality]`; see [`calibration`] |
+//! | `silence` | `id who why from to` and what it is for; see [`silence`] |
 //!
 //! Days are those of Asia/Shanghai. `valid_from` and `valid_to` are both days on which the entry holds.
 
@@ -58,6 +59,7 @@ mod nearest;
 pub mod place;
 pub mod registry;
 pub mod route;
+pub mod silence;
 mod source;
 pub mod sparkplug;
 pub mod station;
@@ -88,6 +90,7 @@ pub use metric::{Metric, MetricKind};
 pub use place::{Category, District, DistrictKind, Gateway, Named};
 pub use registry::Registry;
 pub use route::Route;
+pub use silence::Silence;
 pub use source::{MAX_BYTES, MAX_FILES};
 pub use sparkplug::SparkplugMetric;
 pub use station::{Plan, Station, StationKind};
@@ -126,6 +129,8 @@ pub struct Catalogue {
     pub loggers: BTreeMap<Arc<str>, Logger>,
     /// Windows in which a station is not judged, by their own names.
     pub calibrations: BTreeMap<Arc<str>, Calibration>,
+    /// Times in which some episodes open no orders, by their own names.
+    pub silences: BTreeMap<Arc<str>, Silence>,
     families: Families,
     plans: Plans,
     gateway_rule: Option<GatewayRule>,

@@ -1,4 +1,4 @@
-//! What was registered by API: gateways, sources, loggers and calibrations that stand in no file of the city.
+//! What was registered by API: gateways, sources, loggers, calibrations and silences that stand in no file of the city.
 //!
 //! They are one more file of the catalogue, [`FILE`], in the same words as the others and checked together with them; a
 //! program writes it. So the log's record of a catalogue has all that held, and there is one set of rules for both ways. An
@@ -30,11 +30,13 @@ pub enum Kind {
     Logger,
     /// A `[[calibration]]`: a window in which values of a source are not to be judged.
     Calibration,
+    /// A `[[silence]]`: a time in which some episodes open no orders.
+    Silence,
 }
 
 impl Kind {
     /// All of them, each behind those that it may refer to.
-    pub const ALL: [Self; 4] = [Self::Gateway, Self::Station, Self::Logger, Self::Calibration];
+    pub const ALL: [Self; 5] = [Self::Gateway, Self::Station, Self::Logger, Self::Calibration, Self::Silence];
 
     /// The entry's name in a catalogue.
     #[must_use]
@@ -44,6 +46,7 @@ impl Kind {
             Self::Station => "station",
             Self::Logger => "logger",
             Self::Calibration => "calibration",
+            Self::Silence => "silence",
         }
     }
 
@@ -186,6 +189,7 @@ impl Catalogue {
             Kind::Station => self.stations.contains_key(id),
             Kind::Logger => self.loggers.contains_key(id),
             Kind::Calibration => self.calibrations.contains_key(id),
+            Kind::Silence => self.silences.contains_key(id),
         }
     }
 

@@ -166,6 +166,7 @@ fn episode(detector: &str, metric: &str, edition: &str) -> Anomaly {
         severity: yiwang_model::Severity::Warning,
         because: None,
         into: None,
+        silenced: None,
     }
 }
 

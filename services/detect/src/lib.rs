@@ -125,6 +125,7 @@ impl Event {
             severity,
             because: None,
             into: None,
+            silenced: None,
         }
     }
 }

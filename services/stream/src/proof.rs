@@ -11,6 +11,7 @@ mod fill;
 mod late;
 mod order;
 mod orders;
+mod quiet;
 mod same;
 mod script;
 mod switch;

@@ -16,15 +16,18 @@ use words::Words;
 /// How long before its begin the evidence of an episode starts.
 const LEAD: Span = Span::DAY;
 
-/// What is asked of the order store for a step of an episode.
+/// What is asked of the order store for a step of an episode; nothing for one that a silence keeps quiet.
 #[must_use]
-pub fn intent(catalogue: &Catalogue, found: &Found, city: Timestamp) -> OrderIntent {
-    match found.anomaly.phase {
+pub fn intent(catalogue: &Catalogue, found: &Found, city: Timestamp) -> Option<OrderIntent> {
+    if found.anomaly.silenced.is_some() {
+        return None;
+    }
+    Some(match found.anomaly.phase {
         Phase::Raised => OrderIntent::Open(Box::new(draft(catalogue, found, city))),
         Phase::Worsened | Phase::Cleared | Phase::Revised | Phase::Withdrawn => {
             OrderIntent::Note { anomaly: found.anomaly.clone(), at: city }
         }
-    }
+    })
 }
 
 fn draft(catalogue: &Catalogue, found: &Found, received: Timestamp) -> OrderDraft {

@@ -19,6 +19,7 @@ pub(crate) mod orders;
 pub(crate) mod query;
 pub(crate) mod registry;
 pub(crate) mod series;
+pub(crate) mod silences;
 pub(crate) mod why;
 pub(crate) mod wire;
 
@@ -42,6 +43,7 @@ pub(crate) mod wire;
         registry::put,
         registry::delete,
         registry::post,
+        silences::silenced,
         live::live,
         health::healthz,
         health::readyz,

@@ -141,6 +141,7 @@ impl City {
             feed: rooms.feed(),
             alerts: rooms.alerts(),
             reasons: Arc::new(reasons::Judgement),
+            quiet: quiet(&stream.progress),
             city_now: Arc::new(move || now.now()),
             health: Arc::new(health),
             gate: gate.clone(),
@@ -258,6 +259,15 @@ impl City {
         }
         Ok(())
     }
+}
+
+/// What the console is told of episodes that silences keep quiet.
+fn quiet(progress: &Arc<yiwang_stream::finish::Progress>) -> yiwang_web::QuietNow {
+    let progress = Arc::clone(progress);
+    Arc::new(move || {
+        let yiwang_stream::quiet::Quiet { count, episodes } = progress.quiet();
+        yiwang_web::Quiet { count, episodes }
+    })
 }
 
 /// Resolves when a door has closed by itself.

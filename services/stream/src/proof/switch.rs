@@ -12,7 +12,7 @@ use super::script::Writer;
 use super::world::{CHECKPOINTS, Verdict, block_on, fill, judge, log_of, open, parts};
 use crate::Stream;
 
-fn dust(station: &str) -> Series {
+pub(super) fn dust(station: &str) -> Series {
     Series::new(station, "dust").unwrap()
 }
 
@@ -23,7 +23,7 @@ fn without(lines: &[&str]) -> String {
 }
 
 /// Judges with one and with three workers, and with a restart after each commit; all must agree.
-fn verdict(writer: &Writer) -> Verdict {
+pub(super) fn verdict(writer: &Writer) -> Verdict {
     block_on(async {
         let log = log_of(&writer.commits).await;
         let one = judge(&log, 1, 1 << 20).await;
@@ -48,17 +48,22 @@ async fn restarted(
     orders.all()
 }
 
-fn steps<'a>(verdict: &'a Verdict, detector: &str) -> Vec<(u64, &'a Anomaly)> {
+pub(super) fn steps<'a>(verdict: &'a Verdict, detector: &str) -> Vec<(u64, &'a Anomaly)> {
     let all = verdict.steps.iter().flat_map(|step| step.3.iter().map(|anomaly| (step.0, anomaly)));
     all.filter(|(_, anomaly)| anomaly.detector.as_ref() == detector).collect()
 }
 
-fn phases(steps: &[(u64, &Anomaly)]) -> Vec<Phase> {
+pub(super) fn phases(steps: &[(u64, &Anomaly)]) -> Vec<Phase> {
     steps.iter().map(|(_, anomaly)| anomaly.phase).collect()
 }
 
 /// Readings of stations every ten seconds, a tick behind each.
-fn speak(writer: &mut Writer, stations: &[&str], seconds: std::ops::Range<i64>, value: impl Fn(i64) -> f64) {
+pub(super) fn speak(
+    writer: &mut Writer,
+    stations: &[&str],
+    seconds: std::ops::Range<i64>,
+    value: impl Fn(i64) -> f64,
+) {
     for second in seconds.step_by(10) {
         stations.iter().for_each(|station| writer.row(&dust(station), second, value(second)));
         writer.tick(moment(second + 1));
@@ -66,7 +71,7 @@ fn speak(writer: &mut Writer, stations: &[&str], seconds: std::ops::Range<i64>, 
 }
 
 /// A calm level that moves enough not to be flat.
-fn around(level: f64) -> impl Fn(i64) -> f64 {
+pub(super) fn around(level: f64) -> impl Fn(i64) -> f64 {
     move |second| level + (second / 10 % 3) as f64
 }
 

@@ -19,6 +19,7 @@ const GUARDED: &[(&str, &str)] = &[
     ("GET", "/api/v1/anomalies/0ad8147d521b365a804ed3aef306652f/what-if"),
     ("GET", "/api/v1/series"),
     ("GET", "/api/v1/query"),
+    ("GET", "/api/v1/silenced"),
     ("GET", "/api/v1/live"),
     ("GET", "/api/v1/catalogue"),
     ("POST", "/api/v1/catalogue/reload"),
