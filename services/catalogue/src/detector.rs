@@ -14,7 +14,7 @@ use std::sync::Arc;
 use toml::de::DeValue;
 use yiwang_detect::registry::{self, Kind, Make};
 use yiwang_detect::rule::Rule;
-use yiwang_detect::{LimitRow, Param, Params, Prototype, Spec};
+use yiwang_detect::{LimitRow, Param, Params, Prototype, Spec, rises};
 use yiwang_model::order::Text;
 use yiwang_model::{Severity, Span};
 
@@ -34,6 +34,23 @@ pub enum OnChange {
 }
 
 const ON_CHANGE: [(OnChange, &str); 2] = [(OnChange::Keep, "keep"), (OnChange::Anew, "anew")];
+
+/// By which steps severity rises, as detectors are told.
+struct Rises(String);
+
+readable!(
+    Rises,
+    "a list of steps, as [{ after = \"6h\", to = \"serious\" }], each later and graver than the one before",
+    |value| {
+        let step = |step: &toml::Spanned<DeValue<'_>>| {
+            let step = step.get_ref().as_table().filter(|step| step.len() == 2)?;
+            let text = |key: &str| step.get(key)?.get_ref().as_str();
+            Some(format!("{} {}", text("after")?, text("to")?))
+        };
+        let steps: Vec<String> = value.as_array()?.iter().map(step).collect::<Option<_>>()?;
+        Some(Rises(steps.join(", ")))
+    }
+);
 
 readable!(OnChange, words(&ON_CHANGE), |value| word(value, &ON_CHANGE));
 
@@ -116,7 +133,9 @@ impl DetectorEntry {
         let source_zh = entry.get_text("source_zh");
         let grade: Option<Arc<str>> = entry.get("grade");
         let on_change = entry.get("on_change").unwrap_or_default();
-        let params = read_params(entry, kind, source.as_ref());
+        let rises = entry.get::<Rises>("rises");
+        let mut params = read_params(entry, kind, source.as_ref());
+        params.extend(rises.map(|Rises(steps)| (rises::KEY.to_owned(), Param::Text(steps))));
         let kind = kind?;
         let mut detector = Self {
             name: name.unwrap_or_default(),

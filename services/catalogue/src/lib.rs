@@ -23,7 +23,7 @@
 //! | `logger` | `mn station units [mode]`; see [`logger`] |
 //! | `plan` | `station metric unit points source`; `points` is a list of `[day, value]` |
 //! | `limit` | `id metric value unit window valid_from standard edition source [source_zh direction grade valid_to]` |
-//! | `detector` | `name zh en kind metrics category severity source [source_zh grade on_change]` and the parameters of its kind |
+//! | `detector` | `name zh en kind metrics category severity source [source_zh grade on_change rises]` and the parameters of its kind |
 //! | `derived` | `metric rule source` and what the rule wants; see [`derived`] |
 //! | `route` | `department [category district]` |
 //! | `deadline` | `id clock amount start source [category priority valid_from valid_to]`; see [`deadline`] |
