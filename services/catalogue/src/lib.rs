@@ -13,7 +13,7 @@
 //! | entry | keys (those in brackets may be missing) |
 //! |---|---|
 //! | `metric` | `name zh en kind unit min max period source [ahead back lateness allowed_lateness decimals]` |
-//! | `category` | `key zh en [work_hours]` |
+//! | `category` | `key zh en [work_hours to]`; `to = "owner"` sends its orders to the owner of the station |
 //! | `department` | `key zh en` |
 //! | `gateway` | `id zh en` |
 //! | `district` | `key zh en kind`: a `division` by its code, a `zone` or `elsewhere` by a name |
@@ -326,6 +326,18 @@ impl Catalogue {
     pub fn route(&self, category: &str, district: &str) -> Route {
         let route = self.routes.find(category, district).cloned();
         route.expect("a catalogue without a default route is refused")
+    }
+
+    /// Which department must act on an order about a source: where its category says so, the one that the station's `owner` names, by
+    /// its key or its name; else as [`Self::route`] says.
+    #[must_use]
+    pub fn route_of(&self, category: &str, district: &str, source: &str) -> Route {
+        let to_owner = self.categories.get(category).is_some_and(|category| category.to_owner);
+        let owner = self.station(source).filter(|_| to_owner).and_then(|station| station.owner.as_deref());
+        let is_owner =
+            |owner: &str, of: &Named| *of.key == *owner || of.title.zh == owner || of.title.en == owner;
+        let named = owner.and_then(|owner| self.departments.values().find(|of| is_owner(owner, of)));
+        named.map_or_else(|| self.route(category, district), |of| Route { department: of.key.clone() })
     }
 
     /// When an order is due that was received at `received`; see [`deadline`] for how it is counted.

@@ -8,6 +8,7 @@ mod crash;
 mod disk;
 mod elsewhere;
 mod fill;
+mod flags;
 mod late;
 mod order;
 mod orders;

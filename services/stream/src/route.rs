@@ -35,7 +35,8 @@ fn draft(catalogue: &Catalogue, found: &Found, received: Timestamp) -> OrderDraf
     let subject = Subject::of(catalogue, anomaly);
     let priority = Priority::from(anomaly.severity);
     let place = place(catalogue, found);
-    let department = catalogue.route(&subject.category, &place.district).department;
+    let source = anomaly.series.source();
+    let department = catalogue.route_of(&subject.category, &place.district, source).department;
     let department_name =
         catalogue.departments.get(&department).map(|named| named.title.clone()).unwrap_or_default();
     let words = Words::new(catalogue, anomaly, &place);
