@@ -236,6 +236,11 @@ impl City {
         self
     }
 
+    /// Sends SIGHUP, after which it reads its catalogue again.
+    pub fn hang_up(&self) {
+        kill_process(self.pid(), Signal::HUP).expect("the city runs");
+    }
+
     /// Asks it to stop and does not wait.
     pub fn tell_to_stop(&self) {
         kill_process(self.pid(), Signal::TERM).expect("the city runs");

@@ -43,6 +43,7 @@ mod profile;
 mod proofs;
 mod rate;
 pub mod registry;
+pub mod rises;
 mod robust;
 pub mod rule;
 mod seasonal;
@@ -126,6 +127,7 @@ impl Event {
             severity,
             because: None,
             into: None,
+            silenced: None,
         }
     }
 }

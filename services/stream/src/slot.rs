@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use yiwang_catalogue::DetectorEntry;
+use yiwang_catalogue::{DetectorEntry, OnChange};
 use yiwang_detect::{Detector, Event, Input, Sample};
 use yiwang_model::{Anomaly, AnomalyId, Because, Phase, Series, SeriesId, Span, Timestamp};
 use yiwang_proto::log::DetectorState;
@@ -265,6 +265,11 @@ impl Slot {
             open.anomaly.id = past.tale.name_of(open.anomaly.begin).unwrap_or(open.anomaly.id);
         }
         said
+    }
+
+    /// Whether it may go on with the state of the detector of the same name under the catalogue before.
+    pub(crate) fn follows(&self, before: &Self, metric: &str) -> bool {
+        self.entry.on_change == OnChange::Keep || self.entry.judges_like(&before.entry, metric)
     }
 
     /// Takes over state and tale of the detector of the same name under the catalogue before.

@@ -277,8 +277,8 @@ impl Watched {
     }
 
     /// Goes over to another catalogue. Where all detectors are the same, nothing changes. Else a detector that both have keeps its
-    /// state, the open episode of one that is gone ends now, so that no order waits for it for ever, and what was so far is
-    /// settled. False when the catalogue does not have the series at all.
+    /// state, unless its entry wants it to begin anew; the open episode of one that is gone or begins anew ends now, so that no order
+    /// waits for it for ever, and what was so far is settled. False when the catalogue does not have the series at all.
     pub(crate) fn switch(
         &mut self,
         (before, after): (&Catalogue, &Catalogue),
@@ -314,7 +314,7 @@ impl Watched {
         let old = std::mem::replace(&mut self.slots, slots);
         for gone in old {
             let heir = self.slots.iter_mut().find(|slot| slot.entry.name == gone.entry.name);
-            if !heir.is_some_and(|heir| heir.inherit(&gone)) {
+            if !heir.is_some_and(|heir| heir.follows(&gone, self.series.metric()) && heir.inherit(&gone)) {
                 let is_silence = *gone.entry.kind == *SILENCE;
                 out.extend(gone.end(city).map(|ended| {
                     let series = vec![self.series.clone()];
