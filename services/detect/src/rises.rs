@@ -107,6 +107,15 @@ impl Rising {
         said
     }
 
+    /// Tells itself of the moments before a reading that nobody told it of.
+    fn catch_up(&mut self, before: Timestamp, out: &mut Vec<Event>) {
+        let mut last = Timestamp::MIN;
+        while let Some(wake) = self.wake_at().filter(|wake| *wake < before && *wake > last) {
+            self.step(&Input::Tick { city: wake }, out);
+            last = wake;
+        }
+    }
+
     /// How grave an episode is, by the detector and by the steps that are over.
     fn grade(&self, own: Severity, reached: usize) -> Severity {
         let least = reached.checked_sub(1).and_then(|last| self.steps.get(last));
@@ -132,6 +141,9 @@ impl Rising {
 
 impl Detector for Rising {
     fn step(&mut self, input: &Input, out: &mut Vec<Event>) {
+        if let Input::Reading(sample) = input {
+            self.catch_up(sample.time, out);
+        }
         let at = match input {
             Input::Reading(sample) => sample.time,
             Input::Tick { city } => *city,
