@@ -54,6 +54,8 @@ const ENTRIES: &[(&str, &str)] = &[
     ("finish", r#"{ late = "1h", figures = 5, confidence = "80%", serious_at = 2 }"#),
     ("year_on_year", r#"{ seasons = 1, k = 0.5, min_scale = 0.1 }"#),
     ("impossible", r#"{ least = 11, most = 14, readings = 2, calm = 2 }"#),
+    ("limit", r#"{ window = "instant", hold = "2h", rises = "90m serious, 5h critical" }"#),
+    ("flat", r#"{ duration = "30m", readings = 3, tolerance = 0.5, rises = "2h critical" }"#),
     ("slip", r#"{ points = 3, hysteresis = 1, serious_at = 2 }"#),
 ];
 

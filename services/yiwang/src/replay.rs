@@ -301,6 +301,7 @@ mod tests {
             severity: Severity::Notice,
             because: None,
             into: None,
+            silenced: None,
         };
         let found = vec![Found { anomaly, points: Vec::new(), series: Vec::new() }];
         let city = Some(Timestamp::from_secs(1_000 * epoch.cast_signed()));
@@ -312,6 +313,7 @@ mod tests {
             counts: Counts::default(),
             capsules: Vec::new(),
             state: None,
+            quiet: None,
         }
     }
 
