@@ -32,6 +32,8 @@ pub(crate) struct Watched {
     history: History,
     pub(crate) gateway: Arc<str>,
     series: Series,
+    /// What people are told of in its place, see [`yiwang_catalogue::Derived::told_as`].
+    told: Series,
     slots: Vec<Slot>,
     /// The reckoned series that its readings go to, and their place there.
     feeds: Box<[(SeriesId, u32)]>,
@@ -65,7 +67,9 @@ impl Watched {
         let feeds = feeds_of(catalogue.derived().fed_by(&series));
         let clocks = feeds_of(catalogue.derived().timed_by(&series));
         let most = most_between(allowed, catalogue.series_context(&series).period);
+        let told = catalogue.derived().told_as(&series).clone();
         Some(Self {
+            told,
             history: History::default(),
             gateway,
             series,
@@ -181,9 +185,9 @@ impl Watched {
         }
         let mut said = Vec::new();
         let marks = [self.newer, Some(self.older)];
-        let scene = Scene::of(&self.series, &self.gateway, &self.history, marks);
+        let scene = Scene::of(&self.told, &self.gateway, &self.history, marks);
         for slot in &mut self.slots {
-            slot.read(sample, &self.series, outlet.events, &mut said);
+            slot.read(sample, &self.told, outlet.events, &mut said);
             give(slot, &mut said, &scene, outlet);
         }
         self.clock = sample.time;
@@ -195,11 +199,11 @@ impl Watched {
     fn tick(&mut self, until: Timestamp, outlet: &mut Outlet<'_>) {
         let mut said = Vec::new();
         let marks = [self.newer, Some(self.older)];
-        let scene = Scene::of(&self.series, &self.gateway, &self.history, marks);
+        let scene = Scene::of(&self.told, &self.gateway, &self.history, marks);
         for slot in &mut self.slots {
             let mut last = Timestamp::MIN;
             while let Some(moment) = slot.moment().filter(|moment| *moment <= until && *moment > last) {
-                slot.tick(moment, &self.series, outlet.events, &mut said);
+                slot.tick(moment, &self.told, outlet.events, &mut said);
                 self.clock = self.clock.max(moment);
                 last = moment;
             }
@@ -212,12 +216,12 @@ impl Watched {
         let (newest, lag) = (self.newest(), self.lag);
         let mut said = Vec::new();
         let marks = [self.newer, Some(self.older)];
-        let scene = Scene::of(&self.series, &self.gateway, &self.history, marks);
+        let scene = Scene::of(&self.told, &self.gateway, &self.history, marks);
         for slot in &mut self.slots {
             let mut last = Timestamp::MIN;
             while let Some(wake) = slot.wake(newest, lag).filter(|wake| wake.at <= city && wake.moment > last)
             {
-                slot.tick(wake.moment, &self.series, outlet.events, &mut said);
+                slot.tick(wake.moment, &self.told, outlet.events, &mut said);
                 self.clock = self.clock.max(wake.moment);
                 last = wake.moment;
             }
@@ -233,9 +237,9 @@ impl Watched {
             newer => (From::Older(newer), self.older),
         };
         let marks = [self.newer, Some(self.older)];
-        let scene = Scene::of(&self.series, &self.gateway, &self.history, marks);
+        let scene = Scene::of(&self.told, &self.gateway, &self.history, marks);
         for slot in &mut self.slots {
-            let (series, history) = (&self.series, &self.history);
+            let (series, history) = (&self.told, &self.history);
             let mut said =
                 slot.play(&Play { series, history, from, after, until: self.clock, late }, outlet.events);
             give(slot, &mut said, &scene, outlet);
@@ -332,7 +336,7 @@ impl Watched {
             if !heir.is_some_and(|heir| heir.follows(&gone, self.series.metric()) && heir.inherit(&gone)) {
                 let is_silence = *gone.entry.kind == *SILENCE;
                 out.extend(gone.end(city).map(|ended| {
-                    let series = vec![self.series.clone()];
+                    let series = vec![self.told.clone()];
                     wrap(is_silence, Found { anomaly: ended, points: Vec::new(), series }, &self.gateway)
                 }));
             }
@@ -396,5 +400,6 @@ fn slots(series: &Series, catalogue: &Catalogue, allowed: Span) -> Vec<Slot> {
         let asked = feeds_of(catalogue.derived().asking(&entry.name, series.source()));
         Some(Slot::new(entry, detector, asked, allowed > Span::ZERO))
     };
-    catalogue.detectors_for(series.metric()).iter().filter_map(slot).collect()
+    let all = catalogue.detectors_for(series.metric()).iter();
+    all.filter(|entry| !catalogue.derived().is_gated(entry, series)).filter_map(slot).collect()
 }
