@@ -16,7 +16,7 @@ use std::sync::Arc;
 use yiwang_model::{Severity, Span, Timestamp};
 
 use crate::state::{Reader, put_byte, put_count, put_number, put_option, put_text, put_time};
-use crate::{Detector, Error, Event, Finding, Input, Param, Prototype, SeriesContext, Spec};
+use crate::{Detector, Error, Event, Finding, Input, Param, Prototype, SeriesContext, Spec, Witness};
 
 /// The parameter, which every kind of single series has.
 pub const KEY: &str = "rises";
@@ -156,7 +156,7 @@ impl Detector for Rising {
         self.inner.score()
     }
 
-    fn witnesses(&self) -> Vec<(&'static str, f64)> {
+    fn witnesses(&self) -> Vec<Witness> {
         self.inner.witnesses()
     }
 

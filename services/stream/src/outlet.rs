@@ -11,7 +11,7 @@ use yiwang_model::{Anomaly, Phase, Series, SeriesId, Timestamp};
 use crate::capsule::Opening;
 use crate::derive::{Fed, What};
 use crate::history::History;
-use crate::item::{Counts, Found, Judged, Kept};
+use crate::item::{Counts, Found, Item, Judged, Kept};
 use crate::slot::Slot;
 
 /// The most values that the evidence of an order shows.
@@ -58,8 +58,8 @@ pub(crate) fn give(slot: &Slot, said: &mut Vec<Anomaly>, scene: &Scene<'_>, outl
     }
     let is_silence = *slot.entry.kind == *SILENCE;
     for anomaly in said.drain(..) {
-        if !slot.asked.is_empty() {
-            feed(&slot.asked, episode(&anomaly), outlet);
+        if !slot.asked().is_empty() {
+            feed_all(slot.asked(), episode(&anomaly), outlet);
         }
         let opened = slot.raised_at(anomaly.id);
         if matches!(anomaly.phase, Phase::Raised | Phase::Revised) {
@@ -84,8 +84,36 @@ fn keep(slot: &Slot, anomaly: &Anomaly, raised: Timestamp, scene: &Scene<'_>, ou
     }
 }
 
+/// What is reckoned from a series.
+pub(crate) struct Links {
+    /// The reckoned series that its readings go to, and their place there.
+    feeds: Box<[(SeriesId, u32)]>,
+    /// Those that are told how late its readings come.
+    clocks: Box<[(SeriesId, u32)]>,
+}
+
+impl Links {
+    pub(crate) fn of(series: &Series, catalogue: &Catalogue) -> Option<Box<Self>> {
+        let feeds = feeds_of(catalogue.derived().fed_by(series));
+        let clocks = feeds_of(catalogue.derived().timed_by(series));
+        (!feeds.is_empty() || !clocks.is_empty()).then(|| Box::new(Self { feeds, clocks }))
+    }
+
+    /// Hands on a reading that is new or corrects one.
+    pub(crate) fn feed(&self, item: &Item, is_new: bool, city: Option<Timestamp>, outlet: &mut Outlet<'_>) {
+        let what = |value| What::Reading { time: item.time.0, vintage: item.vintage, value };
+        if !self.feeds.is_empty() {
+            let value = Some(item.value).filter(|value| item.quality.is_judged() && value.is_finite());
+            feed_all(&self.feeds, what(value), outlet);
+        }
+        if let (true, Some(city), false) = (is_new, city, self.clocks.is_empty()) {
+            feed_all(&self.clocks, what(Some((city - item.time).as_secs_f64())), outlet);
+        }
+    }
+}
+
 /// Tells reckoned series something.
-pub(crate) fn feed(to: &[(SeriesId, u32)], what: What, outlet: &mut Outlet<'_>) {
+fn feed_all(to: &[(SeriesId, u32)], what: What, outlet: &mut Outlet<'_>) {
     for (to, place) in to {
         // What one worker says in an epoch comes in this order.
         let order = outlet.out.len() as u64;

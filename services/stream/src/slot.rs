@@ -4,7 +4,7 @@
 //! still be judged anew; the newer one spares most of the way to it. Playing the readings after a mark again, with ticks at
 //! their moments, gives what the detector would have said had they come in order.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use yiwang_catalogue::{DetectorEntry, OnChange};
 use yiwang_detect::{Detector, Event, Input, Sample};
@@ -17,12 +17,28 @@ use crate::tale::{Tale, Told};
 /// A detector of a series.
 pub(crate) struct Slot {
     pub(crate) entry: Arc<DetectorEntry>,
-    /// The reckoned series that ask about its episodes, and its place there.
-    pub(crate) asked: Box<[(SeriesId, u32)]>,
     detector: Box<dyn Detector>,
+    /// What was; `None` while there is nothing of it, as of most series where no reading may be late.
+    past: Option<Box<Past>>,
+}
+
+/// What of a detector is not its state.
+#[derive(Default)]
+struct Past {
+    /// The reckoned series that ask about its episodes, and its place there.
+    asked: Box<[(SeriesId, u32)]>,
     tale: Tale,
     older: Mark,
     newer: Mark,
+}
+
+/// Of a detector of which nothing was.
+static NOTHING: LazyLock<Past> = LazyLock::new(Past::default);
+
+impl Past {
+    fn is_empty(&self) -> bool {
+        self.asked.is_empty() && self.tale.is_empty() && self.older.is_none() && self.newer.is_none()
+    }
 }
 
 /// A state to which a detector can be taken back; the bytes are empty for none.
@@ -34,6 +50,10 @@ struct Mark {
 }
 
 impl Mark {
+    fn is_none(&self) -> bool {
+        self.state.is_empty()
+    }
+
     fn of(detector: &dyn Detector, tale: &Tale) -> Self {
         let mut state = Vec::new();
         detector.snapshot(&mut state);
@@ -81,14 +101,43 @@ impl Slot {
         asked: Box<[(SeriesId, u32)]>,
         marked: bool,
     ) -> Self {
-        let (tale, newer) = (Tale::default(), Mark::default());
-        let older = if marked { Mark::of(&*detector, &tale) } else { Mark::default() };
-        Self { entry: Arc::clone(entry), asked, detector, tale, older, newer }
+        let mut slot = Self { entry: Arc::clone(entry), detector, past: None };
+        if !asked.is_empty() {
+            slot.past_mut().asked = asked;
+        }
+        if marked {
+            slot.past_mut().older = Mark::of(&*slot.detector, &Tale::default());
+        }
+        slot
+    }
+
+    fn past(&self) -> &Past {
+        self.past.as_deref().unwrap_or(&NOTHING)
+    }
+
+    fn past_mut(&mut self) -> &mut Past {
+        self.past.get_or_insert_default()
+    }
+
+    fn drop_if_empty(&mut self) {
+        if self.past.as_ref().is_some_and(|past| past.is_empty()) {
+            self.past = None;
+        }
+    }
+
+    /// The reckoned series that ask about its episodes, and its place there.
+    pub(crate) fn asked(&self) -> &[(SeriesId, u32)] {
+        &self.past().asked
     }
 
     /// Goes over to a catalogue that judges in the same way.
     pub(crate) fn renew(&mut self, new: Self) {
-        (self.entry, self.asked) = (new.entry, new.asked);
+        let asked = new.past.map(|past| past.asked).unwrap_or_default();
+        self.entry = new.entry;
+        if !asked.is_empty() || self.past.is_some() {
+            self.past_mut().asked = asked;
+            self.drop_if_empty();
+        }
     }
 
     /// The moment for which the detector waits.
@@ -129,13 +178,17 @@ impl Slot {
     }
 
     fn tell(&mut self, at: Timestamp, series: &Series, events: &mut Vec<Event>, said: &mut Vec<Anomaly>) {
+        if events.is_empty() {
+            return;
+        }
         let of = (&self.entry.name, series);
-        said.extend(events.drain(..).map(|event| self.tale.say(event, of, at)));
+        let tale = &mut self.past.get_or_insert_default().tale;
+        said.extend(events.drain(..).map(|event| tale.say(event, of, at)));
     }
 
     /// The event time that the detector was at when it raised an episode of its tale.
     pub(crate) fn raised_at(&self, id: AnomalyId) -> Timestamp {
-        self.tale.of(id).map_or(Timestamp::MAX, |told| told.raised)
+        self.past().tale.of(id).map_or(Timestamp::MAX, |told| told.raised)
     }
 
     /// The state from which the detector opened an episode at an event time: that of the newest mark before it, given the event
@@ -145,34 +198,47 @@ impl Slot {
         raised: Timestamp,
         marks: [Option<Timestamp>; 2],
     ) -> Option<(&[u8], Timestamp)> {
-        let marks = marks.into_iter().zip([&self.newer, &self.older]);
+        let marks = marks.into_iter().zip([&self.past().newer, &self.past().older]);
         let mut of = marks.filter_map(|(at, mark)| Some((&*mark.state, at?)));
         of.find(|(state, at)| !state.is_empty() && *at < raised)
     }
 
     /// Makes the newer mark of the state as it is.
     pub(crate) fn mark(&mut self) {
-        self.newer = Mark::of(&*self.detector, &self.tale);
+        let past = self.past.get_or_insert_default();
+        past.newer = Mark::of(&*self.detector, &past.tale);
     }
 
     /// The newer mark becomes the older one: all up to its event time is settled.
     pub(crate) fn settle(&mut self, until: Timestamp) {
-        self.older = std::mem::take(&mut self.newer);
-        self.tale.settle(until);
+        let past = self.past_mut();
+        past.older = std::mem::take(&mut past.newer);
+        past.tale.settle(until);
+    }
+
+    /// Settles all up to an event time where no reading may be late: there are no marks.
+    pub(crate) fn settle_tale(&mut self, until: Timestamp) {
+        if let Some(past) = &mut self.past {
+            past.tale.settle(until);
+            self.drop_if_empty();
+        }
     }
 
     /// Settles all that was so far: it can be taken back to now, not further, if at all.
     pub(crate) fn settle_all(&mut self, marked: bool) {
-        self.newer = Mark::default();
-        self.older = if marked { Mark::of(&*self.detector, &self.tale) } else { Mark::default() };
-        self.tale.settle(Timestamp::MAX);
+        let past = self.past.get_or_insert_default();
+        past.newer = Mark::default();
+        past.older = if marked { Mark::of(&*self.detector, &past.tale) } else { Mark::default() };
+        past.tale.settle(Timestamp::MAX);
+        self.drop_if_empty();
     }
 
     /// Plays the readings after a mark again and says how what is found differs from what was told.
     pub(crate) fn play(&mut self, play: &Play<'_>, events: &mut Vec<Event>) -> Vec<Anomaly> {
+        let past = self.past.get_or_insert_default();
         let (mark, remark) = match play.from {
-            From::Older(at) => (&self.older, at),
-            From::Newer => (&self.newer, None),
+            From::Older(at) => (&past.older, at),
+            From::Newer => (&past.newer, None),
         };
         self.detector.restore(&mark.state).expect("a mark is what the detector gave, or was tried before");
         let mut found = Tale::with(mark.open.as_deref().cloned());
@@ -190,13 +256,13 @@ impl Slot {
             self.detector.step(&Input::Reading(sample), events);
             hear(&mut found, events, sample.time);
             if remark == Some(sample.time) {
-                self.newer = Mark::of(&*self.detector, &found);
+                past.newer = Mark::of(&*self.detector, &found);
             }
         }
         ticks(&mut *self.detector, play.until, |moment, events| hear(&mut found, events, moment), events);
-        let said = self.tale.revise(play.after, found, play.late, play.until);
-        if let Some(open) = self.newer.open.as_mut().filter(|_| remark.is_some()) {
-            open.anomaly.id = self.tale.name_of(open.anomaly.begin).unwrap_or(open.anomaly.id);
+        let said = past.tale.revise(play.after, found, play.late, play.until);
+        if let Some(open) = past.newer.open.as_mut().filter(|_| remark.is_some()) {
+            open.anomaly.id = past.tale.name_of(open.anomaly.begin).unwrap_or(open.anomaly.id);
         }
         said
     }
@@ -215,14 +281,15 @@ impl Slot {
         before.detector.snapshot(&mut state);
         let inherited = self.detector.restore(&state).is_ok();
         if inherited {
-            self.tale = before.tale.clone();
+            self.past_mut().tale = before.past().tale.clone();
+            self.drop_if_empty();
         }
         inherited
     }
 
     /// Ends the open episode, as a catalogue does that no longer has the detector.
     pub(crate) fn end(self, city: Option<Timestamp>) -> Option<Anomaly> {
-        let open = self.tale.open()?.anomaly.clone();
+        let open = self.past().tale.open()?.anomaly.clone();
         let end = city.map(|city| city.max(open.begin));
         Some(Anomaly { phase: Phase::Cleared, end, because: None, ..open })
     }
@@ -231,17 +298,18 @@ impl Slot {
         let mut state = Vec::new();
         self.detector.snapshot(&mut state);
         let text = |tale: &Tale| serde_json::to_string(tale).unwrap_or_default();
-        let tale = if self.tale.is_empty() { String::new() } else { text(&self.tale) };
+        let Past { tale, older, newer, .. } = self.past();
+        let tale = if tale.is_empty() { String::new() } else { text(tale) };
         let open = |mark: &Mark| mark.open.as_ref().and_then(|open| serde_json::to_string(open).ok());
         DetectorState {
             name: self.entry.name.to_string(),
             kind: self.entry.kind.to_string(),
             state,
             tale,
-            older: self.older.state.to_vec(),
-            older_open: open(&self.older).unwrap_or_default(),
-            newer: self.newer.state.to_vec(),
-            newer_open: open(&self.newer).unwrap_or_default(),
+            older: older.state.to_vec(),
+            older_open: open(older).unwrap_or_default(),
+            newer: newer.state.to_vec(),
+            newer_open: open(newer).unwrap_or_default(),
         }
     }
 
@@ -255,12 +323,14 @@ impl Slot {
             let open = if open.is_empty() { Ok(None) } else { serde_json::from_str(open).map(Some) };
             open.map(|open| Mark { state: state.into(), open }).map_err(|error| error.to_string())
         };
-        self.older = mark(&saved.older, &saved.older_open)?;
-        self.newer = mark(&saved.newer, &saved.newer_open)?;
-        self.tale = match saved.tale.as_str() {
+        let past = self.past.get_or_insert_default();
+        past.older = mark(&saved.older, &saved.older_open)?;
+        past.newer = mark(&saved.newer, &saved.newer_open)?;
+        past.tale = match saved.tale.as_str() {
             "" => Tale::default(),
             text => serde_json::from_str(text).map_err(|error| error.to_string())?,
         };
+        self.drop_if_empty();
         Ok(())
     }
 }

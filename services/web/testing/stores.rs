@@ -127,7 +127,7 @@ impl Reasons for MemoryReasons {
             raised: (begin + Span::DAY).to_string(),
             extreme: 90.5,
             readings: (0..60).map(reading).collect(),
-            witnesses: vec![Witness { name: "level".into(), share: 1.25 }],
+            witnesses: vec![Witness { name: "level".into(), share: 1.25, a_day: Some(0.012) }],
             catalogue_revision: 7,
             hash: "5e".repeat(32),
             differs: None,

@@ -25,7 +25,7 @@ const ROUGH_FLOOR: f64 = 0.05;
 const LEAST_STEP: f64 = 0.02;
 /// A measure where there was no range yet, and the largest there can be.
 const FIRST_STEP: f64 = 1e3;
-const LARGEST: f64 = 1e6;
+pub(super) const LARGEST: f64 = 1e6;
 /// The least weight of a new step in the typical jump.
 const JUMP_WEIGHT: f64 = 0.005;
 
