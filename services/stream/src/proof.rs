@@ -18,4 +18,5 @@ mod same;
 mod script;
 mod switch;
 mod torn;
+mod unless;
 mod world;
