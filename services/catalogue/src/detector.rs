@@ -2,6 +2,10 @@
 //!
 //! An entry has a few keys of its own; all others are parameters of its kind and are checked by
 //! [`yiwang_detect`]. Limits are chosen by metric, `window`, `direction` and, where several are known, `grade`.
+//!
+//! `on_change` says what becomes of the state of its detectors when an entry of this name comes that judges otherwise: with `keep`
+//! they go on with it where it still fits, which it does while only parameters of judging differ, and begin anew where it does not;
+//! with `anew` they begin anew in any case. A detector that begins anew ends its open episode.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,14 +14,45 @@ use std::sync::Arc;
 use toml::de::DeValue;
 use yiwang_detect::registry::{self, Kind, Make};
 use yiwang_detect::rule::Rule;
-use yiwang_detect::{LimitRow, Param, Params, Prototype, Spec};
+use yiwang_detect::{LimitRow, Param, Params, Prototype, Spec, rises};
 use yiwang_model::order::Text;
 use yiwang_model::{Severity, Span};
 
 use crate::entry::{Entry, Ids, shown};
 use crate::fault::quoted;
 use crate::limit::{Direction, Limit};
-use crate::value::number;
+use crate::value::{number, readable, word, words};
+
+/// What becomes of a detector's state when its entry is changed so that it judges otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnChange {
+    /// It goes on with its state where that still fits: `keep`.
+    #[default]
+    Keep,
+    /// It begins anew: `anew`.
+    Anew,
+}
+
+const ON_CHANGE: [(OnChange, &str); 2] = [(OnChange::Keep, "keep"), (OnChange::Anew, "anew")];
+
+/// By which steps severity rises, as detectors are told.
+struct Rises(String);
+
+readable!(
+    Rises,
+    "a list of steps, as [{ after = \"6h\", to = \"serious\" }], each later and graver than the one before",
+    |value| {
+        let step = |step: &toml::Spanned<DeValue<'_>>| {
+            let step = step.get_ref().as_table().filter(|step| step.len() == 2)?;
+            let text = |key: &str| step.get(key)?.get_ref().as_str();
+            Some(format!("{} {}", text("after")?, text("to")?))
+        };
+        let steps: Vec<String> = value.as_array()?.iter().map(step).collect::<Option<_>>()?;
+        Some(Rises(steps.join(", ")))
+    }
+);
+
+readable!(OnChange, words(&ON_CHANGE), |value| word(value, &ON_CHANGE));
 
 /// A rule that watches every series of its metrics.
 pub struct DetectorEntry {
@@ -39,6 +74,8 @@ pub struct DetectorEntry {
     pub source: Arc<str>,
     /// The same in Chinese, as an order quotes it.
     pub source_zh: Option<Arc<str>>,
+    /// What becomes of the state of its detectors when this entry takes the place of one that judges otherwise.
+    pub on_change: OnChange,
     watched: BTreeMap<Arc<str>, Watched>,
 }
 
@@ -95,7 +132,10 @@ impl DetectorEntry {
         let (severity, source) = (entry.want("severity"), entry.want_text("source"));
         let source_zh = entry.get_text("source_zh");
         let grade: Option<Arc<str>> = entry.get("grade");
-        let params = read_params(entry, kind, source.as_ref());
+        let on_change = entry.get("on_change").unwrap_or_default();
+        let rises = entry.get::<Rises>("rises");
+        let mut params = read_params(entry, kind, source.as_ref());
+        params.extend(rises.map(|Rises(steps)| (rises::KEY.to_owned(), Param::Text(steps))));
         let kind = kind?;
         let mut detector = Self {
             name: name.unwrap_or_default(),
@@ -107,6 +147,7 @@ impl DetectorEntry {
             params,
             source: source.unwrap_or_default(),
             source_zh,
+            on_change,
             watched: BTreeMap::new(),
         };
         detector.watch(entry, kind, grade.as_deref(), known);

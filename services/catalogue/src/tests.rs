@@ -166,6 +166,7 @@ fn episode(detector: &str, metric: &str, edition: &str) -> Anomaly {
         severity: yiwang_model::Severity::Warning,
         because: None,
         into: None,
+        silenced: None,
     }
 }
 
@@ -254,6 +255,30 @@ fn the_most_specific_route_is_taken() {
     assert_eq!(to("water", "gaoxin"), "water_affairs");
     assert_eq!(to("nobody knows", "510104"), "operations");
     assert_eq!(to("air", "nowhere"), "ecology");
+}
+
+#[test]
+fn an_order_about_a_device_goes_to_the_owner_of_the_station() {
+    let demo = Catalogue::demo();
+    let station = |id: &str, owner: &str| {
+        format!(
+            "[[station]]\nid = '{id}'\nzh = '站'\nen = 'S'\nkind = 'air'\ndistrict = '510104'\ngateway = 'g-own'\n\
+             metrics = ['pm10']\n{owner}\n"
+        )
+    };
+    let name = &demo.departments["water_affairs"].title.zh;
+    let own = ["[[gateway]]\nid = 'g-own'\nzh = '网'\nen = 'G'\n".to_owned()]
+        .into_iter()
+        .chain([station("by-key", "owner = 'housing'"), station("by-name", &format!("owner = '{name}'"))])
+        .chain([station("stranger", "owner = 'a firm'"), station("nobody", "")])
+        .collect::<String>();
+    let catalogue = Catalogue::parse(&[("demo.toml", demo.text()), ("own.toml", &own)]).unwrap();
+    let to = |category, source| catalogue.route_of(category, "510104", source).department.to_string();
+    assert_eq!((to("device", "by-key"), to("device", "by-name")), ("housing".into(), "water_affairs".into()));
+    for source in ["stranger", "nobody", "g-own"] {
+        assert_eq!(to("device", source), "operations", "{source} has no owner among the departments");
+    }
+    assert_eq!(to("air", "by-key"), "ecology", "what is measured is not the owner's");
 }
 
 #[test]
