@@ -388,6 +388,46 @@ def imported(folder, name, header, rows, mapping=None, count=4_000_000):
     }
 
 
+STAGE_RUNS = 5
+
+
+def stage_run(*arguments):
+    """One run of the stream stage alone, in a process of its own."""
+    program = BIN / "examples" / "bench_stream"
+    ran = subprocess.run([program, *map(str, arguments)], check=True, capture_output=True, text=True)
+    return json.loads(ran.stdout)
+
+
+def stage(set_, *sizes):
+    """Readings per core-second of the stage, median and worst of some runs, with one worker and two; bytes a series; and by how much
+    two workers are faster, were they alone on the machine: twice the CPU of one worker a reading over that of two."""
+    figures = {}
+    for series in sizes:
+        medians = {}
+        for workers in (1, 2):
+            runs = [stage_run(set_, series, workers) for _ in range(STAGE_RUNS)]
+            speeds = sorted(run["per_core_second"] for run in runs)
+            medians[workers] = speeds[len(speeds) // 2]
+            figures[f"{series:,} series, {workers} workers, per core-second"] = medians[workers]
+            figures[f"{series:,} series, {workers} workers, worst"] = speeds[0]
+            if workers == 1:
+                figures[f"{series:,} series, bytes a series"] = sorted(run["bytes_a_series"] for run in runs)[len(runs) // 2]
+        figures[f"{series:,} series, two workers over one"] = 2 * medians[2] / medians[1]
+    return figures
+
+
+def bench_stage_ewma(_):
+    return stage("ewma", 10_000, 1_000_000)
+
+
+def bench_stage_basic(_):
+    return stage("basic", 10_000, 1_000_000)
+
+
+def bench_stage_full(_):
+    return stage("full", 10_000, 100_000)
+
+
 BENCHES = {
     "import of CSV, long form": bench_import,
     "import of CSV, wide form, six values a row": bench_import_wide,
@@ -402,6 +442,9 @@ BENCHES = {
     "from acknowledgement to order, at 50,000 readings/s": bench_order,
     "restart with 1 M readings not judged or stored": bench_restart,
     "100,000 series": bench_series,
+    "stream stage alone, CUSUM around an EWMA": bench_stage_ewma,
+    "stream stage alone, basic": bench_stage_basic,
+    "stream stage alone, full": bench_stage_full,
 }
 
 

@@ -5,9 +5,9 @@
 //!
 //! | `rule` | value of a frame | keys (those in brackets may be missing) |
 //! |---|---|---|
-//! | `neighbours` | the station's value less the median of its neighbours' | `of radius_km [least most]` |
+//! | `neighbours` | the station's value less the median of its neighbours' | `of radius_km [least most usual with against]` |
 //! | `balance` | the value downstream less the one upstream `lag` before; with `as = "ratio"` divided by it | `of upstream downstream [lag as]` |
-//! | `sections` | the section's value less the median of those around it on the river, when the same water was there | `of stations lag [least]` |
+//! | `sections` | the section's value less the median of those around it on the river, when the same water was there | `of stations lag [least usual with against]` |
 //! | `expression` | what it gives; yes is 1, no is 0 | `expression [kind]`; see [`crate::expression`] |
 //! | `clock` | by how many seconds the readings of `of` come after their event time, the median of the last [`CLOCK_FRAMES`] frames | `of` |
 //!
@@ -19,8 +19,13 @@
 //!
 //! `neighbours` is for every station that has `of` and a point, and at least `least` (3) others within `radius_km`, of which the
 //! nearest `most` (8) count. `sections` is for each of `stations`, which stand as the water passes them, `lag` from one to the next:
-//! it is held against the two above and the two below, at least `least` (2), and waits until its water is at the last of them. What all
+//! it is held against the two above and the two below, at an end of the river against three, at least `least` (2), and waits until its water is at the last of them. What all
 //! sections feel at once falls out as well, if it is not too sudden, since half of the others felt it earlier and half later.
+//!
+//! With `usual`, a span of a day or more, each series is first taken from its own usual level in its own scale, both learnt over that time; there
+//! is no value on the first day. `with` names companions, other metrics of the same stations: what they have apart as well is taken away, since a device fails
+//! alone. Those in `against` go the other way.
+//!
 //! `expression` is for every station that has all metrics that it names, of this `kind` if one is given. Members of
 //! families have none. `clock` is for every station that has `of`. A device whose clock is slow has a median far above the usual
 //! lateness, one whose clock is fast one below zero; what is late by the way it takes is late by turns.
@@ -44,6 +49,8 @@ pub const MAX_NEIGHBOURS: usize = 16;
 pub const CLOCK_FRAMES: i64 = 31;
 /// How many sections up and down the river a section is held against.
 const REACH: usize = 2;
+/// How many there should be.
+const LEAST_AROUND: usize = 3;
 
 /// How the value of a frame comes about.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +60,8 @@ pub enum Rule {
         /// At least.
         least: usize,
     },
+    /// The same, each of them from what is usual for it; and less what other metrics of the station have as well.
+    Apart(Arc<Apart>),
     /// The first series less the second, or divided by it.
     Balance {
         /// Whether it is divided.
@@ -62,6 +71,28 @@ pub enum Rule {
     Clock,
     /// What an expression gives, for a station: its id, district and kind.
     Expression(Arc<Expression>, [Arc<str>; 3]),
+    /// The last series, where the expression, which the others are for, does not say yes: what a detector with `unless` watches.
+    Gate(Arc<Expression>, [Arc<str>; 3]),
+}
+
+/// How what a station has apart is found. The sources stand by groups: in each the station's own series, then those of the others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Apart {
+    /// So many others must have spoken.
+    pub least: usize,
+    /// Time over which what is usual fades to a third.
+    pub memory: Span,
+    /// The metric itself, then its companions.
+    pub groups: Vec<Group>,
+}
+
+/// The series of one metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// How many.
+    pub sources: usize,
+    /// Whether what moves the metric itself moves this one the other way.
+    pub turned: bool,
 }
 
 /// A series that a frame is reckoned from.
@@ -99,6 +130,8 @@ pub struct Derived {
     fed: BTreeMap<Series, Told>,
     /// For each series, those that are reckoned from when its readings come.
     timed: BTreeMap<Series, Told>,
+    /// The series that detectors with `unless` watch, each with the one whose readings it has.
+    gates: BTreeMap<Series, Series>,
     /// For each detector and station, those whose expression asks about it, and its place there.
     asked: BTreeMap<At, Told>,
 }
@@ -168,6 +201,51 @@ impl Derived {
         self.asked.get(&(Arc::clone(detector), Arc::clone(station))).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether a detector watches, in place of this series, one that has its readings but where the detector's `unless` says yes.
+    #[must_use]
+    pub fn is_gated(&self, detector: &DetectorEntry, series: &Series) -> bool {
+        detector.unless.is_some()
+            && gate_of(&detector.name, series).is_some_and(|gate| self.gates.contains_key(&gate))
+    }
+
+    /// What people are told of: for a series that a detector with `unless` watches the one whose readings it has; else itself.
+    #[must_use]
+    pub fn told_as<'a>(&'a self, series: &'a Series) -> &'a Series {
+        self.gates.get(series).unwrap_or(series)
+    }
+
+    /// What a detector with `unless` watches in place of a metric of these stations: of those that have all that its expression
+    /// names. False when none has.
+    pub(crate) fn gate<'s>(
+        &mut self,
+        detector: &DetectorEntry,
+        metric: &Metric,
+        stations: impl Iterator<Item = &'s Station>,
+    ) -> bool {
+        let Some(unless) = &detector.unless else { return true };
+        let has = |station: &Station, name: &Arc<str>| station.metrics.contains(name);
+        let fits =
+            |station: &&Station| unless.metrics.iter().chain([&metric.name]).all(|name| has(station, name));
+        let before = self.gates.len();
+        for station in stations.filter(fits) {
+            let names = unless.metrics.iter().chain([&metric.name]);
+            let own = names.filter_map(|name| Series::new(station.id.clone(), Arc::clone(name)).ok());
+            let sources: Vec<Source> = own.map(|series| Source { series, lag: Span::ZERO }).collect();
+            let Some(base) = sources.last().map(|source| source.series.clone()) else { continue };
+            let Some(gate) = gate_of(&detector.name, &base) else { continue };
+            for (place, source) in sources.iter().enumerate() {
+                self.fed.entry(source.series.clone()).or_default().push((gate.clone(), place));
+            }
+            let words = [station.id.clone(), station.district.clone(), station.kind.word().into()];
+            let rule = Rule::Gate(Arc::clone(unless), words);
+            let frame = station.period.unwrap_or(metric.period);
+            let how = Derivation { rule, sources, frame, patience: metric.lateness };
+            self.by_series.insert(gate.clone(), Arc::new(how));
+            self.gates.insert(gate, base);
+        }
+        self.gates.len() > before
+    }
+
     /// All of them.
     pub fn series(&self) -> impl Iterator<Item = &Series> {
         self.by_series.keys()
@@ -187,9 +265,9 @@ impl Derived {
             entry.wrong("metric", found, "a metric that no station has".into());
         }
         let reckoned = match kind {
-            Some(Kind::Neighbours) => neighbours(entry, known),
+            Some(Kind::Neighbours) => apart(entry, known, neighbours(entry, known)),
             Some(Kind::Balance) => balance(entry, known).into_iter().collect(),
-            Some(Kind::Sections) => sections_of(entry, known),
+            Some(Kind::Sections) => apart(entry, known, sections_of(entry, known)),
             Some(Kind::Expression) => expression(entry, metric.as_ref(), known),
             Some(Kind::Clock) => clocks(entry, known),
             None => return,
@@ -225,6 +303,24 @@ impl Derived {
             entry.wrong("metric", found, "one for each metric and station".into());
         }
     }
+}
+
+/// What stands between a metric and a detector in the name of what that watches.
+const UNLESS: &str = ":unless:";
+
+/// The series that a detector watches in place of another; none where the names are too long together.
+fn gate_of(detector: &str, series: &Series) -> Option<Series> {
+    Series::new(Arc::clone(series.source()), gate_metric(detector, series.metric())).ok()
+}
+
+/// The metric of such a series.
+pub(crate) fn gate_metric(detector: &str, metric: &str) -> Arc<str> {
+    format!("{metric}{UNLESS}{detector}").into()
+}
+
+/// The metric that such a metric is in place of.
+pub(crate) fn behind_gate(metric: &str) -> Option<&str> {
+    metric.split_once(UNLESS).map(|(metric, _)| metric)
 }
 
 /// A station, how its frames are reckoned, and from what.
@@ -270,6 +366,50 @@ fn neighbours(entry: &Entry<'_>, known: &Known<'_>) -> Vec<Reckoned> {
     own.iter().filter_map(around).collect()
 }
 
+/// With `usual`, the same stations each held against what is usual, and against companions of the same station.
+fn apart(entry: &Entry<'_>, known: &Known<'_>, reckoned: Vec<Reckoned>) -> Vec<Reckoned> {
+    let memory = entry.get::<Span>("usual");
+    let named = |key| if entry.has(key) { entry.want_refs(key, known.metric_names) } else { None };
+    let (with, against) = (named("with").unwrap_or_default(), named("against").unwrap_or_default());
+    if memory.is_none() && !(with.is_empty() && against.is_empty()) {
+        entry.wrong("with", "companions without usual".into(), "usual, as \"28d\", beside them".into());
+    }
+    let Some(memory) = memory else { return reckoned };
+    if memory < Span::DAY {
+        entry.wrong("usual", memory.to_string(), "a day or more".into());
+    }
+    let companions: Vec<_> =
+        with.iter().map(|of| (of, false)).chain(against.iter().map(|of| (of, true))).collect();
+    let widened = |(station, rule, mut sources): Reckoned| {
+        let Rule::Neighbours { least } = rule else { return (station, rule, sources) };
+        let mut groups = vec![Group { sources: sources.len(), turned: false }];
+        let own = sources.clone();
+        for (metric, turned) in &companions {
+            let group = companion(&own, metric, known);
+            if group.len() > least {
+                groups.push(Group { sources: group.len(), turned: *turned });
+                sources.extend(group);
+            }
+        }
+        (station, Rule::Apart(Arc::new(Apart { least, memory, groups })), sources)
+    };
+    reckoned.into_iter().map(widened).collect()
+}
+
+/// The same stations with another metric, as far as they have it; nothing if the first has not.
+fn companion(own: &[Source], metric: &Arc<str>, known: &Known<'_>) -> Vec<Source> {
+    let of = |source: &Source| {
+        let station = known.stations.get(source.series.source())?;
+        let has = station.metrics.contains(metric);
+        let series = Series::new(station.id.clone(), Arc::clone(metric)).ok().filter(|_| has)?;
+        Some(Source { series, lag: source.lag })
+    };
+    match own.split_first().and_then(|(first, rest)| Some((of(first)?, rest))) {
+        Some((first, rest)) => std::iter::once(first).chain(rest.iter().filter_map(of)).collect(),
+        None => Vec::new(),
+    }
+}
+
 fn clocks(entry: &Entry<'_>, known: &Known<'_>) -> Vec<Reckoned> {
     let Some(of) = want_of(entry, known) else { return Vec::new() };
     let own = known.stations.values().filter(|station| station.metrics.contains(&of));
@@ -301,8 +441,11 @@ fn sections_of(entry: &Entry<'_>, known: &Known<'_>) -> Vec<Reckoned> {
         return Vec::new();
     }
     let around = |at: usize| {
-        let last = (at + REACH).min(stations.len() - 1);
-        let others = (at.saturating_sub(REACH)..=last).filter(|other| *other != at);
+        // at the ends of a river further on one side, so that one of them alone cannot move the median
+        let reach = (REACH..stations.len()).find(|reach| others(at, *reach, stations.len()) >= LEAST_AROUND);
+        let reach = reach.unwrap_or(REACH);
+        let last = (at + reach).min(stations.len() - 1);
+        let others = (at.saturating_sub(reach)..=last).filter(|other| *other != at);
         let source = |place: usize| {
             let series = Series::new(Arc::clone(&stations[place]), Arc::clone(&of)).ok()?;
             Some(Source { series, lag: lag.times((last - place) as i64) })
@@ -311,6 +454,11 @@ fn sections_of(entry: &Entry<'_>, known: &Known<'_>) -> Vec<Reckoned> {
         (sources.len() > least).then(|| (stations[at].clone(), Rule::Neighbours { least }, sources))
     };
     (0..stations.len()).filter_map(around).collect()
+}
+
+/// How many of so many sections are within reach of one.
+fn others(at: usize, reach: usize, sections: usize) -> usize {
+    (at + reach).min(sections - 1) - at.saturating_sub(reach)
 }
 
 fn balance(entry: &Entry<'_>, known: &Known<'_>) -> Option<Reckoned> {
@@ -379,9 +527,14 @@ fn check(entry: &Entry<'_>, of: &Expression, metric: Option<&Arc<str>>, known: &
     }
     for name in &of.detectors {
         let found = known.detectors.iter().find(|detector| detector.name == *name);
-        let watches =
-            |detector: &Arc<DetectorEntry>| metric.is_some_and(|metric| detector.metrics.contains(metric));
+        let watches = |detector: &Arc<DetectorEntry>| {
+            detector.metrics.iter().any(|metric| known.derived.contains(&**metric))
+        };
         match found {
+            Some(found) if found.unless.is_some() => {
+                let wanted = "a detector without \"unless\"".to_owned();
+                entry.wrong("expression", format!("{name:?}, which is gated itself"), wanted);
+            }
             None => entry.wrong(
                 "expression",
                 format!("detector {name:?}, which is not there"),
@@ -389,7 +542,7 @@ fn check(entry: &Entry<'_>, of: &Expression, metric: Option<&Arc<str>>, known: &
             ),
             Some(found) if watches(found) => {
                 let wanted = "a detector of metrics that stations send".to_owned();
-                entry.wrong("expression", format!("{name:?}, which watches the result"), wanted);
+                entry.wrong("expression", format!("{name:?}, which watches a reckoned metric"), wanted);
             }
             Some(_) => {}
         }

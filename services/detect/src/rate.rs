@@ -6,7 +6,7 @@
 //! Differences up to `min_change` never count, so that a coarse meter is not blamed for its steps; readings
 //! further apart than `max_gap` are not compared.
 //!
-//! Memory: 72 bytes a series, and 100 more while an episode is open.
+//! Memory: 40 bytes a series, and 100 more while an episode is open.
 //!
 //! Saved state: head 0x31; last time and value (option); calm readings in a row; time of the first of them
 //! (option); episode (option).
@@ -28,7 +28,7 @@ use crate::{Detector, Error, Event, Input, Prototype, Sample, SeriesContext, Spe
 
 const NAME: &str = "rate";
 const HEAD: u8 = 0x31;
-const _: () = assert!(size_of::<Rate>() <= 72);
+const _: () = assert!(size_of::<Rate>() <= 40);
 
 pub(crate) const KIND: Kind = Kind {
     name: NAME,

@@ -4,12 +4,12 @@ use crate::params::Parameter;
 use crate::rule::Rule;
 use crate::{Error, Prototype, Spec};
 use crate::{
-    cause, changepoint, drift, ensemble, finish, flat, gateway, impossible, limit, rate, seasonal, shift,
-    silence, slip, spike, trend, variance, year_on_year,
+    cause, changepoint, drift, ensemble, fault, finish, flat, gateway, impossible, limit, rate, rises,
+    seasonal, shift, silence, slip, spike, trend, variance, year_on_year,
 };
 
 /// All of them, in the order in which they are listed to people.
-static KINDS: [Kind; 18] = [
+static KINDS: [Kind; 19] = [
     limit::KIND,
     spike::KIND,
     rate::KIND,
@@ -21,6 +21,7 @@ static KINDS: [Kind; 18] = [
     variance::KIND,
     drift::KIND,
     seasonal::KIND,
+    fault::KIND,
     changepoint::KIND,
     impossible::KIND,
     trend::KIND,
@@ -79,7 +80,13 @@ pub fn kind(name: &str) -> Option<Kind> {
 /// [`Error::Param`] for each parameter that is wrong, missing or not known, and for limits that do not fit.
 pub fn build(spec: &Spec) -> Result<Box<dyn Prototype>, Vec<Error>> {
     match kind(&spec.kind).map(|kind| kind.make) {
-        Some(Make::Series(make)) => make(spec),
+        Some(Make::Series(make)) => {
+            let (rest, steps) = rises::split(spec);
+            match (make(&rest), steps) {
+                (Ok(made), Ok(steps)) => Ok(rises::around(made, steps)),
+                (made, steps) => Err(made.err().into_iter().flatten().chain(steps.err()).collect()),
+            }
+        }
         _ => Err(unknown(spec, |make| matches!(make, Make::Series(_)))),
     }
 }

@@ -8,7 +8,7 @@
 //! first of `calm` values in a row that are none. The extreme is the value furthest out for its bound; the
 //! limit is the bound that it passed.
 //!
-//! Memory: 80 bytes and 9 for each of `readings` (279 for 31) a series, and 100 more while an episode is open.
+//! Memory: 56 bytes and 9 for each of `readings` (279 for 31) a series, and 100 more while an episode is open.
 //!
 //! Saved state: head 0x21; number of values and the values, oldest first; then as every
 //! [`Watch`].
@@ -30,7 +30,7 @@ const NAME: &str = "spike";
 const HEAD: u8 = 0x21;
 /// Standard deviations of a normal distribution in its median absolute deviation.
 const DEVIATIONS_PER_MAD: f64 = 1.4826;
-const _: () = assert!(size_of::<Spike>() <= 80);
+const _: () = assert!(size_of::<Spike>() <= 56);
 
 pub(crate) const KIND: Kind = Kind {
     name: NAME,

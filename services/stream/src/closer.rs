@@ -11,6 +11,7 @@ use yiwang_model::{Anomaly, AnomalyId, Series, Timestamp};
 use crate::directory::Directory;
 use crate::item::{Counts, End, Found, HeardOf, Judged, Kept};
 use crate::pack::Pack;
+use crate::quiet::{Hush, Now, Quiet};
 
 /// How many series the evidence of a cause names.
 const NAMED_SERIES: usize = 50;
@@ -32,6 +33,8 @@ pub struct Closed {
     pub counts: Counts,
     /// The state at its end, when it is to be saved.
     pub state: Option<State>,
+    /// The episodes that silences keep quiet, when that has changed.
+    pub quiet: Option<Quiet>,
 }
 
 /// The whole state of the judgement at the end of an epoch.
@@ -49,6 +52,8 @@ pub struct State {
     pub rule: Vec<u8>,
     /// The states of all series.
     pub series: Vec<Pack>,
+    /// The episodes that silences keep quiet; empty for none.
+    pub quiet: Vec<u8>,
 }
 
 /// Closes epochs, in order.
@@ -57,27 +62,24 @@ pub struct Closer {
     partitions: usize,
     revision: u32,
     rule: Option<OwnRule>,
+    hush: Hush,
 }
 
 /// The rule across series, and what the catalogue says of it.
 type OwnRule = (GatewayRule, Box<dyn Rule>);
 
 impl Closer {
-    /// Begins under this revision of the catalogue, 0 for none, with the saved state of the rule.
+    /// Begins with a saved state: under its revision of the catalogue, 0 for none.
     ///
     /// # Errors
     /// What does not fit in the saved state.
-    pub fn new(
-        directory: Arc<Directory>,
-        partitions: usize,
-        revision: u32,
-        saved: &[u8],
-    ) -> Result<Self, String> {
-        let mut rule = fresh_rule(&directory, revision);
-        if let Some((_, rule)) = rule.as_mut().filter(|_| !saved.is_empty()) {
-            rule.restore(saved).map_err(|error| error.to_string())?;
+    pub fn new(directory: Arc<Directory>, partitions: usize, state: &State) -> Result<Self, String> {
+        let mut rule = fresh_rule(&directory, state.revision);
+        if let Some((_, rule)) = rule.as_mut().filter(|_| !state.rule.is_empty()) {
+            rule.restore(&state.rule).map_err(|error| error.to_string())?;
         }
-        Ok(Self { directory, partitions, revision, rule })
+        let hush = Hush::restore(&state.quiet)?;
+        Ok(Self { directory, partitions, revision: state.revision, rule, hush })
     }
 
     /// Closes an epoch: what the workers said in it, in any order, and the ticks that closed it, at least one.
@@ -92,6 +94,7 @@ impl Closer {
         }
         let revision = self.revision;
         self.switch(end, &mut said.found);
+        self.silence(revision, end.city, &mut said);
         said.found.sort_by(|a, b| {
             let key = |found: &Found| (found.anomaly.series.clone(), Arc::clone(&found.anomaly.detector));
             key(a).cmp(&key(b))
@@ -100,7 +103,17 @@ impl Closer {
         let state = self.state(end, ends, said.series);
         let city = end.city.map(Timestamp);
         let Said { found, capsules, counts, .. } = said;
-        Some(Closed { epoch: end.epoch, city, revision, found, capsules, counts, state })
+        let quiet = self.hush.news();
+        Some(Closed { epoch: end.epoch, city, revision, found, capsules, counts, state, quiet })
+    }
+
+    /// Keeps quiet what silences of the catalogue that judged the epoch match.
+    fn silence(&mut self, revision: u32, city: Option<i64>, said: &mut Said) {
+        let (Some(city), Some(catalogue)) = (city.map(Timestamp), self.directory.catalogue(revision)) else {
+            return;
+        };
+        let now = Now { revision, catalogue: &catalogue, city };
+        said.counts.silenced += self.hush.sift(now, &mut said.found);
     }
 
     fn across(&mut self, city: Timestamp, said: &mut Said) {
@@ -200,6 +213,7 @@ impl Closer {
             next,
             rule,
             series,
+            quiet: self.hush.save(),
         })
     }
 }

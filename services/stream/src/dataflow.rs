@@ -173,7 +173,7 @@ pub fn start(workers: usize, beginning: Beginning) -> Result<Running, String> {
 /// Tries a state before the workers do, where an error can still be told.
 fn check(beginning: &Beginning) -> Result<(), String> {
     let Beginning { directory, partitions, state } = beginning;
-    Closer::new(Arc::clone(directory), usize::from(*partitions), state.revision, &state.rule)?;
+    Closer::new(Arc::clone(directory), usize::from(*partitions), state)?;
     let mut judge = Judge::new(Arc::clone(directory), state.revision, state.city);
     restore(&mut judge, &mut Deriver::new(Arc::clone(directory), state.revision, state.city), state, (0, 1))
 }
@@ -232,7 +232,7 @@ fn build(
     restore(&mut judge, &mut deriver, &state, (index, peers)).expect("the state was tried before");
     let mut closer = results.map(|results| {
         let directory = Arc::clone(&beginning.directory);
-        let closer = Closer::new(directory, usize::from(beginning.partitions), state.revision, &state.rule);
+        let closer = Closer::new(directory, usize::from(beginning.partitions), &state);
         (closer.expect("the state was tried before"), results)
     });
     let first = state.epoch + 1;

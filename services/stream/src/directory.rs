@@ -1,6 +1,6 @@
 //! What the log's numbers stand for: names of series, catalogues by revision.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -89,6 +89,18 @@ pub struct Follower {
     directory: Arc<Directory>,
     names: Offset,
     catalogues: Offset,
+    /// The names of metrics, held once each; those of a source mostly come one after another.
+    metrics: BTreeSet<Arc<str>>,
+}
+
+/// The name as it is held.
+fn held(names: &mut BTreeSet<Arc<str>>, name: &str) -> Arc<str> {
+    if let Some(held) = names.get(name) {
+        return Arc::clone(held);
+    }
+    let held: Arc<str> = name.into();
+    names.insert(Arc::clone(&held));
+    held
 }
 
 const READ_BYTES: usize = 4 << 20;
@@ -97,7 +109,7 @@ impl Follower {
     /// Has read nothing yet.
     #[must_use]
     pub fn new(log: Arc<dyn Log>, directory: Arc<Directory>) -> Self {
-        Self { log, directory, names: Offset(0), catalogues: Offset(0) }
+        Self { log, directory, names: Offset(0), catalogues: Offset(0), metrics: BTreeSet::new() }
     }
 
     /// Reads all names that the log has now.
@@ -127,10 +139,15 @@ impl Follower {
     }
 
     async fn read_names(&mut self) -> Result<Vec<Series>, Error> {
-        let mut fresh = Vec::new();
+        let mut fresh: Vec<Series> = Vec::new();
+        let metrics = &mut self.metrics;
         each(self.log.as_ref(), topics::NAMES, &mut self.names, |payload| {
             let name = SeriesName::decode(payload).map_err(|_| Error::Unreadable("names"))?;
-            fresh.push(Series::new(name.source, name.metric).map_err(|_| Error::Unreadable("names"))?);
+            let before = fresh.last().map(Series::source).filter(|source| ***source == *name.source);
+            let source = before.cloned().unwrap_or_else(|| name.source.into());
+            fresh.push(
+                Series::new(source, held(metrics, &name.metric)).map_err(|_| Error::Unreadable("names"))?,
+            );
             Ok(())
         })
         .await?;

@@ -25,16 +25,62 @@ pub enum Seen {
     TooLate,
 }
 
-/// The memory of one series. Its bytes decide how many series a city can have, so what is rarely there stands apart: 16 bytes a
-/// reading, 32 for a series that has vintages or bad qualities.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// The memory of one series. Its bytes decide how many series a city can have, so what is rarely there stands apart: 32 bytes where no
+/// reading may be late; else 16 bytes a reading more, 32 for a series that has vintages or bad qualities.
+#[derive(Clone, Debug, PartialEq)]
 pub struct History {
+    held: Held,
+    /// All up to this event time is settled; `i64::MIN` for nothing.
+    floor: i64,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self { held: Held::None, floor: i64::MIN }
+    }
+}
+
+/// The readings.
+#[derive(Clone, Debug, PartialEq)]
+enum Held {
+    None,
+    /// Event time and value of the only one, which has no vintage and is good.
+    One(i64, f64),
+    Many(Box<Many>),
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Many {
     /// Event time and value.
     samples: VecDeque<(i64, f64)>,
     /// Vintage and quality of each; `None` while all are 0 and good.
     rest: Option<VecDeque<(i64, Quality)>>,
-    /// All up to this event time is settled.
-    floor: Option<i64>,
+}
+
+impl Many {
+    fn insert(&mut self, at: usize, new: &Entry) {
+        let (time, vintage) = new.key;
+        if !new.is_plain() && self.rest.is_none() {
+            self.rest = Some(self.samples.iter().map(|_| (0, Quality::Good)).collect());
+        }
+        self.samples.insert(at, (time, new.value));
+        if let Some(rest) = &mut self.rest {
+            rest.insert(at, (vintage, new.quality));
+        }
+    }
+
+    fn remove(&mut self, at: usize) {
+        self.samples.remove(at);
+        self.rest.iter_mut().for_each(|rest| _ = rest.remove(at));
+    }
+
+    fn forget(&mut self, first: usize) {
+        self.samples.drain(..first);
+        self.rest.iter_mut().for_each(|rest| _ = rest.drain(..first));
+        if self.samples.capacity() > 4 * self.samples.len().max(16) {
+            self.samples.shrink_to(2 * self.samples.len());
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,6 +95,10 @@ impl Entry {
         Self { key: (item.time.nanos(), item.vintage), value: item.value, quality: item.quality }
     }
 
+    fn is_plain(&self) -> bool {
+        self.key.1 == 0 && self.quality == Quality::Good
+    }
+
     fn sample(&self) -> Sample {
         Sample { time: Timestamp(self.key.0), value: self.value, quality: self.quality }
     }
@@ -58,10 +108,9 @@ impl History {
     /// Takes a reading in, unless its event time is at or before `settled` or what was settled before, and says what it is.
     pub fn see(&mut self, item: &Item, settled: Timestamp) -> Seen {
         let new = Entry::of(item);
-        let last = self.samples.len().checked_sub(1).map(|last| self.key(last));
-        let place =
-            if last.is_none_or(|last| new.key > last) { Err(self.samples.len()) } else { self.find(new.key) };
-        let is_late = new.key.0 <= settled.0 || self.floor.is_some_and(|floor| new.key.0 <= floor);
+        let last = self.len().checked_sub(1).map(|last| self.key(last));
+        let place = if last.is_none_or(|last| new.key > last) { Err(self.len()) } else { self.find(new.key) };
+        let is_late = new.key.0 <= settled.0 || (self.floor > i64::MIN && new.key.0 <= self.floor);
         match place {
             Ok(at) if self.is_repeat(at, &new) => Seen::Repeat,
             _ if is_late => Seen::TooLate,
@@ -76,13 +125,13 @@ impl History {
     /// The event time of the newest reading.
     #[must_use]
     pub fn newest(&self) -> Option<Timestamp> {
-        self.samples.back().map(|(time, _)| Timestamp(*time))
+        self.len().checked_sub(1).map(|last| Timestamp(self.time(last)))
     }
 
     /// The readings after one event time and up to another, oldest first: of each event time the one of the newest vintage.
     pub fn played(&self, after: Timestamp, until: Timestamp) -> impl Iterator<Item = Sample> + Clone + '_ {
         let to = self.first_after(until);
-        let is_last = move |at: &usize| *at + 1 == to || self.samples[*at].0 != self.samples[*at + 1].0;
+        let is_last = move |at: &usize| *at + 1 == to || self.time(*at) != self.time(*at + 1);
         (self.first_after(after)..to).filter(is_last).map(|at| self.entry(at).sample())
     }
 
@@ -94,39 +143,71 @@ impl History {
 
     /// Settles all up to an event time.
     pub fn settle(&mut self, until: Timestamp) {
-        self.floor = self.floor.max(Some(until.0));
+        self.floor = self.floor.max(until.0);
     }
 
     /// Lets go of what is settled, but for the newest reading, by which a repeat is known.
     pub fn forget_settled(&mut self) {
-        let Some(floor) = self.floor else { return };
-        let settled = self.first_after(Timestamp(floor)).min(self.samples.len().saturating_sub(1));
-        self.samples.drain(..settled);
-        self.rest.iter_mut().for_each(|rest| _ = rest.drain(..settled));
-        if self.samples.capacity() > 4 * self.samples.len().max(16) {
-            self.samples.shrink_to(2 * self.samples.len());
+        let Held::Many(many) = &mut self.held else { return };
+        let settled = many.samples.partition_point(|(time, _)| *time <= self.floor);
+        many.forget(settled.min(many.samples.len().saturating_sub(1)));
+        self.hold_little();
+    }
+
+    /// Holds a reading that is alone without a box.
+    fn hold_little(&mut self) {
+        if self.len() == 1 && self.entry(0).is_plain() {
+            let Entry { key: (time, _), value, .. } = self.entry(0);
+            self.held = Held::One(time, value);
         }
     }
 
     fn first_after(&self, time: Timestamp) -> usize {
-        self.samples.partition_point(|(own, _)| *own <= time.0)
+        match &self.held {
+            Held::None => 0,
+            Held::One(own, _) => usize::from(*own <= time.0),
+            Held::Many(many) => many.samples.partition_point(|(own, _)| *own <= time.0),
+        }
+    }
+
+    /// How many readings there are.
+    pub fn len(&self) -> usize {
+        match &self.held {
+            Held::None => 0,
+            Held::One(..) => 1,
+            Held::Many(many) => many.samples.len(),
+        }
+    }
+
+    /// A reading that is there.
+    fn at(&self, at: usize) -> (i64, f64) {
+        match &self.held {
+            Held::None => (0, 0.0),
+            Held::One(time, value) => (*time, *value),
+            Held::Many(many) => many.samples[at],
+        }
+    }
+
+    fn time(&self, at: usize) -> i64 {
+        self.at(at).0
     }
 
     fn key(&self, at: usize) -> (i64, i64) {
-        (self.samples[at].0, self.rest_of(at).0)
+        (self.time(at), self.rest_of(at).0)
     }
 
     fn entry(&self, at: usize) -> Entry {
-        Entry { key: self.key(at), value: self.samples[at].1, quality: self.rest_of(at).1 }
+        Entry { key: self.key(at), value: self.at(at).1, quality: self.rest_of(at).1 }
     }
 
     fn rest_of(&self, at: usize) -> (i64, Quality) {
-        self.rest.as_ref().map_or((0, Quality::Good), |rest| rest[at])
+        let Held::Many(many) = &self.held else { return (0, Quality::Good) };
+        many.rest.as_ref().map_or((0, Quality::Good), |rest| rest[at])
     }
 
     /// Where a key is, or where it would be.
     fn find(&self, key: (i64, i64)) -> Result<usize, usize> {
-        let (mut from, mut to) = (0, self.samples.len());
+        let (mut from, mut to) = (0, self.len());
         while from < to {
             let middle = from.midpoint(to);
             match self.key(middle).cmp(&key) {
@@ -145,21 +226,36 @@ impl History {
 
     fn replace(&mut self, at: usize, new: Entry) -> Seen {
         let old = self.entry(at);
-        self.samples.remove(at);
-        self.rest.iter_mut().for_each(|rest| _ = rest.remove(at));
-        self.put(at, new);
+        let many = self.many();
+        many.remove(at);
+        many.insert(at, &new);
+        self.hold_little();
         Seen::Correction(old.sample())
     }
 
+    /// Where no reading may be late, one takes the place of the one before, which is settled.
     fn put(&mut self, at: usize, new: Entry) {
-        let (time, vintage) = new.key;
-        let plain = vintage == 0 && new.quality == Quality::Good;
-        if !plain && self.rest.is_none() {
-            self.rest = Some(self.samples.iter().map(|_| (0, Quality::Good)).collect());
+        match &mut self.held {
+            Held::None if new.is_plain() => self.held = Held::One(new.key.0, new.value),
+            Held::One(time, value) if at == 1 && *time <= self.floor && new.is_plain() => {
+                (*time, *value) = (new.key.0, new.value);
+            }
+            _ => self.many().insert(at, &new),
         }
-        self.samples.insert(at, (time, new.value));
-        if let Some(rest) = &mut self.rest {
-            rest.insert(at, (vintage, new.quality));
+    }
+
+    /// The readings in a box.
+    fn many(&mut self) -> &mut Many {
+        match self.held {
+            Held::Many(_) => {}
+            Held::None => self.held = Held::Many(Box::default()),
+            Held::One(time, value) => {
+                self.held = Held::Many(Box::new(Many { samples: [(time, value)].into(), rest: None }));
+            }
+        }
+        match &mut self.held {
+            Held::Many(many) => many,
+            Held::None | Held::One(..) => unreachable!("they were put into a box"),
         }
     }
 
@@ -168,12 +264,14 @@ impl History {
     pub fn save(&self) -> Saved {
         let mut last = 0;
         let mut delta = |time: i64| time.wrapping_sub(std::mem::replace(&mut last, time));
+        let rest = if let Held::Many(many) = &self.held { many.rest.as_ref() } else { None };
+        let rest = || rest.into_iter().flatten();
         Saved {
-            floor: self.floor,
-            time_deltas: self.samples.iter().map(|(time, _)| delta(*time)).collect(),
-            values: self.samples.iter().map(|(_, value)| *value).collect(),
-            vintages: self.rest.iter().flatten().map(|(vintage, _)| *vintage).collect(),
-            qualities: self.rest.iter().flatten().map(|(_, quality)| *quality as u8).collect(),
+            floor: Some(self.floor).filter(|floor| *floor > i64::MIN),
+            time_deltas: (0..self.len()).map(|at| delta(self.time(at))).collect(),
+            values: (0..self.len()).map(|at| self.at(at).1).collect(),
+            vintages: rest().map(|(vintage, _)| *vintage).collect(),
+            qualities: rest().map(|(_, quality)| *quality as u8).collect(),
         }
     }
 
@@ -185,7 +283,7 @@ impl History {
         if saved.time_deltas.len() != count || saved.qualities.len() != rest || (rest > 0 && rest != count) {
             return None;
         }
-        let mut history = Self { floor: saved.floor, ..Self::default() };
+        let mut history = Self { floor: saved.floor.unwrap_or(i64::MIN), ..Self::default() };
         let mut time = 0_i64;
         let mut last = None;
         for (at, value) in saved.values.iter().enumerate() {
@@ -199,8 +297,9 @@ impl History {
             if last.replace(key).is_some_and(|last| last >= key) {
                 return None;
             }
-            history.put(at, Entry { key, value: *value, quality });
+            history.many().insert(at, &Entry { key, value: *value, quality });
         }
+        history.hold_little();
         Some(history)
     }
 }
@@ -283,7 +382,7 @@ mod tests {
         ) {
             let saved = Saved { floor, time_deltas, values, vintages, qualities };
             if let Some(history) = History::restore(&saved) {
-                let keys: Vec<_> = (0..history.samples.len()).map(|at| history.key(at)).collect();
+                let keys: Vec<_> = (0..history.len()).map(|at| history.key(at)).collect();
                 prop_assert!(keys.is_sorted_by(|a, b| a < b), "{keys:?} rise");
                 prop_assert_eq!(keys.len(), saved.values.len());
             }

@@ -11,7 +11,7 @@ use yiwang_model::{Anomaly, Phase, Series, SeriesId, Timestamp};
 use crate::capsule::Opening;
 use crate::derive::{Fed, What};
 use crate::history::History;
-use crate::item::{Counts, Found, Judged, Kept};
+use crate::item::{Counts, Found, Item, Judged, Kept};
 use crate::slot::Slot;
 
 /// The most values that the evidence of an order shows.
@@ -58,9 +58,7 @@ pub(crate) fn give(slot: &Slot, said: &mut Vec<Anomaly>, scene: &Scene<'_>, outl
     }
     let is_silence = *slot.entry.kind == *SILENCE;
     for anomaly in said.drain(..) {
-        if !slot.asked.is_empty() {
-            feed(&slot.asked, episode(&anomaly), outlet);
-        }
+        tell_asking(slot, &anomaly, outlet.out);
         let opened = slot.raised_at(anomaly.id);
         if matches!(anomaly.phase, Phase::Raised | Phase::Revised) {
             keep(slot, &anomaly, opened, scene, outlet);
@@ -84,12 +82,45 @@ fn keep(slot: &Slot, anomaly: &Anomaly, raised: Timestamp, scene: &Scene<'_>, ou
     }
 }
 
+/// What is reckoned from a series.
+pub(crate) struct Links {
+    /// The reckoned series that its readings go to, and their place there.
+    feeds: Box<[(SeriesId, u32)]>,
+    /// Those that are told how late its readings come.
+    clocks: Box<[(SeriesId, u32)]>,
+}
+
+impl Links {
+    pub(crate) fn of(series: &Series, catalogue: &Catalogue) -> Option<Box<Self>> {
+        let feeds = feeds_of(catalogue.derived().fed_by(series));
+        let clocks = feeds_of(catalogue.derived().timed_by(series));
+        (!feeds.is_empty() || !clocks.is_empty()).then(|| Box::new(Self { feeds, clocks }))
+    }
+
+    /// Hands on a reading that is new or corrects one.
+    pub(crate) fn feed(&self, item: &Item, is_new: bool, city: Option<Timestamp>, outlet: &mut Outlet<'_>) {
+        let what = |value| What::Reading { time: item.time.0, vintage: item.vintage, value };
+        if !self.feeds.is_empty() {
+            let value = Some(item.value).filter(|value| item.quality.is_judged() && value.is_finite());
+            feed_all(&self.feeds, what(value), outlet.out);
+        }
+        if let (true, Some(city), false) = (is_new, city, self.clocks.is_empty()) {
+            feed_all(&self.clocks, what(Some((city - item.time).as_secs_f64())), outlet.out);
+        }
+    }
+}
+
+/// Tells reckoned series that ask about a detector what became of an episode of its.
+pub(crate) fn tell_asking(slot: &Slot, anomaly: &Anomaly, out: &mut Vec<Judged>) {
+    feed_all(slot.asked(), episode(anomaly), out);
+}
+
 /// Tells reckoned series something.
-pub(crate) fn feed(to: &[(SeriesId, u32)], what: What, outlet: &mut Outlet<'_>) {
+fn feed_all(to: &[(SeriesId, u32)], what: What, out: &mut Vec<Judged>) {
     for (to, place) in to {
         // What one worker says in an epoch comes in this order.
-        let order = outlet.out.len() as u64;
-        outlet.out.push(Judged::Fed(Fed { to: to.0, place: *place, order, what }));
+        let order = out.len() as u64;
+        out.push(Judged::Fed(Fed { to: to.0, place: *place, order, what }));
     }
 }
 

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use yiwang_catalogue::Catalogue;
 
 use super::city::{self, PARTITIONS, moment, readings};
-use crate::closer::Closer;
+use crate::closer::{Closer, State};
 use crate::directory::Directory;
 use crate::item::{End, Item, Judged};
 use crate::judge::Judge;
@@ -52,7 +52,8 @@ fn close_all(
     judged: &[Vec<Judged>],
     mut shuffle: impl FnMut(Vec<Judged>) -> Vec<Judged>,
 ) -> Vec<String> {
-    let mut closer = Closer::new(directory(text), 1, 1, &[]).unwrap();
+    let state = State { revision: 1, ..State::default() };
+    let mut closer = Closer::new(directory(text), 1, &state).unwrap();
     let close = |(epoch, judged): (u64, &Vec<Judged>)| {
         let closed = closer.close(shuffle(judged.clone()), &[end(epoch)]).unwrap();
         format!("{:?}", closed.found)

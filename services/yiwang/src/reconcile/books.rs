@@ -327,6 +327,7 @@ mod tests {
             severity: Severity::Warning,
             because: None,
             into: None,
+            silenced: None,
         }
     }
 

@@ -118,6 +118,10 @@ impl LogBook {
     fn derived(&mut self, stored: Stored) -> anyhow::Result<()> {
         for text in Derived::decode(stored.payload)?.anomalies {
             let anomaly: Anomaly = serde_json::from_str(&text)?;
+            // What a silence keeps quiet has no order that it could be held against.
+            if anomaly.silenced.is_some() {
+                continue;
+            }
             if anomaly.phase != Phase::Withdrawn {
                 self.told.insert(anomaly.id);
             }

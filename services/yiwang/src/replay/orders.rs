@@ -49,7 +49,8 @@ pub(super) fn show(episodes: &Episodes, catalogue: &Catalogue, mut out: impl Wri
             members.entry(holder).or_default().push(Member::of(*opened, anomaly));
         }
     }
-    let mut standing: Vec<_> = episodes.values().filter(|(_, of)| of.phase != Phase::Withdrawn).collect();
+    let has_order = |of: &Anomaly| of.phase != Phase::Withdrawn && of.silenced.is_none();
+    let mut standing: Vec<_> = episodes.values().filter(|(_, of)| has_order(of)).collect();
     standing.sort_by_key(|(_, anomaly)| (anomaly.begin, anomaly.id));
     for (opened, anomaly) in standing {
         let members = members.remove(&anomaly.id).unwrap_or_default();
@@ -123,6 +124,7 @@ mod tests {
             severity: Severity::Notice,
             because: None,
             into,
+            silenced: None,
         }
     }
 
