@@ -159,6 +159,11 @@ impl Deriver {
         Pack::of(states.collect::<Vec<_>>().into_iter())
     }
 
+    /// Whether it knows a series.
+    pub(crate) fn has(&self, id: SeriesId) -> bool {
+        self.mixers.contains_key(&id)
+    }
+
     /// Takes over the saved state of one reckoned series.
     ///
     /// # Errors

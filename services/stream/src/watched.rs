@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use prost::Message as _;
 use yiwang_catalogue::{Catalogue, DetectorEntry};
 use yiwang_detect::Sample;
 use yiwang_model::{Because, Series, SeriesId, Span, Timestamp};
@@ -329,10 +330,20 @@ impl Watched {
     }
 
     pub(crate) fn save(&self, id: SeriesId) -> SeriesState {
+        SeriesState { detectors: self.slots.iter().map(Slot::save).collect(), ..self.save_itself(id) }
+    }
+
+    /// Adds what [`Watched::save`] gives, encoded.
+    pub(crate) fn put(&self, id: SeriesId, out: &mut Vec<u8>, scratch: &mut Vec<u8>) {
+        self.save_itself(id).encode(out).expect("a vector grows");
+        self.slots.iter().for_each(|slot| slot.put(out, scratch));
+    }
+
+    fn save_itself(&self, id: SeriesId) -> SeriesState {
         SeriesState {
             id: id.0,
             history: Some(self.history.save()),
-            detectors: self.slots.iter().map(Slot::save).collect(),
+            detectors: Vec::new(),
             lag_nanos: self.lag.0,
             clock_nanos: self.clock.0,
             older_nanos: self.older.0,

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use super::city::{self, PARTITIONS, moment, readings};
 use crate::closer::Closer;
 use crate::directory::Directory;
-use crate::item::{End, Item, Judged};
+use crate::item::{End, Item, Judged, Save};
 use crate::judge::Judge;
 
 fn directory() -> Arc<Directory> {
@@ -21,7 +21,7 @@ fn directory() -> Arc<Directory> {
 
 fn end(epoch: u64) -> End {
     let city = Some(moment(epoch as i64 * 20).nanos());
-    End { epoch, partition: 0, next: 0, city, revision: 1, save: false }
+    End { epoch, partition: 0, next: 0, city, revision: 1, save: Save::No }
 }
 
 /// The readings of epochs of twenty seconds, in log order.
@@ -47,7 +47,7 @@ fn judge_all(mut shuffle: impl FnMut(&mut Vec<Item>)) -> Vec<Vec<Judged>> {
 
 /// What the closer makes of it when it comes from several workers.
 fn close_all(judged: &[Vec<Judged>], mut shuffle: impl FnMut(Vec<Judged>) -> Vec<Judged>) -> Vec<String> {
-    let mut closer = Closer::new(directory(), 1, 1, &[]).unwrap();
+    let mut closer = Closer::new(directory(), 1, 1, 1, &[]).unwrap();
     let close = |(epoch, judged): (u64, &Vec<Judged>)| {
         let closed = closer.close(shuffle(judged.clone()), &[end(epoch)]).unwrap();
         format!("{:?}", closed.found)
