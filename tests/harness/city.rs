@@ -236,6 +236,11 @@ impl City {
         self
     }
 
+    /// Sends SIGHUP, after which it reads its catalogue again.
+    pub fn hang_up(&self) {
+        kill_process(self.pid(), Signal::HUP).expect("the city runs");
+    }
+
     /// Asks it to stop and does not wait.
     pub fn tell_to_stop(&self) {
         kill_process(self.pid(), Signal::TERM).expect("the city runs");
@@ -285,23 +290,23 @@ impl City {
 
     /// A sample of `/metrics`; the name with its labels, as it stands there. 0 when it is not there.
     pub fn metric(&self, name: &str) -> f64 {
-        let text = self.get("/metrics");
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.map_or(0.0, |value| value.parse().expect("a number"))
+        sample(&self.get("/metrics"), name)
     }
 
-    /// Whether the city says that it is ready, and what it says of this item: whether that is well, and why.
+    /// Whether the city is ready as far as this item goes, whether the item is well, and what it says.
     ///
     /// # Panics
-    /// When there is no such item.
+    /// When there is no such item, or the answer as a whole is not what follows from its items.
     pub fn readiness(&self, item: &str) -> (bool, bool, String) {
         let (status, body) = http::get(self.at().http, "/readyz").expect("the city answers");
         let answer: Value = serde_json::from_str(&body).expect("the city answers in JSON");
         let items = answer["items"].as_array().expect("items");
         let found = items.iter().find(|found| found["name"] == item);
         let found = found.unwrap_or_else(|| panic!("no item {item}: {body}"));
+        let ready = |item: &Value| item["ok"] == true || item["needed"] == false;
+        assert_eq!(status == 200, items.iter().all(ready), "{body}");
         let detail = found["detail"].as_str().expect("a text").to_owned();
-        (status == 200, found["ok"] == true, detail)
+        (ready(found), found["ok"] == true, detail)
     }
 
     /// How many readings were refused for this reason.
@@ -312,12 +317,13 @@ impl City {
 
     /// Waits until everything admitted so far is judged, and its orders are there.
     pub fn settle(&self) {
-        // A tick that comes after now closes an epoch that holds everything admitted before it.
-        let ticks = self.metric("yiwang_ticks_total");
-        wait::until("a tick came", || self.metric("yiwang_ticks_total") >= ticks + 2.0);
-        let epoch = self.metric("yiwang_epoch");
-        let lag = self.metric("yiwang_lag_ticks");
-        wait::until("the judgement has caught up", || self.metric("yiwang_epoch") >= epoch + lag);
+        // The next tick but one closes an epoch that holds everything admitted before now; and one more, since what one scrape says of
+        // ticks and lag need not be of one moment.
+        let wanted = self.metric("yiwang_ticks_total") + 3.0;
+        wait::until("the judgement has caught up", || {
+            let scrape = self.get("/metrics");
+            sample(&scrape, "yiwang_ticks_total") - sample(&scrape, "yiwang_lag_ticks") >= wanted
+        });
     }
 
     /// Balances the books, in a folder that no process holds.
@@ -365,4 +371,10 @@ fn addresses(ready: &str) -> Addresses {
 /// The catalogue of most stories.
 pub fn story_catalogue() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("catalogue/story.toml")
+}
+
+/// A sample of a scrape; the name with its labels, as it stands there. 0 when it is not there.
+fn sample(scrape: &str, name: &str) -> f64 {
+    let line = scrape.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.map_or(0.0, |value| value.parse().expect("a number"))
 }

@@ -10,7 +10,7 @@ use crate::alert::AlertSubjects;
 use crate::calendar::Calendar;
 use crate::calibration::Calibration;
 use crate::deadline::{Clock, Deadline, OfficeHours, check_rivals};
-use crate::derived::{self, Derived};
+use crate::derived::{self, Derived, gate_metric};
 use crate::detector::{self, DetectorEntry, GatewayRule};
 use crate::entry::{Document, Entry, Ids, check_tops, document, entries};
 use crate::family::Families;
@@ -22,13 +22,14 @@ use crate::metric::Metric;
 use crate::place::{Category, District, Gateway, Named};
 use crate::registry::Registry;
 use crate::route::{self, Routes};
+use crate::silence::{self, Silence, Silences};
 use crate::source::{Source, join};
 use crate::sparkplug::SparkplugMetrics;
 use crate::station::{self, Plan, Station};
 use crate::{Catalogue, Plans};
 
 /// The kinds of entries that there are.
-const TOPS: [&str; 22] = [
+const TOPS: [&str; 23] = [
     "metric",
     "category",
     "district",
@@ -49,6 +50,7 @@ const TOPS: [&str; 22] = [
     "line_field",
     "sparkplug_metric",
     "calibration",
+    "silence",
     "alert",
     "derived",
 ];
@@ -85,6 +87,7 @@ struct Names {
     departments: Ids,
     gateways: Ids,
     stations: Ids,
+    detectors: Ids,
 }
 
 impl<'a> Builder<'a> {
@@ -109,11 +112,12 @@ impl<'a> Builder<'a> {
         let factors = self.read_factors(&names);
         let loggers = self.read_loggers(&names, &units, &factors, (&stations, &families));
         let (limits, whole) = self.read_limits(&names, &units);
-        let (detectors, gateway_rule) = self.read_detectors(&names, &limits, whole);
+        let (detectors, gateway_rule) = self.read_detectors(&mut names, &limits, whole);
         let derived = self.read_derived(&names, (&metrics, &stations, &families), &detectors);
         let (routes, calendar) = (self.read_routes(&names), self.read_calendar());
         let (deadlines, office_hours) = self.read_deadlines(&names);
         let calibrations = self.read_calibrations(&names, (&stations, &families));
+        let silences = self.read_silences(&names, (&stations, &families));
         let line_fields = LineFields::read(&self.entries("line_field"), &names.metrics, &units);
         let sparkplug_metrics =
             SparkplugMetrics::read(&self.entries("sparkplug_metric"), &names.metrics, &units);
@@ -146,6 +150,7 @@ impl<'a> Builder<'a> {
             sparkplug_metrics,
             alerts,
             calibrations,
+            silences,
             registry,
             text,
             hash,
@@ -221,6 +226,23 @@ impl<'a> Builder<'a> {
         self.read_map("calibration", &mut Ids::new(), read, |window| &window.id)
     }
 
+    fn read_silences(
+        &self,
+        names: &Names,
+        (stations, families): (&BTreeMap<Arc<str>, Station>, &Families),
+    ) -> Silences {
+        let known = silence::Known {
+            stations: &names.stations,
+            station: &|id| stations.contains_key(id) || families.find(id).is_some(),
+            metrics: &names.metrics,
+            detectors: &names.detectors,
+            districts: &names.districts,
+            gateways: &names.gateways,
+        };
+        let read = |entry: &Entry<'_>, ids: &mut Ids| Silence::read(entry, ids, &known);
+        self.read_map("silence", &mut Ids::new(), read, |silence| &silence.id)
+    }
+
     fn read_plans(&self, names: &Names, units: &Units) -> Plans {
         let mut plans = Plans::new();
         for entry in self.entries("plan") {
@@ -245,7 +267,7 @@ impl<'a> Builder<'a> {
 
     fn read_detectors(
         &self,
-        names: &Names,
+        names: &mut Names,
         limits: &[Limit],
         whole: bool,
     ) -> (Vec<Arc<DetectorEntry>>, Option<GatewayRule>) {
@@ -257,16 +279,17 @@ impl<'a> Builder<'a> {
             limits: &of_metric,
             limits_are_whole: whole,
         };
-        let (mut ids, mut detectors, mut rule) = (Ids::new(), Vec::new(), None);
+        let (mut detectors, mut rule) = (Vec::new(), None);
+        let ids = &mut names.detectors;
         for entry in self.entries("detector") {
             if !GatewayRule::is(&entry) {
-                detectors.extend(DetectorEntry::read(&entry, &mut ids, &known).map(Arc::new));
+                detectors.extend(DetectorEntry::read(&entry, ids, &known).map(Arc::new));
                 continue;
             }
             if rule.is_some() {
                 entry.wrong("kind", "a second rule for whole gateways".into(), "one in the catalogue".into());
             }
-            rule = rule.or(GatewayRule::read(&entry, &mut ids, &names.categories));
+            rule = rule.or(GatewayRule::read(&entry, ids, &names.categories));
         }
         (detectors, rule)
     }
@@ -289,7 +312,30 @@ impl<'a> Builder<'a> {
         };
         let mut derived = Derived::default();
         entries.iter().for_each(|entry| derived.read(entry, &known));
+        self.read_gates(&mut derived, detectors, metrics, stations);
         derived
+    }
+
+    /// What detectors with `unless` watch.
+    fn read_gates(
+        &self,
+        derived: &mut Derived,
+        detectors: &[Arc<DetectorEntry>],
+        metrics: &ByName<Metric>,
+        stations: &ByName<Station>,
+    ) {
+        for entry in self.entries("detector") {
+            let Some(name) = entry.peek::<Arc<str>>("name").filter(|_| entry.has("unless")) else { continue };
+            let Some(detector) = detectors.iter().find(|detector| detector.name == name) else { continue };
+            let metrics = detector.metrics.iter().filter_map(|metric| metrics.get(metric));
+            let gates: Vec<bool> =
+                metrics.map(|metric| derived.gate(detector, metric, stations.values())).collect();
+            if !gates.contains(&true) {
+                let wanted =
+                    "metrics that some station has together with what the detector watches".to_owned();
+                entry.wrong("unless", "a condition that no station can say anything of".into(), wanted);
+            }
+        }
     }
 
     fn read_routes(&self, names: &Names) -> Routes {
@@ -384,6 +430,9 @@ fn by_metric(detectors: &[Arc<DetectorEntry>]) -> BTreeMap<Arc<str>, Vec<Arc<Det
     for detector in detectors {
         for metric in &detector.metrics {
             index.entry(metric.clone()).or_default().push(detector.clone());
+            if detector.unless.is_some() {
+                index.insert(gate_metric(&detector.name, metric), vec![detector.clone()]);
+            }
         }
     }
     index

@@ -2,6 +2,14 @@
 //!
 //! An entry has a few keys of its own; all others are parameters of its kind and are checked by
 //! [`yiwang_detect`]. Limits are chosen by metric, `window`, `direction` and, where several are known, `grade`.
+//!
+//! `on_change` says what becomes of the state of its detectors when an entry of this name comes that judges otherwise: with `keep`
+//! they go on with it where it still fits, which it does while only parameters of judging differ, and begin anew where it does not;
+//! with `anew` they begin anew in any case. A detector that begins anew ends its open episode.
+//!
+//! `unless` is an expression of yes or no over metrics of the same station (see [`crate::expression`]), as weather in which a measurement is
+//! not valid. While it says yes, readings of the station do not reach the detector. Where it cannot say, because nothing of what it names
+//! came, they do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,14 +18,47 @@ use std::sync::Arc;
 use toml::de::DeValue;
 use yiwang_detect::registry::{self, Kind, Make};
 use yiwang_detect::rule::Rule;
-use yiwang_detect::{LimitRow, Param, Params, Prototype, Spec};
+use yiwang_detect::{LimitRow, Param, Params, Prototype, Spec, rises};
 use yiwang_model::order::Text;
 use yiwang_model::{Severity, Span};
 
+use crate::derived::gate_metric;
 use crate::entry::{Entry, Ids, shown};
+use crate::expression::{Expression, Gives};
 use crate::fault::quoted;
 use crate::limit::{Direction, Limit};
-use crate::value::number;
+use crate::value::{number, readable, word, words};
+
+/// What becomes of a detector's state when its entry is changed so that it judges otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnChange {
+    /// It goes on with its state where that still fits: `keep`.
+    #[default]
+    Keep,
+    /// It begins anew: `anew`.
+    Anew,
+}
+
+const ON_CHANGE: [(OnChange, &str); 2] = [(OnChange::Keep, "keep"), (OnChange::Anew, "anew")];
+
+/// By which steps severity rises, as detectors are told.
+struct Rises(String);
+
+readable!(
+    Rises,
+    "a list of steps, as [{ after = \"6h\", to = \"serious\" }], each later and graver than the one before",
+    |value| {
+        let step = |step: &toml::Spanned<DeValue<'_>>| {
+            let step = step.get_ref().as_table().filter(|step| step.len() == 2)?;
+            let text = |key: &str| step.get(key)?.get_ref().as_str();
+            Some(format!("{} {}", text("after")?, text("to")?))
+        };
+        let steps: Vec<String> = value.as_array()?.iter().map(step).collect::<Option<_>>()?;
+        Some(Rises(steps.join(", ")))
+    }
+);
+
+readable!(OnChange, words(&ON_CHANGE), |value| word(value, &ON_CHANGE));
 
 /// A rule that watches every series of its metrics.
 pub struct DetectorEntry {
@@ -39,10 +80,15 @@ pub struct DetectorEntry {
     pub source: Arc<str>,
     /// The same in Chinese, as an order quotes it.
     pub source_zh: Option<Arc<str>>,
+    /// What becomes of the state of its detectors when this entry takes the place of one that judges otherwise.
+    pub on_change: OnChange,
+    /// While this says yes of a station, its readings are not judged by it.
+    pub unless: Option<Arc<Expression>>,
     watched: BTreeMap<Arc<str>, Watched>,
 }
 
 /// What an entry is for one of its metrics.
+#[derive(Clone)]
 struct Watched {
     limits: Arc<[LimitRow]>,
     /// The Chinese words of each of the limits.
@@ -95,7 +141,11 @@ impl DetectorEntry {
         let (severity, source) = (entry.want("severity"), entry.want_text("source"));
         let source_zh = entry.get_text("source_zh");
         let grade: Option<Arc<str>> = entry.get("grade");
-        let params = read_params(entry, kind, source.as_ref());
+        let on_change = entry.get("on_change").unwrap_or_default();
+        let unless = read_unless(entry, known);
+        let rises = entry.get::<Rises>("rises");
+        let mut params = read_params(entry, kind, source.as_ref());
+        params.extend(rises.map(|Rises(steps)| (rises::KEY.to_owned(), Param::Text(steps))));
         let kind = kind?;
         let mut detector = Self {
             name: name.unwrap_or_default(),
@@ -107,9 +157,18 @@ impl DetectorEntry {
             params,
             source: source.unwrap_or_default(),
             source_zh,
+            on_change,
+            unless,
             watched: BTreeMap::new(),
         };
         detector.watch(entry, kind, grade.as_deref(), known);
+        if detector.unless.is_some() {
+            let gate = |(metric, watched): (&Arc<str>, &Watched)| {
+                (gate_metric(&detector.name, metric), watched.clone())
+            };
+            let gates: Vec<_> = detector.watched.iter().map(gate).collect();
+            detector.watched.extend(gates);
+        }
         Some(detector)
     }
 
@@ -223,6 +282,41 @@ pub(crate) struct Known<'a> {
     pub(crate) limits: &'a LimitsOf<'a>,
     /// Whether no limit is missing because it is faulty.
     pub(crate) limits_are_whole: bool,
+}
+
+/// The expression of `unless`: yes or no, over metrics of the catalogue.
+fn read_unless(entry: &Entry<'_>, known: &Known<'_>) -> Option<Arc<Expression>> {
+    let text = entry.get_text("unless")?;
+    let wanted =
+        || "yes or no over metrics of the same station, as docs/reckoned.md has expressions".to_owned();
+    let expression = match Expression::parse(&text) {
+        Ok(expression) => expression,
+        Err(why) => {
+            entry.wrong("unless", format!("an expression that {why}"), wanted());
+            return None;
+        }
+    };
+    if expression.gives != Gives::YesNo {
+        entry.wrong("unless", "an expression that gives a number".into(), wanted());
+    }
+    if !expression.detectors.is_empty() {
+        entry.wrong("unless", "an expression that asks about detectors".into(), wanted());
+    }
+    for name in expression.metrics.iter().filter(|name| !known.metrics.contains_key(*name)) {
+        entry.wrong(
+            "unless",
+            format!("{}, which is not there", quoted(name)),
+            "metrics of this catalogue".into(),
+        );
+    }
+    if entry.peek::<Arc<str>>("kind").as_deref() == Some("silence") {
+        entry.wrong(
+            "unless",
+            "a condition of a detector of silence".into(),
+            "none: it looks at no values".into(),
+        );
+    }
+    Some(Arc::new(expression))
 }
 
 /// The kind of an entry, if it is one of those that are made so.

@@ -13,7 +13,7 @@
 //! | entry | keys (those in brackets may be missing) |
 //! |---|---|
 //! | `metric` | `name zh en kind unit min max period source [ahead back lateness allowed_lateness decimals]` |
-//! | `category` | `key zh en [work_hours]` |
+//! | `category` | `key zh en [work_hours to]`; `to = "owner"` sends its orders to the owner of the station |
 //! | `department` | `key zh en` |
 //! | `gateway` | `id zh en` |
 //! | `district` | `key zh en kind`: a `division` by its code, a `zone` or `elsewhere` by a name |
@@ -23,7 +23,7 @@
 //! | `logger` | `mn station units [mode]`; see [`logger`] |
 //! | `plan` | `station metric unit points source`; `points` is a list of `[day, value]` |
 //! | `limit` | `id metric value unit window valid_from standard edition source [source_zh direction grade valid_to]` |
-//! | `detector` | `name zh en kind metrics category severity source [source_zh grade]` and the parameters of its kind |
+//! | `detector` | `name zh en kind metrics category severity source [source_zh grade on_change rises unless]` and the parameters of its kind |
 //! | `derived` | `metric rule source` and what the rule wants; see [`derived`] |
 //! | `route` | `department [category district]` |
 //! | `deadline` | `id clock amount start source [category priority valid_from valid_to]`; see [`deadline`] |
@@ -34,6 +34,7 @@
 //! | `sparkplug_metric` | `name metric unit [group]`; see [`sparkplug`] |
 //! | `alert` | `category [label value district]`; see [`mod@alert`] |
 //! | `calibration` | `id station from to source [metrics quality]`; see [`calibration`] |
+//! | `silence` | `id who why from to` and what it is for; see [`silence`] |
 //!
 //! Days are those of Asia/Shanghai. `valid_from` and `valid_to` are both days on which the entry holds.
 
@@ -58,6 +59,7 @@ mod nearest;
 pub mod place;
 pub mod registry;
 pub mod route;
+pub mod silence;
 mod source;
 pub mod sparkplug;
 pub mod station;
@@ -79,7 +81,7 @@ pub use calibration::Calibration;
 pub use deadline::{Clock, Deadline, OfficeHours, Start};
 pub use demo::demo_text;
 pub use derived::{Derivation, Derived, Rule};
-pub use detector::{DetectorEntry, GatewayRule};
+pub use detector::{DetectorEntry, GatewayRule, OnChange};
 pub use fault::Fault;
 pub use limit::{Direction, Limit};
 pub use line::LineField;
@@ -88,6 +90,7 @@ pub use metric::{Metric, MetricKind};
 pub use place::{Category, District, DistrictKind, Gateway, Named};
 pub use registry::Registry;
 pub use route::Route;
+pub use silence::Silence;
 pub use source::{MAX_BYTES, MAX_FILES};
 pub use sparkplug::SparkplugMetric;
 pub use station::{Plan, Station, StationKind};
@@ -126,6 +129,8 @@ pub struct Catalogue {
     pub loggers: BTreeMap<Arc<str>, Logger>,
     /// Windows in which a station is not judged, by their own names.
     pub calibrations: BTreeMap<Arc<str>, Calibration>,
+    /// Times in which some episodes open no orders, by their own names.
+    pub silences: BTreeMap<Arc<str>, Silence>,
     families: Families,
     plans: Plans,
     gateway_rule: Option<GatewayRule>,
@@ -154,6 +159,10 @@ pub struct InForce {
     pub revision: u32,
     /// The catalogue.
     pub catalogue: Arc<Catalogue>,
+    /// Who changed it; nobody at a start.
+    pub who: Arc<str>,
+    /// When it was written, by the wall.
+    pub since: Timestamp,
 }
 
 impl Catalogue {
@@ -205,7 +214,7 @@ impl Catalogue {
     /// The metric of this name.
     #[must_use]
     pub fn metric(&self, name: &str) -> Option<&Metric> {
-        self.metrics.get(name)
+        self.metrics.get(name).or_else(|| self.metrics.get(derived::behind_gate(name)?))
     }
 
     /// The families of stations; `id` is the prefix.
@@ -240,6 +249,7 @@ impl Catalogue {
     /// What detectors may know of a series: the station's period, else the metric's, its plan, and the calendar.
     #[must_use]
     pub fn series_context(&self, series: &Series) -> SeriesContext {
+        let series = self.derived.told_as(series);
         let station = self.station(series.source()).filter(|_| self.derived.of(series).is_none());
         let own = station.and_then(|station| station.period);
         let period = own.or_else(|| self.metric(series.metric()).map(|metric| metric.period));
@@ -317,6 +327,18 @@ impl Catalogue {
     pub fn route(&self, category: &str, district: &str) -> Route {
         let route = self.routes.find(category, district).cloned();
         route.expect("a catalogue without a default route is refused")
+    }
+
+    /// Which department must act on an order about a source: where its category says so, the one that the station's `owner` names, by
+    /// its key or its name; else as [`Self::route`] says.
+    #[must_use]
+    pub fn route_of(&self, category: &str, district: &str, source: &str) -> Route {
+        let to_owner = self.categories.get(category).is_some_and(|category| category.to_owner);
+        let owner = self.station(source).filter(|_| to_owner).and_then(|station| station.owner.as_deref());
+        let is_owner =
+            |owner: &str, of: &Named| *of.key == *owner || of.title.zh == owner || of.title.en == owner;
+        let named = owner.and_then(|owner| self.departments.values().find(|of| is_owner(owner, of)));
+        named.map_or_else(|| self.route(category, district), |of| Route { department: of.key.clone() })
     }
 
     /// When an order is due that was received at `received`; see [`deadline`] for how it is counted.

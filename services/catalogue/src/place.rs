@@ -90,7 +90,16 @@ pub struct Category {
     pub title: Text,
     /// How many hours of work such an order is, if the city says so; a backtest adds them up.
     pub work_hours: Option<f64>,
+    /// Whether such an order goes to the owner of its station, where that is one of the city's departments.
+    pub to_owner: bool,
 }
+
+/// Whom the orders of a category go to.
+struct To(bool);
+
+const TO: [(bool, &str); 2] = [(false, "route"), (true, "owner")];
+
+readable!(To, words(&TO), |value| word(value, &TO).map(To));
 
 /// The most hours of work of an order: a year.
 const MAX_WORK_HOURS: f64 = 8_760.0;
@@ -99,11 +108,12 @@ impl Category {
     pub(crate) fn read(entry: &Entry<'_>, ids: &mut Ids) -> Option<Self> {
         let (key, title) = (entry.want_id("key", ids), entry.want_title());
         let work_hours: Option<f64> = entry.get("work_hours");
+        let to_owner = entry.get::<To>("to").is_some_and(|to| to.0);
         entry.finish();
         if let Some(hours) = work_hours.filter(|hours| !(0.0..=MAX_WORK_HOURS).contains(hours)) {
             entry.wrong("work_hours", hours.to_string(), format!("hours from 0 to {MAX_WORK_HOURS}"));
         }
-        Some(Self { key: key?, title: title?, work_hours })
+        Some(Self { key: key?, title: title?, work_hours, to_owner })
     }
 }
 

@@ -1,4 +1,4 @@
-//! What was registered by API: gateways, sources, loggers and calibrations that stand in no file of the city.
+//! What was registered by API: gateways, sources, loggers, calibrations and silences that stand in no file of the city.
 //!
 //! They are one more file of the catalogue, [`FILE`], in the same words as the others and checked together with them; a
 //! program writes it. So the log's record of a catalogue has all that held, and there is one set of rules for both ways. An
@@ -30,11 +30,13 @@ pub enum Kind {
     Logger,
     /// A `[[calibration]]`: a window in which values of a source are not to be judged.
     Calibration,
+    /// A `[[silence]]`: a time in which some episodes open no orders.
+    Silence,
 }
 
 impl Kind {
     /// All of them, each behind those that it may refer to.
-    pub const ALL: [Self; 4] = [Self::Gateway, Self::Station, Self::Logger, Self::Calibration];
+    pub const ALL: [Self; 5] = [Self::Gateway, Self::Station, Self::Logger, Self::Calibration, Self::Silence];
 
     /// The entry's name in a catalogue.
     #[must_use]
@@ -44,6 +46,7 @@ impl Kind {
             Self::Station => "station",
             Self::Logger => "logger",
             Self::Calibration => "calibration",
+            Self::Silence => "silence",
         }
     }
 
@@ -165,6 +168,29 @@ impl Catalogue {
     /// All faults.
     pub fn with(&self, registry: &Registry) -> Result<Self, Vec<Fault>> {
         self.build_with(registry, MAX_FAULTS)
+    }
+
+    /// The catalogue of these other files, with what was registered by API here; an entry that the files have themselves now is
+    /// theirs.
+    ///
+    /// # Errors
+    /// All faults, when something that was registered does not fit those files.
+    pub fn reloaded(&self, files: &Self) -> Result<Self, Vec<Fault>> {
+        let mut registry = self.registry.clone();
+        registry.0.retain(|(kind, id), _| !files.has(*kind, id));
+        files.with(&registry)
+    }
+
+    /// Whether there is an entry of this kind and name, whoever wrote it.
+    #[must_use]
+    pub fn has(&self, kind: Kind, id: &str) -> bool {
+        match kind {
+            Kind::Gateway => self.gateways.contains_key(id),
+            Kind::Station => self.stations.contains_key(id),
+            Kind::Logger => self.loggers.contains_key(id),
+            Kind::Calibration => self.calibrations.contains_key(id),
+            Kind::Silence => self.silences.contains_key(id),
+        }
     }
 
     fn build_with(&self, registry: &Registry, most_faults: usize) -> Result<Self, Vec<Fault>> {

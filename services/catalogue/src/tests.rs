@@ -166,6 +166,7 @@ fn episode(detector: &str, metric: &str, edition: &str) -> Anomaly {
         severity: yiwang_model::Severity::Warning,
         because: None,
         into: None,
+        silenced: None,
     }
 }
 
@@ -254,6 +255,58 @@ fn the_most_specific_route_is_taken() {
     assert_eq!(to("water", "gaoxin"), "water_affairs");
     assert_eq!(to("nobody knows", "510104"), "operations");
     assert_eq!(to("air", "nowhere"), "ecology");
+}
+
+#[test]
+fn steps_of_severity_and_what_a_change_does_are_read_from_an_entry() {
+    let with = |more: &str| {
+        let detector = format!(
+            "[[detector]]\nname = 'long'\nzh = '久'\nen = 'Long'\nkind = 'flat'\nmetrics = ['pm10']\nduration = '1h'\n\
+             category = 'air'\nseverity = 'notice'\nsource = 'test'\n{more}\n"
+        );
+        Catalogue::parse(&[("demo.toml", crate::demo_text()), ("long.toml", &detector)])
+    };
+    let rises =
+        "rises = [{ after = '6h', to = 'serious' }, { after = '24h', to = 'critical' }]\non_change = 'anew'";
+    let catalogue = with(rises).unwrap();
+    let entry = catalogue.detectors.iter().find(|entry| &*entry.name == "long").unwrap();
+    assert_eq!(entry.on_change, OnChange::Anew);
+    let steps = yiwang_detect::Param::Text("6h serious, 24h critical".into());
+    assert_eq!(entry.params.get("rises"), Some(&steps));
+    for (more, key, told) in [
+        ("rises = '6h serious'", "detector.rises", "a list of steps"),
+        ("rises = [{ after = '6h' }]", "detector.rises", "a list of steps"),
+        ("rises = [{ after = '6h', to = 'grave' }]", "detector.rises", "each later and graver"),
+        ("on_change = 'maybe'", "detector.on_change", "\"keep\""),
+    ] {
+        let faults = with(more).unwrap_err();
+        let said = faults[0].to_string();
+        assert!(faults.len() == 1 && said.contains(key) && said.contains(told), "{more}: {faults:?}");
+    }
+}
+
+#[test]
+fn an_order_about_a_device_goes_to_the_owner_of_the_station() {
+    let demo = Catalogue::demo();
+    let station = |id: &str, owner: &str| {
+        format!(
+            "[[station]]\nid = '{id}'\nzh = '站'\nen = 'S'\nkind = 'air'\ndistrict = '510104'\ngateway = 'g-own'\n\
+             metrics = ['pm10']\n{owner}\n"
+        )
+    };
+    let name = &demo.departments["water_affairs"].title.zh;
+    let own = ["[[gateway]]\nid = 'g-own'\nzh = '网'\nen = 'G'\n".to_owned()]
+        .into_iter()
+        .chain([station("by-key", "owner = 'housing'"), station("by-name", &format!("owner = '{name}'"))])
+        .chain([station("stranger", "owner = 'a firm'"), station("nobody", "")])
+        .collect::<String>();
+    let catalogue = Catalogue::parse(&[("demo.toml", demo.text()), ("own.toml", &own)]).unwrap();
+    let to = |category, source| catalogue.route_of(category, "510104", source).department.to_string();
+    assert_eq!((to("device", "by-key"), to("device", "by-name")), ("housing".into(), "water_affairs".into()));
+    for source in ["stranger", "nobody", "g-own"] {
+        assert_eq!(to("device", source), "operations", "{source} has no owner among the departments");
+    }
+    assert_eq!(to("air", "by-key"), "ecology", "what is measured is not the owner's");
 }
 
 #[test]

@@ -10,8 +10,10 @@
 //! | jump | distance from the last values, in typical distances |
 //!
 //! A measure is divided by that witness' bar, and the largest quotient q speaks: the score is q / (1 + q), so that 0.5 is the
-//! alarm. Means are compared only with means that ended before they began. After an alarm the series rests for `rest` readings, in
-//! which all is learnt and nothing is said, and its bars rise by `fatigue`, which fades over `fade` readings: a noisy series
+//! alarm. The bars are those of the entry; with `false_per_day` each is the measure that this series, as far as it is known, exceeds so often
+//! a day, shared out evenly among the witnesses: the common scale of [`Tail`], on which measures of all witnesses can be compared and a
+//! threshold has its price. Until a witness' tail is known its bar is that of the entry. Means are compared only with means that ended before they began. After an alarm the series rests for `rest` readings, in
+//! which all is learnt and nothing is said, and the entry's bars rise by `fatigue`, which fades over `fade` readings: a noisy series
 //! quietens itself. An episode opens at the first alarm, worsens by tenths of the bar, and ends at the first of `calm` readings in a row
 //! that raise none. The extreme is the value that was furthest out; the edition names the witness. Readings older than the last are left
 //! out, corrections too.
@@ -22,20 +24,22 @@
 //!
 //! Memory: at most 4 KiB a series with the defaults.
 //!
-//! Saved state: head 0x81; newest time (option); score; readings to rest; fatigue; the witnesses; then as every [`Watch`].
+//! Saved state: head 0x82; newest time (option); score; readings to rest; fatigue; the witnesses; their tails; then as every [`Watch`].
 
 use std::sync::Arc;
 
-use yiwang_model::Timestamp;
+use yiwang_model::{Span, Timestamp};
 
 use crate::episode::Sight;
 use crate::params::{
     CRITICAL_AT, Entry, Form, Grades, POSITIVE, Parameter, SERIOUS_AT, SOURCE, WORSEN_STEP, defaulted,
+    optional,
 };
 use crate::registry::{Kind, Make};
 use crate::state::{Reader, put_byte, put_count, put_number, put_option, put_time};
+use crate::tail::Tail;
 use crate::watch::Watch;
-use crate::{Detector, Error, Event, Input, Prototype, Sample, SeriesContext, Spec};
+use crate::{Detector, Error, Event, Input, Prototype, Sample, SeriesContext, Spec, Witness};
 
 mod history;
 mod witness;
@@ -43,9 +47,11 @@ mod witness;
 use witness::{COUNT, NAMES, Witnesses};
 
 const NAME: &str = "ensemble";
-const HEAD: u8 = 0x81;
+const HEAD: u8 = 0x82;
 /// Values further out are taken as if they were there: their squares are still numbers.
 const FURTHEST: f64 = 1e100;
+/// A bar that a tail sets is not below: what never moved has a tail without width.
+const LEAST_BAR: f64 = 1e-6;
 
 pub(crate) const KIND: Kind = Kind {
     name: NAME,
@@ -72,12 +78,13 @@ const PARAMS: &[Parameter] = &[
     defaulted("rank_bar", POSITIVE, "3.4", "standard deviations"),
     defaulted("roughness_bar", POSITIVE, "3.3", "standard deviations"),
     defaulted("jump_bar", POSITIVE, "84", "typical distances"),
+    optional("false_per_day", POSITIVE, "false alarms a day that one series may cost; it sets the bars"),
     defaulted("rest", READINGS, "33", "readings after an alarm in which nothing is said"),
     defaulted(
         "fatigue",
         Form::Number { least: 0.0, most: 10.0 },
         "0.15",
-        "share by which an alarm raises the bars",
+        "share by which an alarm raises the bars of the entry",
     ),
     defaulted("fade", READINGS, "5700", "readings over which fatigue fades to a third"),
     defaulted(
@@ -105,6 +112,8 @@ const PARAMS: &[Parameter] = &[
 struct Rules {
     warm_up: u64,
     bars: [f64; COUNT],
+    /// Of each witness.
+    false_per_day: Option<f64>,
     rest: u64,
     fatigue: f64,
     fade: f64,
@@ -127,15 +136,17 @@ struct Rules {
 struct Prepared(Arc<Rules>);
 
 impl Prototype for Prepared {
-    fn make(&self, _: &SeriesContext) -> Box<dyn Detector> {
+    fn make(&self, series: &SeriesContext) -> Box<dyn Detector> {
         Box::new(Ensemble {
+            a_day: Span::DAY.0 as f64 / series.period.0.max(1) as f64,
+            tails: [Tail::default(); COUNT],
             newest: None,
             score: 0.0,
             resting: 0,
             fatigue: 0.0,
             witnesses: Witnesses::new(&self.0),
             watch: Watch::default(),
-            said: [0.0; COUNT],
+            said: [[0.0, 1.0]; COUNT],
             rules: Arc::clone(&self.0),
         })
     }
@@ -144,12 +155,14 @@ impl Prototype for Prepared {
 fn build(spec: &Spec) -> Result<Box<dyn Prototype>, Vec<Error>> {
     let mut entry = Entry::new(spec, PARAMS);
     let source = entry.source();
+    let false_per_day = entry.number("false_per_day").map(|times| times / COUNT as f64);
     let mut number = |key: &str| entry.number(key).unwrap_or(1.0);
     let whole = |number: f64| number.round() as u64;
     let bars = ["range_bar", "forecast_bar", "level_bar", "rank_bar", "roughness_bar", "jump_bar"];
     let mut rules = Rules {
         warm_up: whole(number("warm_up")),
         bars: bars.map(&mut number),
+        false_per_day,
         rest: whole(number("rest")),
         fatigue: number("fatigue"),
         fade: number("fade"),
@@ -180,6 +193,10 @@ fn build(spec: &Spec) -> Result<Box<dyn Prototype>, Vec<Error>> {
 }
 
 struct Ensemble {
+    /// Readings of a day.
+    a_day: f64,
+    /// How often each witness measures how much.
+    tails: [Tail; COUNT],
     newest: Option<Timestamp>,
     /// Of the last reading.
     score: f64,
@@ -189,12 +206,20 @@ struct Ensemble {
     fatigue: f64,
     witnesses: Witnesses,
     watch: Watch,
-    /// What each witness said of the last reading, as a share of its raised bar; for explanations, and not saved.
-    said: [f32; COUNT],
+    /// What each witness measured of the last reading that could be an alarm, and its bar; for explanations, and not saved.
+    said: [[f32; 2]; COUNT],
     rules: Arc<Rules>,
 }
 
 impl Ensemble {
+    /// What each witness has to measure now for an alarm.
+    fn bars(&self) -> [f64; COUNT] {
+        let tired = self.rules.bars.map(|bar| bar * (1.0 + self.fatigue));
+        let Some(times) = self.rules.false_per_day else { return tired };
+        let bar = |at: usize| self.tails[at].costing(times, self.a_day).map(|bar| bar.max(LEAST_BAR));
+        std::array::from_fn(|at| bar(at).unwrap_or(tired[at]))
+    }
+
     fn reading(&mut self, sample: &Sample, out: &mut Vec<Event>) {
         self.score = 0.0;
         if self.newest > Some(sample.time) {
@@ -216,15 +241,15 @@ impl Ensemble {
         if self.witnesses.seen() <= rules.warm_up {
             return None;
         }
+        let bars = self.bars();
+        self.tails.iter_mut().zip(&measures).for_each(|(tail, measure)| tail.see(*measure, rules.rest));
         if self.resting > 0 {
             self.resting -= 1;
             return None;
         }
-        let (loudest, quotient) = loudest(&measures, &rules.bars);
-        let raised = 1.0 + self.fatigue;
-        let quotient = quotient / raised;
-        for (said, (measure, bar)) in self.said.iter_mut().zip(measures.iter().zip(&rules.bars)) {
-            *said = (measure / bar / raised) as f32;
+        let (loudest, quotient) = loudest(&measures, &bars);
+        for (said, (measure, bar)) in self.said.iter_mut().zip(measures.iter().zip(&bars)) {
+            *said = [*measure as f32, *bar as f32];
         }
         self.score = quotient / (1.0 + quotient);
         if quotient < 1.0 {
@@ -261,8 +286,13 @@ impl Detector for Ensemble {
         Some(self.score)
     }
 
-    fn witnesses(&self) -> Vec<(&'static str, f64)> {
-        NAMES.into_iter().zip(self.said.map(f64::from)).collect()
+    fn witnesses(&self) -> Vec<Witness> {
+        let witness = |at: usize| {
+            let [measure, bar] = self.said[at].map(f64::from);
+            let a_day = self.tails[at].times(measure, self.a_day);
+            Witness { name: NAMES[at], share: measure / bar, a_day }
+        };
+        (0..COUNT).map(witness).collect()
     }
 
     fn snapshot(&self, out: &mut Vec<u8>) {
@@ -272,6 +302,7 @@ impl Detector for Ensemble {
         put_count(out, usize::try_from(self.resting).unwrap_or(usize::MAX));
         put_number(out, self.fatigue);
         self.witnesses.put(out);
+        self.tails.iter().for_each(|tail| tail.put(out));
         self.watch.put(out);
     }
 
@@ -282,10 +313,14 @@ impl Detector for Ensemble {
         let resting = from.count(usize::MAX >> 1)? as u64;
         let fatigue = from.number()?;
         let witnesses = Witnesses::read(&mut from, &self.rules)?;
+        let mut tails = [Tail::default(); COUNT];
+        for tail in &mut tails {
+            *tail = Tail::read(&mut from)?;
+        }
         let watch = Watch::read(&mut from)?;
         from.end()?;
         (self.newest, self.score, self.resting, self.fatigue) = (newest, score, resting, fatigue);
-        (self.witnesses, self.watch) = (witnesses, watch);
+        (self.witnesses, self.tails, self.watch) = (witnesses, tails, watch);
         Ok(())
     }
 }

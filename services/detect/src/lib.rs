@@ -43,6 +43,7 @@ mod profile;
 mod proofs;
 mod rate;
 pub mod registry;
+pub mod rises;
 mod robust;
 pub mod rule;
 mod seasonal;
@@ -51,6 +52,7 @@ mod silence;
 mod slip;
 mod spike;
 mod state;
+mod tail;
 pub mod topology;
 mod trend;
 mod variance;
@@ -125,6 +127,7 @@ impl Event {
             severity,
             because: None,
             into: None,
+            silenced: None,
         }
     }
 }
@@ -164,7 +167,7 @@ pub trait Detector: Send {
 
     /// Of a kind that asks several witnesses: what each said of the last reading that was judged, as a share of what it takes for an
     /// alarm. Not part of the state.
-    fn witnesses(&self) -> Vec<(&'static str, f64)> {
+    fn witnesses(&self) -> Vec<Witness> {
         Vec::new()
     }
 
@@ -176,6 +179,17 @@ pub trait Detector: Send {
     /// # Errors
     /// [`Error::Snapshot`] when the bytes are no such state; the detector is then as it was.
     fn restore(&mut self, state: &[u8]) -> Result<(), Error>;
+}
+
+/// What one of several witnesses said of a reading.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Witness {
+    /// What it is called.
+    pub name: &'static str,
+    /// Its measure, as a share of what it takes for an alarm.
+    pub share: f64,
+    /// How often a day this series has such a measure, as far as that is known: the scale on which witnesses can be compared.
+    pub a_day: Option<f64>,
 }
 
 /// A detector as the catalogue describes it, ready to be made for any series of its metric.

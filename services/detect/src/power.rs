@@ -223,3 +223,19 @@ fn year_on_year_is_calm_and_finds_a_wrong_figure() {
     println!("year_on_year: {found} in 14400 calm, {early} early, {at_once} at once");
     assert!(found <= 30 && at_once >= 75, "{found} in 14,400 figures, {at_once} of 100 at once");
 }
+
+/// With a price the bars follow the series: about as many false alarms as were asked for, or fewer. The time before tails are known is in it.
+#[test]
+fn ensemble_costs_at_most_about_what_is_asked_for() {
+    for times in [0.05, 0.5] {
+        let params = format!("{{ false_per_day = {times} }}");
+        let trial = Trial::new("ensemble", params.leak(), FIVE);
+        for (phi, cycle) in [(0.0, 0.0), (0.0, 1.0), (0.7, 0.0), (0.7, 1.0), (0.95, 0.0)] {
+            let days = 20.0 * 100.0;
+            let found = trial.false_alarms(phi, 20, 100 * 288, |at, noise| cycle * day(at) + noise) as f64;
+            let factor = found / days / times;
+            println!("ensemble at {times} a day, phi {phi} cycle {cycle}: {factor} times that");
+            assert!((0.1..2.0).contains(&factor), "{factor} times {times} a day at {phi}, cycle {cycle}");
+        }
+    }
+}

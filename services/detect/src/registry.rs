@@ -4,8 +4,8 @@ use crate::params::Parameter;
 use crate::rule::Rule;
 use crate::{Error, Prototype, Spec};
 use crate::{
-    cause, changepoint, drift, ensemble, finish, flat, gateway, impossible, limit, rate, seasonal, shift,
-    silence, slip, spike, trend, variance, year_on_year,
+    cause, changepoint, drift, ensemble, finish, flat, gateway, impossible, limit, rate, rises, seasonal,
+    shift, silence, slip, spike, trend, variance, year_on_year,
 };
 
 /// All of them, in the order in which they are listed to people.
@@ -79,7 +79,13 @@ pub fn kind(name: &str) -> Option<Kind> {
 /// [`Error::Param`] for each parameter that is wrong, missing or not known, and for limits that do not fit.
 pub fn build(spec: &Spec) -> Result<Box<dyn Prototype>, Vec<Error>> {
     match kind(&spec.kind).map(|kind| kind.make) {
-        Some(Make::Series(make)) => make(spec),
+        Some(Make::Series(make)) => {
+            let (rest, steps) = rises::split(spec);
+            match (make(&rest), steps) {
+                (Ok(made), Ok(steps)) => Ok(rises::around(made, steps)),
+                (made, steps) => Err(made.err().into_iter().flatten().chain(steps.err()).collect()),
+            }
+        }
         _ => Err(unknown(spec, |make| matches!(make, Make::Series(_)))),
     }
 }

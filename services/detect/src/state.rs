@@ -86,6 +86,11 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// All that is left, which another state is read from.
+    pub(crate) fn rest(self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// How many bytes are left.
     pub(crate) fn left(&self) -> usize {
         self.bytes.len()

@@ -3,7 +3,9 @@
 //! A figure x of a month or quarter is compared with that of the same part of the year before, y: c = 100·(x / y − 1) in percent, or c = x − y. The
 //! forecast of c is the median m of the changes of the last year, three at least; its errors e = c − m so far have a spread s = 1.4826·median |e| (Hampel
 //! 1974), so that one bad year does not widen it. The interval of the forecast is m ± `k`·max(s, `min_scale`), and the episode is a figure
-//! outside: at least eight errors are wanted. A seasonal naive forecast with drift is what such figures are measured by (Hyndman and
+//! outside: at least eight errors are wanted. Where the catalogue says what change is `usual`, the first change is judged already: until there are three
+//! changes and eight errors, the missing ones are taken to be `usual` and foreseen. So the figures of a few years are
+//! judged by what is ordinary for such series, and one wrong figure among them hides no other. A seasonal naive forecast with drift is what such figures are measured by (Hyndman and
 //! Athanasopoulos 2021, 5.2); augurs' ETS fits a stored series and asks for more years than a city's figures have.
 //!
 //! A figure is seen once, as it was published: revisions are replays, and nothing of a later vintage is known to it. The first figure of a part of a
@@ -24,7 +26,7 @@ use yiwang_model::Span;
 use crate::episode::Sight;
 use crate::params::{
     CRITICAL_AT, Entry, Form, Grades, NOT_NEGATIVE, POSITIVE, Parameter, SERIOUS_AT, SOURCE, WORSEN_STEP,
-    defaulted,
+    defaulted, optional,
 };
 use crate::profile::UTC_OFFSET;
 use crate::registry::{Kind, Make};
@@ -41,6 +43,8 @@ const _: () = assert!(size_of::<YearOnYear>() <= 120);
 /// Errors that are kept, and those that are wanted.
 const MOST_ERRORS: usize = 40;
 const LEAST_ERRORS: usize = 8;
+/// Changes of which one alone does not rule.
+const LEAST_CHANGES: usize = 3;
 
 pub(crate) const KIND: Kind = Kind {
     name: NAME,
@@ -67,6 +71,11 @@ const PARAMS: &[Parameter] = &[
         "0.5",
         "least such spread, in percentage points or in the metric's unit",
     ),
+    optional(
+        "usual",
+        Form::Number { least: -FURTHEST, most: FURTHEST },
+        "change that is expected of such series, in percent or in the metric's unit; with it the first change is judged",
+    ),
     UTC_OFFSET,
     SOURCE,
     SERIOUS_AT,
@@ -76,6 +85,7 @@ const PARAMS: &[Parameter] = &[
 struct Rules {
     seasons: usize,
     percent: bool,
+    usual: Option<f64>,
     k: f64,
     min_scale: f64,
     offset: Span,
@@ -86,7 +96,7 @@ struct Rules {
 impl Rules {
     /// How many changes are kept: those of a year, and so many that one alone does not rule.
     fn changes(&self) -> usize {
-        self.seasons.max(3)
+        self.seasons.max(LEAST_CHANGES)
     }
 
     fn change(&self, before: f64, value: f64) -> Option<f64> {
@@ -122,6 +132,7 @@ fn build(spec: &Spec) -> Result<Box<dyn Prototype>, Vec<Error>> {
     let rules = Rules {
         seasons: read_seasons(&mut entry),
         percent: entry.word("change") == Some("percent"),
+        usual: entry.number("usual"),
         k: entry.number("k").unwrap_or(f64::MAX),
         min_scale: entry.number("min_scale").unwrap_or(f64::MAX),
         offset: Span((entry.number("utc_offset").unwrap_or_default() * Span::HOUR.0 as f64) as i64),
@@ -149,8 +160,13 @@ fn push<T>(all: &mut Vec<T>, most: usize, new: T) {
     all.push(new);
 }
 
-fn wide(numbers: &[f32]) -> Vec<f64> {
-    numbers.iter().map(|number| f64::from(*number)).collect()
+/// At least so many numbers, with this one for those that are missing.
+fn filled(numbers: &[f32], least: usize, missing: Option<f64>) -> Vec<f64> {
+    let mut filled: Vec<f64> = numbers.iter().map(|number| f64::from(*number)).collect();
+    if let Some(missing) = missing {
+        filled.resize(filled.len().max(least), missing);
+    }
+    filled
 }
 
 impl YearOnYear {
@@ -167,18 +183,26 @@ impl YearOnYear {
         let Some(before) = before else { return };
         let Some(change) = self.rules.change(before, sample.value) else { return };
         self.judge(sample, before, change, out);
-        if let Some(forecast) = median(&mut wide(&self.changes)) {
+        if let Some(forecast) = self.forecast() {
             push(&mut self.errors, MOST_ERRORS, (change - forecast).clamp(-FURTHEST, FURTHEST) as f32);
         }
         push(&mut self.changes, self.rules.changes(), change as f32);
     }
 
+    /// The change that is expected.
+    fn forecast(&self) -> Option<f64> {
+        median(&mut filled(&self.changes, LEAST_CHANGES, self.rules.usual))
+    }
+
+    /// The spread of the errors of forecasts; `None` while there are too few.
+    fn spread(&self) -> Option<f64> {
+        let errors = filled(&self.errors, LEAST_ERRORS, self.rules.usual.map(|_| 0.0));
+        let spread = || spread_about(0.0, &errors).max(self.rules.min_scale).max(f64::MIN_POSITIVE);
+        (errors.len() >= LEAST_ERRORS).then(spread)
+    }
+
     fn judge(&mut self, Sample { time, value, .. }: Sample, before: f64, change: f64, out: &mut Vec<Event>) {
-        if self.errors.len() < LEAST_ERRORS {
-            return;
-        }
-        let Some(forecast) = median(&mut wide(&self.changes)) else { return };
-        let spread = spread_about(0.0, &wide(&self.errors)).max(self.rules.min_scale).max(f64::MIN_POSITIVE);
+        let Some((forecast, spread)) = self.forecast().zip(self.spread()) else { return };
         let bound = (self.rules.k * spread).min(FURTHEST);
         let multiple = (change - forecast).abs() / bound;
         if multiple <= 1.0 {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use yiwang_catalogue::{Catalogue, Fault, InForce};
+use yiwang_catalogue::{Catalogue, Fault};
 use yiwang_log::{Log, Offset};
 
 mod accept;
@@ -130,12 +130,13 @@ impl Ingest {
     ) -> Result<(Arc<Self>, Tasks), Error> {
         let beginning = start::begin(&log, catalogue, options.clock).await?;
         let partitions = log.layout().topics[usize::from(yiwang_proto::topics::READINGS)].partitions;
-        let names = Arc::new(Names::new(Arc::clone(&beginning.catalogue), partitions, options.limits));
+        let in_force = beginning.in_force;
+        let names = Arc::new(Names::new(Arc::clone(&in_force.catalogue), partitions, options.limits));
         beginning.names.iter().for_each(|series| names.restore(series));
         let clock = Arc::new(CityClock::new(beginning.clock, beginning.last_tick.city));
         let counters = Arc::new(Counters::default());
         let ticks_before = beginning.last_tick.number;
-        let (wanted, revision) = watch::channel(beginning.revision);
+        let (wanted, revision) = watch::channel(in_force.revision);
         let (ticked, in_the_log) = watch::channel(0);
         let mut ticker = Ticker {
             log: Arc::clone(&log),
@@ -146,7 +147,6 @@ impl Ingest {
             last: beginning.last_tick,
         };
         ticker.first(&stop).await?;
-        let in_force = InForce { revision: beginning.revision, catalogue: beginning.catalogue };
         let reviser = Reviser::new(Arc::clone(&log), Arc::clone(&names), in_force, wanted, in_the_log);
         let quarantine = Arc::<Quarantine>::default();
         let mut keeper = Keeper {

@@ -74,7 +74,7 @@ impl Reviser {
     }
 
     /// Makes another catalogue of the one in force, if that is `seen`; `None` takes any. Returns its revision when it is
-    /// durable and in force at the doors. `who` asked for it.
+    /// durable and in force at the doors; one that is the same as before needs no other. `who` asked for it.
     ///
     /// # Errors
     /// [`Error`]; then nothing has changed, unless the city stops meanwhile: the next start tells.
@@ -96,10 +96,13 @@ impl Reviser {
             // A large catalogue takes a while to check.
             let next = tokio::task::spawn_blocking(move || change(&before)).await;
             let next = Arc::new(next.map_err(|_| Error::Stopping)?.map_err(Error::Refused)?);
-            let revision = start::append_revision(log.as_ref(), found, &next, &who).await?;
+            if next.hash() == names.catalogue().hash() {
+                return Ok(found);
+            }
+            let in_force = start::append_revision(log.as_ref(), found, &next, &who).await?;
+            let revision = in_force.revision;
             changing.wanted.send_replace(revision);
             ticked.wait_for(|ticked| *ticked == revision).await.map_err(|_| Error::Stopping)?;
-            let in_force = InForce { revision, catalogue: Arc::clone(&next) };
             // A large city takes a while to forget what it had looked up.
             let revised = tokio::task::spawn_blocking(move || names.revise(next));
             revised.await.map_err(|_| Error::Stopping)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use prost::Message;
 use yiwang_catalogue::registry::LeftOut;
-use yiwang_catalogue::{Catalogue, Registry};
+use yiwang_catalogue::{Catalogue, InForce, Registry};
 use yiwang_log::{Class, Log, Offset, Partition, Position, Stored, TopicId};
 use yiwang_model::{Series, Timestamp};
 use yiwang_proto::log::{CatalogueRevision, Clock, ReadingsRecord, SeriesName, readings_record::Kind};
@@ -52,12 +52,11 @@ pub async fn clock(log: &dyn Log, wanted: Option<ClockKind>) -> Result<ClockKind
     }
 }
 
-/// The catalogue of the files together with what was registered by API, and its revision; appended as a new one when it is
-/// not the last of the log.
+/// The catalogue of the files together with what was registered by API; appended as a new one when it is not the last of the log.
 ///
 /// # Errors
 /// When the log cannot be read or appended to; [`Error::Files`] when the files are why nothing registered can hold on.
-pub async fn catalogue(log: &dyn Log, files: Arc<Catalogue>) -> Result<(Arc<Catalogue>, u32), Error> {
+pub async fn catalogue(log: &dyn Log, files: Arc<Catalogue>) -> Result<InForce, Error> {
     let partition = Partition { topic: TopicId(topics::CATALOGUE), index: 0 };
     let end = log.extents().into_iter().find(|extent| extent.partition == partition);
     let newest = end.and_then(|extent| extent.end.0.checked_sub(1)).map_or(Offset(0), Offset);
@@ -66,10 +65,10 @@ pub async fn catalogue(log: &dyn Log, files: Arc<Catalogue>) -> Result<(Arc<Cata
     let last = last.map_err(|_| Error::Unreadable("catalogue"))?.unwrap_or_default();
     let catalogue = with_registered(files, &last.text)?;
     if last.hash == catalogue.hash() {
-        return Ok((catalogue, last.revision));
+        let CatalogueRevision { revision, who, wall_nanos, .. } = last;
+        return Ok(InForce { revision, catalogue, who: who.into(), since: Timestamp(wall_nanos) });
     }
-    let revision = append_revision(log, last.revision, &catalogue, "").await?;
-    Ok((catalogue, revision))
+    Ok(append_revision(log, last.revision, &catalogue, "").await?)
 }
 
 /// What was registered holds on, as far as it still fits.
@@ -92,19 +91,20 @@ fn with_registered(files: Arc<Catalogue>, last: &str) -> Result<Arc<Catalogue>, 
 pub(crate) async fn append_revision(
     log: &dyn Log,
     last: u32,
-    catalogue: &Catalogue,
+    catalogue: &Arc<Catalogue>,
     who: &str,
-) -> Result<u32, yiwang_log::Error> {
+) -> Result<InForce, yiwang_log::Error> {
+    let since = wall_now();
     let next = CatalogueRevision {
         revision: last + 1,
         hash: catalogue.hash().to_vec(),
         text: catalogue.text().to_owned(),
-        wall_nanos: wall_now().nanos(),
+        wall_nanos: since.nanos(),
         who: who.to_owned(),
     };
     log.append(Class::Inner, vec![to(topics::CATALOGUE, 0, &next)]).await?;
     tracing::info!(revision = next.revision, who, "new catalogue, in force from the next tick");
-    Ok(next.revision)
+    Ok(InForce { revision: next.revision, catalogue: Arc::clone(catalogue), who: who.into(), since })
 }
 
 /// The names of all series of the log.
@@ -173,9 +173,7 @@ pub struct Beginning {
     /// The clock of the log.
     pub clock: ClockKind,
     /// The catalogue in force, with what was registered by API.
-    pub catalogue: Arc<Catalogue>,
-    /// Its revision.
-    pub revision: u32,
+    pub in_force: InForce,
     /// The series that were announced.
     pub names: Vec<Series>,
     /// The last tick.
@@ -193,8 +191,8 @@ pub async fn begin(
 ) -> Result<Beginning, Error> {
     let log = log.as_ref();
     let clock = clock(log, clock_wanted).await?;
-    let (catalogue, revision) = catalogue(log, files).await?;
-    Ok(Beginning { clock, catalogue, revision, names: names(log).await?, last_tick: last_tick(log).await? })
+    let in_force = catalogue(log, files).await?;
+    Ok(Beginning { clock, in_force, names: names(log).await?, last_tick: last_tick(log).await? })
 }
 
 #[cfg(test)]

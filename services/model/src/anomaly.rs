@@ -191,6 +191,9 @@ pub struct Anomaly {
     /// Of a withdrawn one that became part of another: that other's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub into: Option<AnomalyId>,
+    /// The silence because of which it has no order, by its name in the catalogue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silenced: Option<Arc<str>>,
 }
 
 impl Anomaly {

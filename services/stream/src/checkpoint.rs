@@ -185,6 +185,7 @@ fn encode(state: &State) -> impl Iterator<Item = Vec<u8>> {
         packs: state.series.len() as u64,
         city_nanos: state.city.map(Timestamp::nanos),
         since: state.since,
+        quiet: state.quiet.clone(),
     };
     let mut first = [MAGIC.as_slice(), &VERSION.to_le_bytes()].concat();
     frame(&mut first, &head.encode_to_vec());
@@ -228,9 +229,10 @@ fn decode(bytes: &[u8]) -> Result<State, Unread> {
     if series.len() as u64 != head.packs {
         return Err(damaged("it has another number of packs than its head says"));
     }
-    let CheckpointHead { epoch, catalogue_revision: revision, next, rule, city_nanos, since, .. } = head;
+    let CheckpointHead { epoch, catalogue_revision: revision, next, rule, city_nanos, quiet, since, .. } =
+        head;
     let city = city_nanos.map(Timestamp);
-    Ok(State { epoch, since, revision, city, next, rule, series })
+    Ok(State { epoch, since, revision, city, next, rule, series, quiet })
 }
 
 fn unframe<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], &'static str> {

@@ -11,6 +11,7 @@ use yiwang_model::{Anomaly, AnomalyId, Series, Timestamp};
 use crate::directory::Directory;
 use crate::item::{Counts, End, Found, HeardOf, Judged, Kept, Part, Save};
 use crate::pack::Pack;
+use crate::quiet::{Hush, Now, Quiet};
 
 /// How many series the evidence of a cause names.
 const NAMED_SERIES: usize = 50;
@@ -32,6 +33,8 @@ pub struct Closed {
     pub counts: Counts,
     /// A state that is to be saved and is whole now: that at the end of an epoch before, or of this one.
     pub state: Option<State>,
+    /// The episodes that silences keep quiet, when that has changed.
+    pub quiet: Option<Quiet>,
 }
 
 /// The whole state of the judgement at the end of an epoch.
@@ -51,6 +54,8 @@ pub struct State {
     pub rule: Vec<u8>,
     /// The states of its series; of several of one the last.
     pub series: Vec<Pack>,
+    /// The episodes that silences keep quiet; empty for none.
+    pub quiet: Vec<u8>,
 }
 
 /// Closes epochs, in order.
@@ -63,13 +68,14 @@ pub struct Closer {
     rule: Option<OwnRule>,
     /// States of which parts are still to come, by epoch, each with how many judges and derivers have said all.
     gathered: BTreeMap<u64, (State, usize)>,
+    hush: Hush,
 }
 
 /// The rule across series, and what the catalogue says of it.
 type OwnRule = (GatewayRule, Box<dyn Rule>);
 
 impl Closer {
-    /// Begins under this revision of the catalogue, 0 for none, with the saved state of the rule.
+    /// Begins with a saved state: under its revision of the catalogue, 0 for none.
     ///
     /// # Errors
     /// What does not fit in the saved state.
@@ -77,14 +83,15 @@ impl Closer {
         directory: Arc<Directory>,
         partitions: usize,
         judges: usize,
-        revision: u32,
-        saved: &[u8],
+        state: &State,
     ) -> Result<Self, String> {
-        let mut rule = fresh_rule(&directory, revision);
-        if let Some((_, rule)) = rule.as_mut().filter(|_| !saved.is_empty()) {
-            rule.restore(saved).map_err(|error| error.to_string())?;
+        let mut rule = fresh_rule(&directory, state.revision);
+        if let Some((_, rule)) = rule.as_mut().filter(|_| !state.rule.is_empty()) {
+            rule.restore(&state.rule).map_err(|error| error.to_string())?;
         }
-        Ok(Self { directory, partitions, judges, revision, rule, gathered: BTreeMap::new() })
+        let hush = Hush::restore(&state.quiet)?;
+        let gathered = BTreeMap::new();
+        Ok(Self { directory, partitions, judges, revision: state.revision, rule, gathered, hush })
     }
 
     /// Closes an epoch: what the workers said in it, in any order, and the ticks that closed it, at least one.
@@ -99,6 +106,7 @@ impl Closer {
         }
         let revision = self.revision;
         self.switch(end, &mut said.found);
+        self.silence(revision, end.city, &mut said);
         said.found.sort_by(|a, b| {
             let key = |found: &Found| (found.anomaly.series.clone(), Arc::clone(&found.anomaly.detector));
             key(a).cmp(&key(b))
@@ -110,7 +118,17 @@ impl Closer {
         let state = self.gather(said.parts);
         let city = end.city.map(Timestamp);
         let Said { found, capsules, counts, .. } = said;
-        Some(Closed { epoch: end.epoch, city, revision, found, capsules, counts, state })
+        let quiet = self.hush.news();
+        Some(Closed { epoch: end.epoch, city, revision, found, capsules, counts, state, quiet })
+    }
+
+    /// Keeps quiet what silences of the catalogue that judged the epoch match.
+    fn silence(&mut self, revision: u32, city: Option<i64>, said: &mut Said) {
+        let (Some(city), Some(catalogue)) = (city.map(Timestamp), self.directory.catalogue(revision)) else {
+            return;
+        };
+        let now = Now { revision, catalogue: &catalogue, city };
+        said.counts.silenced += self.hush.sift(now, &mut said.found);
     }
 
     fn across(&mut self, city: Timestamp, said: &mut Said) {
@@ -227,6 +245,7 @@ impl Closer {
             next,
             rule,
             series: Vec::new(),
+            quiet: self.hush.save(),
         })
     }
 }

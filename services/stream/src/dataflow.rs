@@ -152,7 +152,7 @@ pub fn start(workers: usize, beginning: Beginning) -> Result<Running, String> {
     let judges = restored(&beginning, workers)?;
     let Beginning { directory, partitions, state } = beginning;
     let first = state.epoch + 1;
-    let closer = Closer::new(directory, usize::from(partitions), 2 * workers, state.revision, &state.rule)?;
+    let closer = Closer::new(directory, usize::from(partitions), 2 * workers, &state)?;
     // All that is in it is with the judges now.
     drop(state);
     let (inlets, outlets): (Vec<_>, Vec<_>) = (0..workers).map(|_| inlet()).unzip();

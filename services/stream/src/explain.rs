@@ -107,6 +107,8 @@ pub struct Witness {
     pub name: String,
     /// What it said, as a share of what it takes for an alarm.
     pub share: f64,
+    /// How often a day the series has a measure that is as far out, as far as that was known.
+    pub a_day: Option<f64>,
 }
 
 /// Explains an episode by its capsule.
@@ -214,7 +216,11 @@ fn play(content: &CapsuleContent) -> Result<Played, String> {
     let mut played = Played::default();
     drive(content, |at, event, detector| {
         if at == raised && matches!(event, Event::Raised(_)) {
-            let witness = |(name, share): (&str, f64)| Witness { name: name.to_owned(), share };
+            let witness = |of: yiwang_detect::Witness| Witness {
+                name: of.name.to_owned(),
+                share: of.share,
+                a_day: of.a_day,
+            };
             played.witnesses = detector.witnesses().into_iter().map(witness).collect();
             played.witnesses.sort_by(|a, b| b.share.total_cmp(&a.share));
         }

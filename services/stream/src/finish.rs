@@ -19,6 +19,7 @@ use crate::checkpoint::Checkpoints;
 use crate::closer::{Closed, State};
 use crate::directory::Directory;
 use crate::item::Counts;
+use crate::quiet::Quiet;
 use crate::waits::{CHECKPOINTS, LOG, ORDERS, Waits};
 use crate::{Error, append, route};
 
@@ -42,6 +43,8 @@ pub struct Progress {
     pub counts: Mutex<Counts>,
     /// What waits for something outside just now.
     pub waits: Waits,
+    /// The episodes that silences keep quiet.
+    pub quiet: Mutex<Quiet>,
 }
 
 impl Progress {
@@ -49,6 +52,12 @@ impl Progress {
     #[must_use]
     pub fn counted(&self) -> Counts {
         *self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The episodes that silences keep quiet, as of the last epoch.
+    #[must_use]
+    pub fn quiet(&self) -> Quiet {
+        self.quiet.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -125,6 +134,9 @@ impl Finisher {
         if !closed.capsules.is_empty() {
             self.keep(&closed).await?;
         }
+        if let Some(quiet) = &closed.quiet {
+            quiet.clone_into(&mut self.progress.quiet.lock().unwrap_or_else(PoisonError::into_inner));
+        }
         self.directory.forget_before(closed.revision);
         self.progress.epoch.store(closed.epoch, Ordering::Release);
         Ok(closed.state)
@@ -135,7 +147,7 @@ impl Finisher {
             self.directory.catalogue(closed.revision).ok_or(Error::NoCatalogue(closed.revision))?;
         let city = closed.city.unwrap_or_default();
         let intents: Vec<OrderIntent> =
-            closed.found.iter().map(|found| route::intent(&catalogue, found, city)).collect();
+            closed.found.iter().filter_map(|found| route::intent(&catalogue, found, city)).collect();
         let at = Moment { city, wall: (self.wall)() };
         let apply = || self.orders.apply(closed.epoch, at, &intents);
         let applied = self.progress.waits.patiently(ORDERS, apply, outside).await?;

@@ -150,6 +150,8 @@ pub struct Counts {
     pub unknown: u64,
     /// Episodes of which no capsule was kept, because it would be too large or does not hold; not readings.
     pub unexplained: u64,
+    /// Episodes that opened no order because a silence held; not readings.
+    pub silenced: u64,
 }
 
 impl Counts {
@@ -161,6 +163,7 @@ impl Counts {
         self.too_late += more.too_late;
         self.unknown += more.unknown;
         self.unexplained += more.unexplained;
+        self.silenced += more.silenced;
     }
 }
 

@@ -33,6 +33,7 @@ mod outlet;
 pub mod pack;
 #[cfg(test)]
 mod proof;
+pub mod quiet;
 pub mod reader;
 pub mod route;
 mod saving;

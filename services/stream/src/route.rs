@@ -16,15 +16,18 @@ use words::Words;
 /// How long before its begin the evidence of an episode starts.
 const LEAD: Span = Span::DAY;
 
-/// What is asked of the order store for a step of an episode.
+/// What is asked of the order store for a step of an episode; nothing for one that a silence keeps quiet.
 #[must_use]
-pub fn intent(catalogue: &Catalogue, found: &Found, city: Timestamp) -> OrderIntent {
-    match found.anomaly.phase {
+pub fn intent(catalogue: &Catalogue, found: &Found, city: Timestamp) -> Option<OrderIntent> {
+    if found.anomaly.silenced.is_some() {
+        return None;
+    }
+    Some(match found.anomaly.phase {
         Phase::Raised => OrderIntent::Open(Box::new(draft(catalogue, found, city))),
         Phase::Worsened | Phase::Cleared | Phase::Revised | Phase::Withdrawn => {
             OrderIntent::Note { anomaly: found.anomaly.clone(), at: city }
         }
-    }
+    })
 }
 
 fn draft(catalogue: &Catalogue, found: &Found, received: Timestamp) -> OrderDraft {
@@ -32,7 +35,8 @@ fn draft(catalogue: &Catalogue, found: &Found, received: Timestamp) -> OrderDraf
     let subject = Subject::of(catalogue, anomaly);
     let priority = Priority::from(anomaly.severity);
     let place = place(catalogue, found);
-    let department = catalogue.route(&subject.category, &place.district).department;
+    let source = anomaly.series.source();
+    let department = catalogue.route_of(&subject.category, &place.district, source).department;
     let department_name =
         catalogue.departments.get(&department).map(|named| named.title.clone()).unwrap_or_default();
     let words = Words::new(catalogue, anomaly, &place);

@@ -18,7 +18,7 @@ use yiwang_proto::log::SeriesState;
 
 use crate::history::{History, Seen};
 use crate::item::{Counts, Found, Item, Judged};
-use crate::outlet::{Links, Outlet, SILENCE, Scene, feeds_of, give, wrap};
+use crate::outlet::{Links, Outlet, SILENCE, Scene, feeds_of, give, tell_asking, wrap};
 use crate::slot::{From, Play, Slot};
 
 /// How many readings lie between two marks, at least: what the evidence of an order has.
@@ -32,6 +32,8 @@ pub(crate) struct Watched {
     history: History,
     pub(crate) gateway: Arc<str>,
     series: Series,
+    /// What people are told of in its place, where that is another, see [`yiwang_catalogue::Derived::told_as`].
+    told: Option<Box<Series>>,
     slots: Box<[Slot]>,
     /// `None` where nothing is reckoned from it.
     links: Option<Box<Links>>,
@@ -47,8 +49,8 @@ pub(crate) struct Watched {
     /// Readings stepped since the newer mark; and the most, for a source that sends more often than it should.
     since: u32,
     most: u32,
-    /// How far behind the city's clock its newest reading was when it came. A moment that was over by then is put off by as
-    /// much, so that a source that sends its past first, oldest first, is not taken for a silent one.
+    /// How far behind the city's clock its newest reading was when it came. Moments are put off by as much, so that a source that sends its past
+    /// first, oldest first, is not taken for a silent one, and a window is judged when all of it can be there.
     lag: Span,
     /// The earliest wake that was handed out and has not come yet, in city time.
     scheduled: Option<Timestamp>,
@@ -62,7 +64,10 @@ impl Watched {
         let slots = slots(&series, catalogue, allowed);
         let links = Links::of(&series, catalogue);
         let most = most_between(allowed, catalogue.series_context(&series).period);
+        let told = catalogue.derived().told_as(&series);
+        let told = (*told != series).then(|| Box::new(told.clone()));
         Some(Self {
+            told,
             history: History::default(),
             gateway,
             series,
@@ -134,7 +139,12 @@ impl Watched {
     ) -> Option<Because> {
         let because = |was| Some(Because { time: item.time, value: item.value, was });
         let newest = self.newest();
-        let settled = if self.allowed > Span::ZERO { newest - self.allowed - Span(1) } else { self.clock };
+        let settled = match self.allowed {
+            Span::ZERO => self.clock,
+            // A source that sends more than was agreed: only what goes on from the newest is judged.
+            _ if self.history.len() >= self.crowd() => newest,
+            allowed => newest - allowed - Span(1),
+        };
         match self.history.see(item, settled) {
             Seen::New => {
                 counts.judged += 1;
@@ -160,6 +170,11 @@ impl Watched {
         }
     }
 
+    /// So many readings are held at most but for those that are next: twice what lies between three marks, of which late ones are no part.
+    fn crowd(&self) -> usize {
+        4 * self.most as usize
+    }
+
     /// Steps the detectors on the next reading; those that wait for a moment before it are told of that first.
     fn read(&mut self, sample: &Sample, outlet: &mut Outlet<'_>) {
         if self.due < sample.time {
@@ -167,9 +182,10 @@ impl Watched {
         }
         let mut said = Vec::new();
         let marks = [self.newer, Some(self.older)];
-        let scene = Scene::of(&self.series, &self.gateway, &self.history, marks);
+        let told = self.told.as_deref().unwrap_or(&self.series);
+        let scene = Scene::of(told, &self.gateway, &self.history, marks);
         for slot in &mut self.slots {
-            slot.read(sample, &self.series, outlet.events, &mut said);
+            slot.read(sample, told, outlet.events, &mut said);
             give(slot, &mut said, &scene, outlet);
         }
         self.clock = sample.time;
@@ -181,11 +197,12 @@ impl Watched {
     fn tick(&mut self, until: Timestamp, outlet: &mut Outlet<'_>) {
         let mut said = Vec::new();
         let marks = [self.newer, Some(self.older)];
-        let scene = Scene::of(&self.series, &self.gateway, &self.history, marks);
+        let told = self.told.as_deref().unwrap_or(&self.series);
+        let scene = Scene::of(told, &self.gateway, &self.history, marks);
         for slot in &mut self.slots {
             let mut last = Timestamp::MIN;
             while let Some(moment) = slot.moment().filter(|moment| *moment <= until && *moment > last) {
-                slot.tick(moment, &self.series, outlet.events, &mut said);
+                slot.tick(moment, told, outlet.events, &mut said);
                 self.clock = self.clock.max(moment);
                 last = moment;
             }
@@ -195,15 +212,15 @@ impl Watched {
 
     /// Tells detectors of the moments that are over at this city time.
     pub(crate) fn wake(&mut self, city: Timestamp, outlet: &mut Outlet<'_>) {
-        let (newest, lag) = (self.newest(), self.lag);
+        let lag = self.lag;
         let mut said = Vec::new();
         let marks = [self.newer, Some(self.older)];
-        let scene = Scene::of(&self.series, &self.gateway, &self.history, marks);
+        let told = self.told.as_deref().unwrap_or(&self.series);
+        let scene = Scene::of(told, &self.gateway, &self.history, marks);
         for slot in &mut self.slots {
             let mut last = Timestamp::MIN;
-            while let Some(wake) = slot.wake(newest, lag).filter(|wake| wake.at <= city && wake.moment > last)
-            {
-                slot.tick(wake.moment, &self.series, outlet.events, &mut said);
+            while let Some(wake) = slot.wake(lag).filter(|wake| wake.at <= city && wake.moment > last) {
+                slot.tick(wake.moment, told, outlet.events, &mut said);
                 self.clock = self.clock.max(wake.moment);
                 last = wake.moment;
             }
@@ -219,9 +236,10 @@ impl Watched {
             newer => (From::Older(newer), self.older),
         };
         let marks = [self.newer, Some(self.older)];
-        let scene = Scene::of(&self.series, &self.gateway, &self.history, marks);
+        let told = self.told.as_deref().unwrap_or(&self.series);
+        let scene = Scene::of(told, &self.gateway, &self.history, marks);
         for slot in &mut self.slots {
-            let (series, history) = (&self.series, &self.history);
+            let (series, history) = (told, &self.history);
             let mut said =
                 slot.play(&Play { series, history, from, after, until: self.clock, late }, outlet.events);
             give(slot, &mut said, &scene, outlet);
@@ -258,9 +276,7 @@ impl Watched {
 
     /// The city time at which to look at it again, if that is earlier than what was said before.
     pub(crate) fn reschedule(&mut self) -> Option<Timestamp> {
-        let newest = self.newest();
-        let wanted =
-            self.slots.iter().filter_map(|slot| slot.wake(newest, self.lag)).map(|wake| wake.at).min()?;
+        let wanted = self.slots.iter().filter_map(|slot| slot.wake(self.lag)).map(|wake| wake.at).min()?;
         if self.scheduled.is_some_and(|scheduled| scheduled <= wanted) {
             return None;
         }
@@ -278,8 +294,8 @@ impl Watched {
     }
 
     /// Goes over to another catalogue. Where all detectors are the same, nothing changes. Else a detector that both have keeps its
-    /// state, the open episode of one that is gone ends now, so that no order waits for it for ever, and what was so far is
-    /// settled. False when the catalogue does not have the series at all.
+    /// state, unless its entry wants it to begin anew; the open episode of one that is gone or begins anew ends now, so that no order
+    /// waits for it for ever, and what was so far is settled. False when the catalogue does not have the series at all.
     pub(crate) fn switch(
         &mut self,
         (before, after): (&Catalogue, &Catalogue),
@@ -315,12 +331,13 @@ impl Watched {
         let old = std::mem::replace(&mut self.slots, slots);
         for gone in old {
             let heir = self.slots.iter_mut().find(|slot| slot.entry.name == gone.entry.name);
-            if !heir.is_some_and(|heir| heir.inherit(&gone)) {
-                let is_silence = *gone.entry.kind == *SILENCE;
-                out.extend(gone.end(city).map(|ended| {
-                    let series = vec![self.series.clone()];
-                    wrap(is_silence, Found { anomaly: ended, points: Vec::new(), series }, &self.gateway)
-                }));
+            if !heir.is_some_and(|heir| heir.follows(&gone, self.series.metric()) && heir.inherit(&gone)) {
+                if let Some(ended) = gone.end(city) {
+                    tell_asking(&gone, &ended, out);
+                    let series = vec![self.told.as_deref().unwrap_or(&self.series).clone()];
+                    let found = Found { anomaly: ended, points: Vec::new(), series };
+                    out.push(wrap(*gone.entry.kind == *SILENCE, found, &self.gateway));
+                }
             }
         }
         self.slots.iter_mut().for_each(|slot| slot.settle_all(self.allowed > Span::ZERO));
@@ -392,5 +409,6 @@ fn slots(series: &Series, catalogue: &Catalogue, allowed: Span) -> Box<[Slot]> {
         let asked = feeds_of(catalogue.derived().asking(&entry.name, series.source()));
         Some(Slot::new(entry, detector, asked, allowed > Span::ZERO))
     };
-    catalogue.detectors_for(series.metric()).iter().filter_map(slot).collect()
+    let all = catalogue.detectors_for(series.metric()).iter();
+    all.filter(|entry| !catalogue.derived().is_gated(entry, series)).filter_map(slot).collect()
 }

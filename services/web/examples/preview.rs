@@ -59,6 +59,7 @@ async fn main() -> std::io::Result<()> {
         alerts: orders.clone(),
         orders,
         reasons: Arc::new(stores::MemoryReasons),
+        quiet: Arc::new(yiwang_web::Quiet::default),
         city_now,
         health: Arc::new(Well),
         gate: Arc::new(OpenGate),

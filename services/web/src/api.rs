@@ -14,10 +14,12 @@ use crate::params::Params;
 use crate::{health, live};
 
 pub(crate) mod alerts;
+pub(crate) mod catalogue;
 pub(crate) mod orders;
 pub(crate) mod query;
 pub(crate) mod registry;
 pub(crate) mod series;
+pub(crate) mod silences;
 pub(crate) mod why;
 pub(crate) mod wire;
 
@@ -30,15 +32,19 @@ pub(crate) mod wire;
         orders::transition,
         alerts::send,
         why::explanation,
+        why::capsule,
         why::what_if,
         series::list,
         query::query,
+        catalogue::held,
+        catalogue::reload,
         registry::unknown,
         registry::list,
         registry::one,
         registry::put,
         registry::delete,
         registry::post,
+        silences::silenced,
         live::live,
         health::healthz,
         health::readyz,

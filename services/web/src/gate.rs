@@ -24,7 +24,7 @@ pub enum May {
     Write,
     /// Move orders.
     Act,
-    /// Register sources, and say what loggers are to do.
+    /// Register sources, have the catalogue's files read again, and say what loggers are to do.
     Manage,
 }
 
@@ -86,7 +86,7 @@ fn needed(method: &Method, path: &str) -> May {
 }
 
 /// Where a change decides what is judged at all.
-const MANAGED: [&str; 2] = ["/api/v1/registry", "/api/v1/hj212"];
+const MANAGED: [&str; 3] = ["/api/v1/registry", "/api/v1/catalogue", "/api/v1/hj212"];
 
 /// The one place through which all requests go.
 pub(crate) async fn guard(State(web): State<Web>, request: Request, next: Next) -> Response {

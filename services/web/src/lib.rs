@@ -10,7 +10,9 @@
 //! | `/api/v1/orders`, `…/{no}`, `…/{no}/transitions` | programs: orders |
 //! | `/api/v1/alerts` | Grafana and Alertmanager: alerts in, see [`alerts`] |
 //! | `/api/v1/series`, `/api/v1/query` | programs: readings |
-//! | `/api/v1/registry/…` | programs: gateways, sources, loggers, calibrations |
+//! | `/api/v1/catalogue`, `…/reload` | programs: the catalogue in force, and reading its files again |
+//! | `/api/v1/registry/…` | programs: gateways, sources, loggers, calibrations, silences |
+//! | `/api/v1/silenced` | programs: the silences that hold, and what they keep quiet |
 //! | `/api/v1/anomalies/{id}/…` | programs and the console: why an anomaly was found, and what another limit would find, see [`why`] |
 //! | `/api/v1/live` | server-sent events, see [`live`] |
 //! | `/api/v1/openapi.json` | the description of the above |
@@ -50,6 +52,7 @@ pub mod live;
 mod origin;
 mod pages;
 mod params;
+pub mod quiet;
 pub mod registry;
 #[cfg(test)]
 mod tests;
@@ -63,6 +66,7 @@ pub use gate::{Denied, Gate, May, OpenGate, Who};
 pub use grpc::{Orders, order_service};
 pub use health::{Health, Readiness, Sample, SampleKind};
 pub use live::{Live, LiveEvent};
+pub use quiet::{Quiet, QuietNow};
 pub use registry::{Refusal, Registrar};
 
 /// The most bytes of a body.
@@ -86,6 +90,8 @@ pub struct Parts {
     pub alerts: Arc<dyn AlertDesk>,
     /// Reads what is kept of episodes.
     pub reasons: Arc<dyn why::Reasons>,
+    /// Tells which episodes silences keep quiet.
+    pub quiet: QuietNow,
     /// City time.
     pub city_now: CityNow,
     /// How the rooms are.
@@ -98,12 +104,12 @@ pub struct Parts {
 
 /// The console: its parts and the counts that its live clients share.
 #[derive(Clone)]
-pub(crate) struct Console(Arc<(Parts, live::Pulse, OpenApi, alerts::Counts, Semaphore)>);
+pub(crate) struct Console(Arc<(Parts, live::Pulse, OpenApi, alerts::Counts, Arc<Semaphore>)>);
 
 impl Console {
     pub(crate) fn new(parts: Parts, described: OpenApi) -> Self {
         let (pulse, counts) = (live::Pulse::default(), alerts::Counts::default());
-        Self(Arc::new((parts, pulse, described, counts, Semaphore::new(why::AT_ONCE))))
+        Self(Arc::new((parts, pulse, described, counts, Arc::new(Semaphore::new(why::AT_ONCE)))))
     }
 }
 
@@ -147,7 +153,7 @@ impl Web {
     }
 
     /// Seats for those who try other limits.
-    pub(crate) fn tries(&self) -> &Semaphore {
+    pub(crate) fn tries(&self) -> &Arc<Semaphore> {
         &self.console.0.4
     }
 
@@ -177,10 +183,14 @@ pub fn router(parts: Parts, added: Added) -> Router {
         .route("/api/v1/orders/{no}", get(api::orders::one))
         .route("/api/v1/orders/{no}/transitions", post(api::orders::transition))
         .route("/api/v1/anomalies/{id}/explanation", get(api::why::explanation))
+        .route("/api/v1/anomalies/{id}/capsule", get(api::why::capsule))
         .route("/api/v1/anomalies/{id}/what-if", get(api::why::what_if))
         .route("/api/v1/series", get(api::series::list))
         .route("/api/v1/query", get(api::query::query))
+        .route("/api/v1/silenced", get(api::silences::silenced))
         .route("/api/v1/live", get(live::live))
+        .route("/api/v1/catalogue", get(api::catalogue::held))
+        .route("/api/v1/catalogue/reload", post(api::catalogue::reload))
         .route("/api/v1/registry/unknown", get(api::registry::unknown))
         .route("/api/v1/registry/{kind}", get(api::registry::list))
         .route(

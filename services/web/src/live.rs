@@ -1,4 +1,4 @@
-//! What happens, as it happens: server-sent events of anomalies and orders, and a tick each second.
+//! What happens, as it happens: server-sent events of anomalies, orders and other catalogues, and a tick each second.
 //!
 //! Whoever judges calls [`Live::publish`]; it never waits. Every client has a queue of [`CLIENT_EVENTS`] events and
 //! a task that fills it; a client whose queue is full is dropped and counted, and its browser comes back with
@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
+use yiwang_catalogue::InForce;
 use yiwang_model::Anomaly;
 use yiwang_orders::OrderEvent;
 
@@ -38,6 +39,8 @@ pub enum LiveEvent {
     Anomaly(Anomaly),
     /// A step of an order.
     Order(OrderEvent),
+    /// Another catalogue holds.
+    Catalogue(InForce),
 }
 
 /// An event with its number.

@@ -26,6 +26,13 @@ pub trait Registrar: Send + Sync + 'static {
     /// # Errors
     /// [`Refusal`]; then nothing has changed.
     async fn revise(&self, who: &Who, seen: Option<u32>, change: Change) -> Result<u32, Refusal>;
+
+    /// Reads the catalogue's files again and puts what they say in force, with what was registered; otherwise as
+    /// [`Registrar::revise`]. Files that say what they said before change nothing.
+    ///
+    /// # Errors
+    /// [`Refusal`]; then nothing has changed.
+    async fn reload(&self, who: &Who) -> Result<u32, Refusal>;
 }
 
 /// A series whose readings are kept until its source is registered.
@@ -50,7 +57,7 @@ pub struct UnknownSeries {
 #[non_exhaustive]
 pub enum Refusal {
     /// The change does not fit. The caller must act.
-    #[error("{} in what is to be registered; the first: {}", count(.0.len()), .0.first().map_or_else(String::new, ToString::to_string))]
+    #[error("{} in the catalogue; the first: {}", count(.0.len()), .0.first().map_or_else(String::new, ToString::to_string))]
     Faults(Vec<Fault>),
     /// It stands in a file, and files are changed by those who keep them.
     #[error("{kind} \"{id}\" stands in the catalogue's files: change it there")]

@@ -95,6 +95,7 @@ fn city() -> City {
         feed: orders.clone(),
         alerts: orders.clone(),
         reasons: Arc::new(stores::MemoryReasons),
+        quiet: Arc::new(crate::Quiet::default),
         city_now: Arc::new(|| Some(now())),
         health: well.clone(),
         gate: Arc::new(OpenGate),

@@ -48,7 +48,8 @@ pub struct Why {
     pub raised: String,
     /// The value furthest out then.
     pub extreme: f64,
-    /// The readings that it was opened by, since the state that was kept: milliseconds since 1970, and value.
+    /// The readings that it was opened by, since the state that was kept: pairs of milliseconds since 1970 and value.
+    #[schema(value_type = Vec<Vec<f64>>)]
     pub readings: Vec<(i64, f64)>,
     /// Of a kind that asks several witnesses: each one's share of what it takes for an alarm, the loudest first.
     pub witnesses: Vec<Witness>,
@@ -76,6 +77,8 @@ pub struct Witness {
     pub name: String,
     /// Its share.
     pub share: f64,
+    /// How often a day the series has what it measured; null while that is not known.
+    pub a_day: Option<f64>,
 }
 
 /// What is found with one limit.

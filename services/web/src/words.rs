@@ -43,6 +43,9 @@ words! {
     stations_reporting: "在线站点", "Stations reporting";
     live_anomalies: "实时异常", "Live anomalies";
     live_anomalies_none: "目前没有持续的异常", "No anomaly is going on";
+    silences: "静默中", "Silences";
+    silences_until: "至", "until";
+    silences_quiet: "个异常未开单", "anomalies without an order";
     by_state: "工单状态", "Orders by state";
     by_department: "各部门未结", "Open by department";
     all_orders: "全部工单", "All orders";

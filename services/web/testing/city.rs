@@ -148,6 +148,7 @@ pub(crate) fn order(catalogue: &Catalogue, nth: usize, age: Span, now: Timestamp
         severity,
         because: None,
         into: None,
+        silenced: None,
     };
     let district = &catalogue.districts[&station.district];
     let department = catalogue.route(category, &station.district).department;

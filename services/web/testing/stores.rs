@@ -127,7 +127,7 @@ impl Reasons for MemoryReasons {
             raised: (begin + Span::DAY).to_string(),
             extreme: 90.5,
             readings: (0..60).map(reading).collect(),
-            witnesses: vec![Witness { name: "level".into(), share: 1.25 }],
+            witnesses: vec![Witness { name: "level".into(), share: 1.25, a_day: Some(0.012) }],
             catalogue_revision: 7,
             hash: "5e".repeat(32),
             differs: None,
@@ -330,7 +330,8 @@ pub(crate) struct MemoryCatalogue(Mutex<InForce>);
 
 impl MemoryCatalogue {
     pub(crate) fn new(catalogue: Arc<Catalogue>) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(InForce { revision: 1, catalogue })))
+        let (who, since) = (Arc::from(""), Timestamp(0));
+        Arc::new(Self(Mutex::new(InForce { revision: 1, catalogue, who, since })))
     }
 }
 
@@ -344,14 +345,25 @@ impl Registrar for MemoryCatalogue {
         Vec::new()
     }
 
-    async fn revise(&self, _: &Who, seen: Option<u32>, change: Change) -> Result<u32, Refusal> {
+    async fn reload(&self, who: &Who) -> Result<u32, Refusal> {
+        let change: Change =
+            Box::new(|catalogue| catalogue.reloaded(&Catalogue::demo()).map_err(Refusal::Faults));
+        self.revise(who, None, change).await
+    }
+
+    async fn revise(&self, Who(who): &Who, seen: Option<u32>, change: Change) -> Result<u32, Refusal> {
         let mut held = held(&self.0);
         let found = held.revision;
         if let Some(wanted) = seen.filter(|seen| *seen != found) {
             return Err(Refusal::Changed { wanted, found });
         }
         let next = change(&held.catalogue)?;
-        *held = InForce { revision: found + 1, catalogue: Arc::new(next) };
+        *held = InForce {
+            revision: found + 1,
+            catalogue: Arc::new(next),
+            who: who.as_str().into(),
+            ..held.clone()
+        };
         Ok(held.revision)
     }
 }

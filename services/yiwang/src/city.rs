@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use serde::Serialize;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -95,6 +96,8 @@ impl City {
         catalogue: Arc<Catalogue>,
         listeners: Option<Listeners>,
     ) -> anyhow::Result<Self> {
+        // From here on SIGHUP ends nothing.
+        let hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
         let rooms = Rooms::open(config).await?;
         let stop = CancellationToken::new();
         let options = yiwang_ingest::Options {
@@ -125,16 +128,20 @@ impl City {
         };
         let health =
             CityHealth::new(&rooms, &ingest, &stream, (watched, told_elsewhere), closed_to_loggers(config));
+        let registrar = Arc::new(CityRegistrar::new(&ingest, config.catalogue.clone()));
+        told.spawn(Arc::clone(&registrar).heed(hangup));
+        told.spawn(registrar::tell(ingest.reviser.in_force(), Arc::clone(&live)));
         let clock = Arc::clone(&ingest.clock);
         let now = Arc::clone(&clock);
         let gate = Arc::new(Gate::new(config.credentials.clone()));
         let parts = yiwang_web::Parts {
-            catalogue: Arc::new(CityRegistrar::new(&ingest)),
+            catalogue: registrar,
             series: rooms.series.clone(),
             orders: rooms.orders.clone(),
             feed: rooms.feed(),
             alerts: rooms.alerts(),
             reasons: Arc::new(reasons::Judgement),
+            quiet: quiet(&stream.progress),
             city_now: Arc::new(move || now.now()),
             health: Arc::new(health),
             gate: gate.clone(),
@@ -254,6 +261,15 @@ impl City {
     }
 }
 
+/// What the console is told of episodes that silences keep quiet.
+fn quiet(progress: &Arc<yiwang_stream::finish::Progress>) -> yiwang_web::QuietNow {
+    let progress = Arc::clone(progress);
+    Arc::new(move || {
+        let yiwang_stream::quiet::Quiet { count, episodes } = progress.quiet();
+        yiwang_web::Quiet { count, episodes }
+    })
+}
+
 /// Resolves when a door has closed by itself.
 async fn closed_early(doors: &mut Option<(Doors, Addresses)>) -> anyhow::Error {
     match doors {
@@ -355,7 +371,6 @@ async fn tell<T: Clone>(mut happening: broadcast::Receiver<T>, live: Arc<Live>, 
 }
 
 async fn told_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}

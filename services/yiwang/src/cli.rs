@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use yiwang_catalogue::{Catalogue, Fault};
 
 use crate::config::{Config, Layers};
-use crate::{backtest, city, explain, hj212, import, reconcile, replay, score, simulate};
+use crate::{backtest, city, explain, hj212, import, reconcile, reload, replay, score, simulate};
 
 /// Yiwang (一网): sensors in, work orders out.
 #[derive(Debug, Parser)]
@@ -32,6 +32,8 @@ enum Command {
     Web(Common),
     /// Check configuration and catalogue, and tell all faults.
     Check(Common),
+    /// Have a running city read the files of its catalogue again, as SIGHUP does.
+    Reload(reload::Options),
     /// Show the configuration that holds, secrets starred.
     Config(Common),
     /// Balance the books of a data folder: log, series store, order store, the senders' own files.
@@ -134,6 +136,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Stream(common) => role(&common, "stream", "the log", "NATS JetStream"),
         Command::Web(common) => role(&common, "web", "the order store", "PostgreSQL"),
         Command::Check(common) => check(&common),
+        Command::Reload(options) => reload::run(&options),
         Command::Config(common) => show(&common),
         Command::Reconcile(options) => reconcile::run(options),
         Command::Replay(options) => replay::run(&options),
@@ -210,7 +213,8 @@ pub fn catalogue(path: Option<&Path>) -> Result<Catalogue, Failed> {
     read_catalogue(path).map_err(Failed::Faults)
 }
 
-fn read_catalogue(path: Option<&Path>) -> Result<Catalogue, Vec<Fault>> {
+/// The same, with its faults.
+pub fn read_catalogue(path: Option<&Path>) -> Result<Catalogue, Vec<Fault>> {
     path.map_or_else(|| Ok(Catalogue::demo()), Catalogue::load)
 }
 

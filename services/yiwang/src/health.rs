@@ -293,6 +293,21 @@ impl Health for CityHealth {
                 judged.unknown,
             ),
             counter(
+                "yiwang_unexplained_total",
+                "Episodes of which nothing was kept that explains them, because it would be too large or does not hold.",
+                judged.unexplained,
+            ),
+            counter(
+                "yiwang_silenced_total",
+                "Episodes that opened no order because a silence held when they began.",
+                judged.silenced,
+            ),
+            gauge(
+                "yiwang_silenced_episodes",
+                "Episodes that go on and have no order because a silence holds.",
+                self.progress.quiet().count as u64,
+            ),
+            counter(
                 "yiwang_orders_opened_total",
                 "Orders opened by anomalies.",
                 self.progress.opened.load(Ordering::Relaxed),

@@ -7,19 +7,14 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
-use hyper::client::conn::http1;
-use hyper::{Request, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper::{Method, StatusCode};
 use sensors_sim::door::Credential;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 use yiwang_proto::hj212::command::{request_word, result_word};
 
+use crate::ask::{CITY_WITHIN, City, reason};
 use crate::cli::{Failed, runtime};
 
 /// What is done with loggers.
@@ -74,7 +69,7 @@ fn value(text: &str) -> Result<(String, String), String> {
 pub fn run(options: Options) -> Result<ExitCode, Failed> {
     let What::Send(send) = options.what;
     let (status, told) = runtime()?.block_on(send.ask())?;
-    let error = told["error"].as_str().unwrap_or("the city gave no reason").to_owned();
+    let error = reason(&told);
     match status {
         StatusCode::OK => println!("{}", said(&told)),
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => return Err(Failed::Usage(error)),
@@ -86,8 +81,6 @@ pub fn run(options: Options) -> Result<ExitCode, Failed> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// How long the city may take to be reached, and to answer beyond what the logger may take.
-const CITY_WITHIN: Duration = Duration::from_secs(10);
 /// The largest answer, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 
@@ -97,42 +90,22 @@ impl Send {
         let bound =
             self.over_time.saturating_mul(self.re_count.saturating_add(1)).saturating_add(self.run_time);
         let bound = CITY_WITHIN + Duration::from_secs(bound.min(3600));
-        let no_city = || format!("no city answers at {}", self.http);
-        timeout(bound, self.exchange()).await.with_context(no_city)?.with_context(no_city)
-    }
-
-    async fn exchange(&self) -> anyhow::Result<(StatusCode, Value)> {
-        let stream = timeout(CITY_WITHIN, TcpStream::connect(&self.http)).await??;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-        let driving = tokio::spawn(connection);
-        let response = sender.send_request(self.request()?).await?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
-        let body = body.map_err(|error| anyhow!("{error}"))?.to_bytes();
-        driving.abort();
-        match serde_json::from_slice(&body) {
-            Ok(told) => Ok((status, told)),
-            Err(_) => bail!("it says {status} and no JSON"),
-        }
-    }
-
-    fn request(&self) -> anyhow::Result<Request<Full<Bytes>>> {
-        let named = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:".contains(&byte);
-        if self.mn.is_empty() || !self.mn.bytes().all(named) {
-            bail!("{:?} is no MN", self.mn);
-        }
-        let path = format!("/api/v1/hj212/{}/commands", self.mn.replace('/', "%2F"));
-        let mut request =
-            Request::post(path).header("host", &self.http).header("content-type", "application/json");
-        if let Some(credential) = &self.credential {
-            request = request.header("authorization", credential.basic());
-        }
         let values: BTreeMap<_, _> = self.values.iter().cloned().collect();
         let asked = json!({
             "cn": self.cn, "values": values,
             "over_time": self.over_time, "re_count": self.re_count, "run_time": self.run_time,
         });
-        Ok(request.body(Full::new(asked.to_string().into()))?)
+        let city =
+            City { http: &self.http, credential: self.credential.as_ref(), max_bytes: MAX_ANSWER_BYTES };
+        city.ask(Method::POST, &self.path()?, Some(&asked), bound).await
+    }
+
+    fn path(&self) -> anyhow::Result<String> {
+        let named = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:".contains(&byte);
+        if self.mn.is_empty() || !self.mn.bytes().all(named) {
+            bail!("{:?} is no MN", self.mn);
+        }
+        Ok(format!("/api/v1/hj212/{}/commands", self.mn.replace('/', "%2F")))
     }
 }
 

@@ -5,6 +5,7 @@
 
 #![expect(unreachable_pub, reason = "in a program `pub` says what a module gives to its neighbours")]
 
+mod ask;
 mod backtest;
 mod city;
 mod cli;
@@ -15,6 +16,7 @@ mod health;
 mod hj212;
 mod import;
 mod reconcile;
+mod reload;
 mod replay;
 mod score;
 mod simulate;

@@ -1,7 +1,8 @@
 //! `yiwang replay`: judges a file of readings without a city, through the very dataflow that a city has.
 //!
-//! The readings are sorted by event time; among equal times they keep the order of the file. The clock follows them: it ticks
-//! whenever event time has gone on by a minute, and once at the end. Out come the episodes as of their last step, one JSON
+//! The readings are sorted by when they were known, which is their event time, or, of figures, their vintage: a revision is late, as it was
+//! in the city, and what was judged before knows nothing of it. Among equal times they keep the order of the file. The clock follows
+//! them: it ticks whenever that time has gone on by a minute, and once at the end. Out come the episodes as of their last step, one JSON
 //! a line, sorted by begin, detector, series; `end` is null for one that goes on, `opened` the city's time when it was first said.
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use tokio::sync::mpsc;
 use yiwang_catalogue::Catalogue;
 use yiwang_ingest::admit::{self, Admitted, Plausible, Said};
 use yiwang_ingest::names::{Limits, Names};
-use yiwang_model::{Anomaly, AnomalyId, Phase, Severity, Span, Timestamp};
+use yiwang_model::{Anomaly, AnomalyId, Phase, Row, Severity, Span, Timestamp};
 use yiwang_proto::block::Builder;
 use yiwang_proto::log::Tick;
 use yiwang_stream::closer::{Closed, State};
@@ -101,11 +102,16 @@ fn admit(catalogue: &Arc<Catalogue>, lines: Lines) -> (Vec<Admitted>, Arc<Direct
     if !refused.is_empty() {
         eprintln!("{} readings refused, {} judged", refused.len(), rows.len());
     }
-    rows.sort_by_key(|admitted| admitted.row.time);
+    rows.sort_by_key(|admitted| known(&admitted.row));
     let directory = Directory::default();
     directory.revise(REVISION, Arc::clone(catalogue));
     (0..).map_while(|dense| names.series(dense)).for_each(|series| directory.name(series));
     (rows, Arc::new(directory))
+}
+
+/// When a city has a reading: not before it was published.
+fn known(row: &Row) -> Timestamp {
+    row.vintage.0.map_or(row.time, |published| published.max(row.time))
 }
 
 /// As the doors of a city do it.
@@ -174,14 +180,15 @@ impl Feed {
     }
 
     async fn run(mut self, rows: Vec<Admitted>) {
-        let mut ticked = rows.first().map_or(Timestamp::MIN, |first| first.row.time);
+        let mut ticked = rows.first().map_or(Timestamp::MIN, |first| known(&first.row));
         let mut city = ticked;
         for Admitted { partition, dense, row } in rows {
-            if row.time - ticked >= TICK {
+            let now = known(&row);
+            if now - ticked >= TICK {
                 self.tick(city).await;
-                ticked = row.time;
+                ticked = now;
             }
-            city = row.time;
+            city = now;
             let builder = &mut self.builders[usize::from(partition)];
             builder.push(dense, &row);
             if builder.len() >= BLOCK_ROWS {
@@ -295,6 +302,7 @@ mod tests {
             severity: Severity::Notice,
             because: None,
             into: None,
+            silenced: None,
         };
         let found = vec![Found { anomaly, points: Vec::new(), series: Vec::new() }];
         let city = Some(Timestamp::from_secs(1_000 * epoch.cast_signed()));
@@ -306,6 +314,7 @@ mod tests {
             counts: Counts::default(),
             capsules: Vec::new(),
             state: None,
+            quiet: None,
         }
     }
 

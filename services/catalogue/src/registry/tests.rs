@@ -60,6 +60,21 @@ fn what_does_not_fit_is_left_out_and_told() {
 }
 
 #[test]
+fn other_files_keep_what_was_registered_or_are_refused() {
+    let with = Catalogue::demo().with(&two()).unwrap();
+    let demo = crate::demo_text();
+    let own = "[[gateway]]\nid = 'g-1'\nzh = '自家'\nen = 'Own'\n";
+    let files = Catalogue::parse(&[("demo.toml", demo), ("own.toml", own)]).unwrap();
+    let reloaded = with.reloaded(&files).unwrap();
+    assert_eq!(&*reloaded.gateways["g-1"].title.en, "Own", "what the files have is theirs");
+    assert!(reloaded.stations.contains_key("s-1") && reloaded.registry().get(Kind::Gateway, "g-1").is_none());
+    let without = demo.replace("\"510104\"", "\"510199\"");
+    let faults = with.reloaded(&Catalogue::parse(&[("demo.toml", &without)]).unwrap()).unwrap_err();
+    assert_eq!(faults[0].key, "station.district", "nothing registered is dropped while the city runs");
+    assert_eq!(with.reloaded(&Catalogue::demo()).unwrap().hash(), with.hash());
+}
+
+#[test]
 fn an_entry_that_others_need_takes_them_along() {
     let mut registry = two();
     registry.remove(Kind::Gateway, "g-1");

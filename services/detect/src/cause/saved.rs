@@ -168,5 +168,6 @@ fn read_finding(
         severity: from.severity()?,
         because: None,
         into: None,
+        silenced: None,
     }))
 }

@@ -99,5 +99,6 @@ fn read_finding(from: &mut Reader<'_>, (id, detector, series, phase): Of<'_>) ->
         severity: from.severity()?,
         because: None,
         into: None,
+        silenced: None,
     }))
 }

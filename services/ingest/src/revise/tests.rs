@@ -55,7 +55,8 @@ async fn until_a_tick_names_it_the_doors_go_by_the_catalogue_before() {
     let (wanted, ticks) = (watch::Sender::new(1), watch::Sender::new(1));
     let mut told = wanted.subscribe();
     let log = Arc::new(MemoryLog::new(2));
-    let in_force = InForce { revision: 1, catalogue: names.catalogue() };
+    let (who, since) = (Arc::from(""), yiwang_model::Timestamp(0));
+    let in_force = InForce { revision: 1, catalogue: names.catalogue(), who, since };
     let reviser = Reviser::new(log.clone(), Arc::clone(&names), in_force, wanted, ticks.subscribe());
     let revised = tokio::spawn(async move { reviser.revise("desk", None, gateway("g-new")).await });
     told.wait_for(|revision| *revision == 2).await.unwrap();
@@ -95,6 +96,19 @@ async fn what_is_refused_or_not_durable_changes_nothing() {
     assert_eq!(revisions(&log).len(), 1);
 }
 
+/// Files that were read again, and an entry that was sent again.
+#[tokio::test]
+async fn what_is_as_it_was_needs_no_revision() {
+    let Start { ingest, log, tasks: _tasks, .. } = city(MemoryLog::new(2), Limits::default()).await;
+    let reload = |catalogue: &Catalogue| catalogue.reloaded(&Catalogue::demo());
+    assert_eq!(ingest.reviser.revise("desk", None, reload).await.unwrap(), 1);
+    assert_eq!(ingest.reviser.revise("desk", None, gateway("g-1")).await.unwrap(), 2);
+    assert_eq!(ingest.reviser.revise("desk", None, gateway("g-1")).await.unwrap(), 2);
+    assert_eq!(ingest.reviser.revise("desk", None, reload).await.unwrap(), 2, "what was registered stays");
+    let in_force = ingest.reviser.in_force().borrow().clone();
+    assert_eq!((in_force.revision, &*in_force.who, revisions(&log).len()), (2, "desk", 2));
+}
+
 #[tokio::test]
 async fn a_change_goes_on_when_the_caller_leaves() {
     let Start { ingest, log, tasks: _tasks, .. } = city(MemoryLog::new(2), Limits::default()).await;
@@ -119,18 +133,19 @@ async fn what_was_registered_holds_after_a_restart_as_far_as_it_fits() {
     let mut registry = Registry::default();
     registry.put(Kind::Gateway, "g-1", "zh = '网关'\nen = 'Gateway'".parse().unwrap());
     let with = Arc::new(Catalogue::demo().with(&registry).unwrap());
-    let (first, revision) = start::catalogue(&log, Arc::clone(&with)).await.unwrap();
-    assert_eq!((first.hash(), revision), (with.hash(), 1));
+    let first = start::catalogue(&log, Arc::clone(&with)).await.unwrap();
+    assert_eq!((first.catalogue.hash(), first.revision), (with.hash(), 1));
     // The files alone, as every start has them.
-    let (again, revision) = start::catalogue(&log, Arc::new(Catalogue::demo())).await.unwrap();
-    assert_eq!((again.hash(), revision), (with.hash(), 1), "nothing new, so no new revision");
+    let again = start::catalogue(&log, Arc::new(Catalogue::demo())).await.unwrap();
+    assert_eq!((again.catalogue.hash(), again.revision), (with.hash(), 1), "nothing new, so no new revision");
+    assert_eq!(again.since, first.since);
     // Now the files have it themselves: theirs holds.
     let own = "[[gateway]]\nid = 'g-1'\nzh = '自家'\nen = 'Own'\n";
     let demo = Catalogue::demo();
     let files = Catalogue::parse(&[("demo", demo.text()), ("own.toml", own)]).unwrap();
-    let (merged, revision) = start::catalogue(&log, Arc::new(files)).await.unwrap();
-    assert_eq!((&*merged.gateways["g-1"].title.en, revision), ("Own", 2));
-    assert!(merged.registry().is_empty());
+    let merged = start::catalogue(&log, Arc::new(files)).await.unwrap();
+    assert_eq!((&*merged.catalogue.gateways["g-1"].title.en, merged.revision), ("Own", 2));
+    assert!(merged.catalogue.registry().is_empty());
 }
 
 #[tokio::test]

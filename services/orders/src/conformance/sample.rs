@@ -41,6 +41,7 @@ pub(crate) fn episode(station: &str, begin: Timestamp) -> Anomaly {
         severity: Severity::Warning,
         because: None,
         into: None,
+        silenced: None,
     }
 }
 

@@ -54,6 +54,7 @@ pub(super) fn anomaly(row: &SqliteRow) -> Result<Anomaly, Error> {
         severity: word::<Severity>(row, "severity")?,
         because: optional::<Reading>(row, "because")?.map(|Reading(because)| because),
         into: optional(row, "part_of")?,
+        silenced: None,
     })
 }
 

@@ -131,6 +131,7 @@ fn what_is_too_large_is_not_kept() {
         severity: Severity::Notice,
         because: None,
         into: None,
+        silenced: None,
     };
     let context = SeriesContext::default();
     let try_with = |state: &[u8], readings: i64| {

@@ -14,6 +14,7 @@ fn state(epoch: u64) -> State {
         next: vec![epoch, 7, 9],
         rule: vec![1, 2, 3],
         series: (0..5_u8).map(|n| Pack::from(vec![n; usize::from(n) * 10].as_slice())).collect(),
+        quiet: vec![4, 5],
     }
 }
 

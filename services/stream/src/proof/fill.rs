@@ -78,7 +78,7 @@ async fn events(verdict: &super::world::Verdict) -> BTreeSet<String> {
         let found = |anomaly: &yiwang_model::Anomaly| {
             let found =
                 crate::item::Found { anomaly: anomaly.clone(), points: Vec::new(), series: Vec::new() };
-            route::intent(&catalogue, &found, city)
+            route::intent(&catalogue, &found, city).unwrap()
         };
         let intents: Vec<_> = anomalies.iter().map(found).collect();
         orders.apply(*epoch, yiwang_orders::Moment { city, wall: wall() }, &intents).await.unwrap();

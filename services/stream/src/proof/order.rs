@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::city::{self, PARTITIONS, moment, readings};
-use crate::closer::Closer;
+use crate::closer::{Closer, State};
 use crate::directory::Directory;
 use crate::item::{End, Item, Judged, Save};
 use crate::judge::Judge;
@@ -47,7 +47,8 @@ fn judge_all(mut shuffle: impl FnMut(&mut Vec<Item>)) -> Vec<Vec<Judged>> {
 
 /// What the closer makes of it when it comes from several workers.
 fn close_all(judged: &[Vec<Judged>], mut shuffle: impl FnMut(Vec<Judged>) -> Vec<Judged>) -> Vec<String> {
-    let mut closer = Closer::new(directory(), 1, 1, 1, &[]).unwrap();
+    let state = State { revision: 1, ..State::default() };
+    let mut closer = Closer::new(directory(), 1, 1, &state).unwrap();
     let close = |(epoch, judged): (u64, &Vec<Judged>)| {
         let closed = closer.close(shuffle(judged.clone()), &[end(epoch)]).unwrap();
         format!("{:?}", closed.found)

@@ -12,7 +12,7 @@ use super::script::Writer;
 use super::world::{CHECKPOINTS, Verdict, block_on, fill, judge, log_of, open, parts};
 use crate::Stream;
 
-fn dust(station: &str) -> Series {
+pub(super) fn dust(station: &str) -> Series {
     Series::new(station, "dust").unwrap()
 }
 
@@ -23,7 +23,7 @@ fn without(lines: &[&str]) -> String {
 }
 
 /// Judges with one and with three workers, and with a restart after each commit; all must agree.
-fn verdict(writer: &Writer) -> Verdict {
+pub(super) fn verdict(writer: &Writer) -> Verdict {
     block_on(async {
         let log = log_of(&writer.commits).await;
         let one = judge(&log, 1, 1 << 20).await;
@@ -48,17 +48,22 @@ async fn restarted(
     orders.all()
 }
 
-fn steps<'a>(verdict: &'a Verdict, detector: &str) -> Vec<(u64, &'a Anomaly)> {
+pub(super) fn steps<'a>(verdict: &'a Verdict, detector: &str) -> Vec<(u64, &'a Anomaly)> {
     let all = verdict.steps.iter().flat_map(|step| step.3.iter().map(|anomaly| (step.0, anomaly)));
     all.filter(|(_, anomaly)| anomaly.detector.as_ref() == detector).collect()
 }
 
-fn phases(steps: &[(u64, &Anomaly)]) -> Vec<Phase> {
+pub(super) fn phases(steps: &[(u64, &Anomaly)]) -> Vec<Phase> {
     steps.iter().map(|(_, anomaly)| anomaly.phase).collect()
 }
 
 /// Readings of stations every ten seconds, a tick behind each.
-fn speak(writer: &mut Writer, stations: &[&str], seconds: std::ops::Range<i64>, value: impl Fn(i64) -> f64) {
+pub(super) fn speak(
+    writer: &mut Writer,
+    stations: &[&str],
+    seconds: std::ops::Range<i64>,
+    value: impl Fn(i64) -> f64,
+) {
     for second in seconds.step_by(10) {
         stations.iter().for_each(|station| writer.row(&dust(station), second, value(second)));
         writer.tick(moment(second + 1));
@@ -66,7 +71,7 @@ fn speak(writer: &mut Writer, stations: &[&str], seconds: std::ops::Range<i64>, 
 }
 
 /// A calm level that moves enough not to be flat.
-fn around(level: f64) -> impl Fn(i64) -> f64 {
+pub(super) fn around(level: f64) -> impl Fn(i64) -> f64 {
     move |second| level + (second / 10 % 3) as f64
 }
 
@@ -109,6 +114,104 @@ fn a_detector_that_stays_keeps_its_state_and_its_episode() {
     let up: Vec<_> = spike.into_iter().filter(|(_, anomaly)| anomaly.begin == moment(250)).collect();
     assert_eq!(phases(&up), [Phase::Raised, Phase::Cleared]);
     assert!(up[1].1.end > Some(moment(310)), "the window of the median was kept: {up:?}");
+}
+
+/// What a catalogue ends is over for those who ask about it, too.
+#[test]
+fn an_episode_that_a_catalogue_ends_is_not_active_any_more() {
+    let noise = Series::new("e-1", "noise").unwrap();
+    let mut writer = Writer::new(city::TEXT);
+    let mut speak = |writer: &mut Writer, seconds: std::ops::Range<i64>, level: f64| {
+        for second in seconds.step_by(10) {
+            writer.row(&dust("e-1"), second, around(level)(second));
+            writer.row(&noise, second, around(50.0)(second));
+            writer.tick(moment(second + 1));
+        }
+    };
+    speak(&mut writer, 0..300, 200.0);
+    let named = "name = \"dust-limit\"";
+    writer.catalogue(&city::TEXT.replace(named, &format!("{named}\nhold = \"5m\"\non_change = \"anew\"")));
+    speak(&mut writer, 300..600, 120.0);
+    let verdict = verdict(&writer);
+    assert_eq!(phases(&steps(&verdict, "dust-limit")), [Phase::Raised, Phase::Cleared]);
+    assert_eq!(phases(&steps(&verdict, "dusty")), [Phase::Raised, Phase::Cleared]);
+}
+
+/// A series that is reckoned from other stations than before keeps its episode, also over checkpoints before any of them speaks again.
+#[test]
+fn a_reckoned_series_keeps_its_episode_when_its_sources_change() {
+    let stations = ["e-1", "e-2", "e-3", "w-1", "w-2"];
+    let value = |station: &str, second: i64| {
+        let calm = around(50.0)(second);
+        if station == "e-1" && (250..300).contains(&second) { calm + 80.0 } else { calm }
+    };
+    let mut writer = Writer::new(city::TEXT);
+    let say = |writer: &mut Writer, seconds: std::ops::Range<i64>| {
+        for second in seconds.step_by(10) {
+            stations.iter().for_each(|station| writer.row(&dust(station), second, value(station, second)));
+            writer.tick(moment(second + 1));
+        }
+    };
+    say(&mut writer, 0..300);
+    writer.catalogue(&city::TEXT.replace("radius_km = 20", "radius_km = 2.5"));
+    (0..30).for_each(|_| writer.tick(moment(301)));
+    say(&mut writer, 300..700);
+    let verdict = verdict(&writer);
+    let apart = steps(&verdict, "apart");
+    let of_e1: Vec<_> = apart.into_iter().filter(|(_, anomaly)| anomaly.series.source() == "e-1").collect();
+    assert_eq!(phases(&of_e1), [Phase::Raised, Phase::Cleared], "{of_e1:?}");
+}
+
+/// The catalogue with another parameter of `dust-spike`, and what its entry says of that.
+fn respiked(on_change: &str) -> String {
+    let named = "name = \"dust-spike\"";
+    assert!(city::TEXT.contains(named));
+    city::TEXT.replace(named, &format!("{named}\nk = 6\non_change = \"{on_change}\""))
+}
+
+/// Calm, and high shortly before and after the change at 300 and again long after it.
+fn around_the_change(second: i64) -> f64 {
+    let high = [280..310, 340..350, 900..910].iter().any(|span| span.contains(&second));
+    if high { 200.0 } else { 50.0 + (second / 10 % 3) as f64 }
+}
+
+#[test]
+fn a_changed_detector_goes_on_with_its_state_or_begins_anew_as_its_entry_says() {
+    let begins = |on_change: &str| {
+        let mut writer = Writer::new(city::TEXT);
+        speak(&mut writer, &["e-1"], 0..300, around_the_change);
+        writer.catalogue(&respiked(on_change));
+        speak(&mut writer, &["e-1"], 300..1_000, around_the_change);
+        let verdict = verdict(&writer);
+        let limit = phases(&steps(&verdict, "dust-limit"));
+        assert_eq!(limit, [Phase::Raised, Phase::Cleared].repeat(3), "unchanged, it goes on");
+        let spike = steps(&verdict, "dust-spike");
+        let raised = spike.iter().filter(|(_, anomaly)| anomaly.phase == Phase::Raised);
+        let ends: Vec<_> = spike.iter().filter_map(|(_, anomaly)| anomaly.end).collect();
+        (raised.map(|(_, anomaly)| anomaly.begin).collect::<Vec<_>>(), ends[0])
+    };
+    let (kept, ended) = begins("keep");
+    assert_eq!(kept[..2], [moment(280), moment(340)], "it still knows what is usual");
+    assert!(ended > moment(301), "and goes on with its episode");
+    let (anew, ended) = begins("anew");
+    assert_eq!(anew, [moment(280), moment(900)], "it has to learn what is usual first");
+    assert_eq!(ended, moment(301), "at the tick that put the new entry in force");
+}
+
+/// A window of another length has no place for the state of the old one.
+#[test]
+fn a_state_that_does_not_fit_any_more_is_begun_anew() {
+    let mut writer = Writer::new(city::TEXT);
+    speak(&mut writer, &["e-1"], 0..300, around_the_change);
+    writer.catalogue(&city::TEXT.replace(
+        "metrics = [\"dust\"]\nmin_scale = 8\nreadings = 15",
+        "metrics = [\"dust\"]\nmin_scale = 8\nreadings = 9",
+    ));
+    speak(&mut writer, &["e-1"], 300..600, around_the_change);
+    let verdict = verdict(&writer);
+    let spike = steps(&verdict, "dust-spike");
+    assert_eq!(phases(&spike), [Phase::Raised, Phase::Cleared], "{spike:?}");
+    assert_eq!(spike[1].1.end, Some(moment(301)));
 }
 
 /// A station that the new catalogue does not have sends no more, for it is refused at the door; that is no silence.

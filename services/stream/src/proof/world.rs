@@ -95,9 +95,9 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
-    /// The last step of each episode.
+    /// The last step of each episode that is not of a silence.
     pub(super) fn last_steps(&self) -> impl Iterator<Item = &Anomaly> {
-        let steps = self.steps.iter().flat_map(|step| &step.3);
+        let steps = self.steps.iter().flat_map(|step| &step.3).filter(|anomaly| anomaly.silenced.is_none());
         steps.map(|anomaly| (anomaly.id, anomaly)).collect::<BTreeMap<_, _>>().into_values()
     }
 
@@ -176,7 +176,7 @@ async fn conclude(directory: &Directory, all: Vec<Closed>) -> Verdict {
         let catalogue = directory.catalogue(closed.revision).unwrap();
         let city = closed.city.unwrap_or_default();
         let intents: Vec<_> =
-            closed.found.iter().map(|found| route::intent(&catalogue, found, city)).collect();
+            closed.found.iter().filter_map(|found| route::intent(&catalogue, found, city)).collect();
         if !intents.is_empty() {
             orders.apply(closed.epoch, Moment { city, wall: wall() }, &intents).await.unwrap();
         }
@@ -221,13 +221,13 @@ pub(super) fn to_derive(verdict: &Verdict) -> BTreeMap<u64, (Timestamp, Vec<Anom
     found.map(|step| (step.0, (step.1.unwrap_or_default(), step.3.clone()))).collect()
 }
 
-/// One order for each episode, and no step of an episode before its order.
+/// One order for each episode that no silence keeps quiet, and no step of an episode before its order.
 pub(super) fn assert_one_order_each(verdict: &Verdict) {
-    let steps = verdict.steps.iter().flat_map(|step| &step.3);
+    let steps = || verdict.steps.iter().flat_map(|step| &step.3).filter(|anomaly| anomaly.silenced.is_none());
     let raised: BTreeSet<AnomalyId> =
-        steps.filter(|anomaly| anomaly.phase == Phase::Raised).map(|anomaly| anomaly.id).collect();
+        steps().filter(|anomaly| anomaly.phase == Phase::Raised).map(|anomaly| anomaly.id).collect();
     assert_eq!(raised.len(), verdict.orders.len(), "an order for each episode that was raised");
-    for anomaly in verdict.steps.iter().flat_map(|step| &step.3) {
+    for anomaly in steps() {
         assert!(verdict.orders.contains_key(&anomaly.id), "{anomaly:?} has no order");
     }
 }

@@ -44,10 +44,11 @@ fn order_in(
         severity: Severity::Warning,
         because: None,
         into: None,
+        silenced: None,
     };
     let found = Found { anomaly, points: Vec::new(), series: vec![series] };
     match intent(catalogue, &found, begin) {
-        OrderIntent::Open(draft) => *draft,
+        Some(OrderIntent::Open(draft)) => *draft,
         other => panic!("{other:?}"),
     }
 }

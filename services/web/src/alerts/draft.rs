@@ -150,6 +150,7 @@ fn evidence(catalogue: &Catalogue, sent: Sent<'_>, report: &Report) -> Evidence 
             severity: report.severity,
             because: None,
             into: None,
+            silenced: None,
         },
         unit: String::new(),
         lead: LEAD,

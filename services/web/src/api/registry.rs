@@ -1,4 +1,4 @@
-//! Gateways, sources, loggers and calibrations: what is known of them, and registering more.
+//! Gateways, sources, loggers, calibrations and silences: what is known of them, and registering more.
 //!
 //! An entry has the keys that it has in a catalogue's file (see [`yiwang_catalogue`]) and is checked as if it stood in one.
 //! What stands in a file is shown and not changed here. Every answer has the catalogue's revision as its `ETag`; with it as
@@ -48,9 +48,9 @@ pub(crate) struct Registered {
     entries: usize,
 }
 
-/// What is known of a kind: gateways, stations, loggers or calibrations.
+/// What is known of a kind: gateways, stations, loggers, calibrations or silences.
 #[utoipa::path(get, path = "/api/v1/registry/{kind}", operation_id = "list_registered", tag = "registry",
-    params(("kind" = String, Path, description = "gateways, stations, loggers or calibrations"),
+    params(("kind" = String, Path, description = "gateways, stations, loggers, calibrations or silences"),
         ("limit" = Option<u32>, Query, description = "At most this many, 1 to 1,000; 100 when not said"),
         ("after" = Option<String>, Query, description = "`next` of the page before")),
     responses((status = 200, body = RegistryPage), (status = 404, body = Mistake), Refused))]
@@ -89,7 +89,7 @@ pub(crate) async fn unknown(State(web): State<Web>, uri: Uri) -> Result<Json<Unk
 
 /// What is known of one.
 #[utoipa::path(get, path = "/api/v1/registry/{kind}/{id}", operation_id = "get_registered", tag = "registry",
-    params(("kind" = String, Path, description = "gateways, stations, loggers or calibrations"),
+    params(("kind" = String, Path, description = "gateways, stations, loggers, calibrations or silences"),
         ("id" = String, Path, description = "Its name; of a logger its MN")),
     responses((status = 200, body = Object), (status = 404, body = Mistake), Refused))]
 pub(crate) async fn one(
@@ -106,7 +106,7 @@ pub(crate) async fn one(
 
 /// Registers one, in place of what was registered under its name.
 #[utoipa::path(put, path = "/api/v1/registry/{kind}/{id}", operation_id = "register", tag = "registry",
-    params(("kind" = String, Path, description = "gateways, stations, loggers or calibrations"),
+    params(("kind" = String, Path, description = "gateways, stations, loggers, calibrations or silences"),
         ("id" = String, Path, description = "Its name; of a logger its MN")),
     request_body(content = Object, description = "The keys of the entry, as in a catalogue's file"),
     responses((status = 200, body = Registered), (status = 404, body = Mistake), (status = 413, body = Mistake),
@@ -130,7 +130,7 @@ pub(crate) async fn put(
 
 /// Takes out what was registered under this name.
 #[utoipa::path(delete, path = "/api/v1/registry/{kind}/{id}", operation_id = "unregister", tag = "registry",
-    params(("kind" = String, Path, description = "gateways, stations, loggers or calibrations"),
+    params(("kind" = String, Path, description = "gateways, stations, loggers, calibrations or silences"),
         ("id" = String, Path, description = "Its name; of a logger its MN")),
     responses((status = 200, body = Registered), (status = 404, body = Mistake),
         (status = 409, body = Mistake, description = "It stands in a file"),
@@ -150,7 +150,7 @@ pub(crate) async fn delete(
 /// Registers many at once, all or none: each kind with a list of entries that name themselves.
 #[utoipa::path(post, path = "/api/v1/registry", operation_id = "register_many", tag = "registry",
     request_body(content = Object,
-        description = "`gateways`, `stations`, `loggers`, `calibrations`: lists of entries, as in a catalogue's file"),
+        description = "`gateways`, `stations`, `loggers`, `calibrations`, `silences`: lists of entries, as in a catalogue's file"),
     responses((status = 200, body = Registered), (status = 404, body = Mistake), (status = 415, body = Mistake),
         (status = 409, body = Mistake, description = "One of them stands in a file"),
         (status = 412, body = Mistake, description = "The catalogue is not at the revision of `If-Match`"),
@@ -262,6 +262,7 @@ const fn plural(kind: Kind) -> &'static str {
         Kind::Station => "stations",
         Kind::Logger => "loggers",
         Kind::Calibration => "calibrations",
+        Kind::Silence => "silences",
     }
 }
 
@@ -283,16 +284,18 @@ fn ids(catalogue: &Catalogue, kind: Kind) -> Vec<&str> {
         Kind::Station => catalogue.stations.keys().map(AsRef::as_ref).collect(),
         Kind::Logger => catalogue.loggers.keys().map(AsRef::as_ref).collect(),
         Kind::Calibration => catalogue.calibrations.keys().map(AsRef::as_ref).collect(),
+        Kind::Silence => catalogue.silences.keys().map(AsRef::as_ref).collect(),
     }
 }
 
 /// An entry with the keys that it has in a file, and whether it was registered.
-fn shown(catalogue: &Catalogue, kind: Kind, id: &str) -> Option<Value> {
+pub(crate) fn shown(catalogue: &Catalogue, kind: Kind, id: &str) -> Option<Value> {
     let mut entry = match kind {
         Kind::Gateway => gateway(catalogue.gateways.get(id)?),
         Kind::Station => station(catalogue.stations.get(id)?),
         Kind::Logger => logger(catalogue.loggers.get(id)?),
         Kind::Calibration => calibration(catalogue.calibrations.get(id)?),
+        Kind::Silence => silence(catalogue.silences.get(id)?),
     };
     let registered = catalogue.registry().get(kind, id).is_some();
     let keys = entry.as_object_mut()?;
@@ -329,5 +332,16 @@ fn calibration(window: &yiwang_catalogue::Calibration) -> Value {
     json!({
         "id": window.id, "station": window.station, "metrics": window.metrics, "from": window.from.to_string(),
         "to": window.to.to_string(), "quality": window.quality.word(), "source": window.source,
+    })
+}
+
+fn silence(silence: &yiwang_catalogue::Silence) -> Value {
+    // What it is not for has no key in its entry.
+    let some = |names: &[std::sync::Arc<str>]| (!names.is_empty()).then(|| json!(names));
+    json!({
+        "id": silence.id, "who": silence.who, "why": silence.why, "from": silence.from.to_string(),
+        "to": silence.to.to_string(), "stations": some(&silence.stations), "metrics": some(&silence.metrics),
+        "detectors": some(&silence.detectors), "districts": some(&silence.districts),
+        "gateways": some(&silence.gateways),
     })
 }

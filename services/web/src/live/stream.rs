@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{CLIENT_EVENTS, LiveEvent, Seat, Sent};
+use crate::api::catalogue::Held;
 use crate::api::wire::Refused;
 use crate::error::Error;
 use crate::params::Params;
@@ -23,7 +24,7 @@ use crate::{Console, Web};
 /// How old the counts of a tick may be: all clients share one look at the order store.
 const PULSE: Duration = Duration::from_millis(900);
 
-/// Anomalies and orders as they happen (`anomaly`, `order`), and a `tick` each second with city time and counts.
+/// Anomalies and orders as they happen (`anomaly`, `order`), another catalogue (`catalogue`), and a `tick` each second with city time and counts.
 #[utoipa::path(get, path = "/api/v1/live", tag = "live",
     params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that came")),
     responses((status = 200, body = String, content_type = "text/event-stream"), Refused))]
@@ -85,6 +86,7 @@ fn told(web: &Web, run: &str, (number, event): &Sent) -> Event {
             }
             ("anomaly", body)
         }
+        LiveEvent::Catalogue(held) => ("catalogue", serde_json::to_value(Held::of(held)).unwrap_or_default()),
         LiveEvent::Order(event) => ("order", serde_json::to_value(event).unwrap_or_default()),
     };
     Event::default().event(name).id(format!("{run}-{number}")).data(body.to_string())

@@ -194,7 +194,10 @@ async fn reason(web: &Web, lang: Lang, order: &WorkOrder) -> Result<Option<Reaso
     };
     let anomaly = &order.draft.evidence.anomaly;
     let params = why.params.iter().map(|param| (param.key.clone(), param.value.clone())).collect();
-    let share = |of: &Witness| (of.name.clone(), view::number(of.share, 2));
+    let share = |of: &Witness| {
+        let a_day = of.a_day.map(|times| often(times, lang));
+        (of.name.clone(), view::number(of.share, 2) + &a_day.unwrap_or_default())
+    };
     Ok(Some(Reason {
         chart: grounds(web, lang, order, &why).map(|chart| chart.json()),
         slider: why.limit.filter(|limit| why.adjustable && *limit != 0.0).map(slider),
@@ -206,6 +209,12 @@ async fn reason(web: &Web, lang: Lang, order: &WorkOrder) -> Result<Option<Reaso
         hash: why.hash,
         differs: why.differs,
     }))
+}
+
+/// How often a day a measure comes.
+fn often(times: f64, lang: Lang) -> String {
+    let times = if times < 0.001 { "< 0.001".to_owned() } else { view::number(times, 3) };
+    format!(" · {times} {}", lang.pick("次/天", "a day"))
 }
 
 impl Reason {

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Html;
-use yiwang_catalogue::{MetricKind, Station, StationKind};
+use yiwang_catalogue::{MetricKind, Silence, Station, StationKind};
 use yiwang_model::{OrderState, Series, Span, Timestamp};
 use yiwang_orders::{Counts, Filter};
 
@@ -46,6 +46,15 @@ struct DepartmentCount {
     share: u64,
 }
 
+/// A silence that holds, and how many episodes it keeps quiet, as far as they are told one by one.
+struct SilenceLine {
+    id: String,
+    why: String,
+    who: String,
+    until: String,
+    quiet: usize,
+}
+
 #[derive(Template)]
 #[template(path = "overview.html")]
 struct Overview {
@@ -58,6 +67,7 @@ struct Overview {
     states: Vec<StateCount>,
     departments: Vec<DepartmentCount>,
     anomalies: Vec<OrderLine>,
+    silences: Vec<SilenceLine>,
     panels: Vec<Panel>,
 }
 
@@ -79,6 +89,7 @@ pub(crate) async fn page(State(web): State<Web>, lang: Lang, uri: Uri) -> Result
         states: states(&counts, lang),
         departments: departments(&web, &counts, lang),
         anomalies: found.iter().map(|order| OrderLine::new(&web, lang, order, now)).collect(),
+        silences: silences(&web, now),
         panels: panels(&web, lang, now).await?,
         f: Frame::new(&web, lang, "overview", &uri),
     })
@@ -93,6 +104,20 @@ fn states(counts: &Counts, lang: Lang) -> Vec<StateCount> {
         share: count * 100 / most,
     };
     counts.by_state.iter().map(row).collect()
+}
+
+fn silences(web: &Web, now: Option<Timestamp>) -> Vec<SilenceLine> {
+    let quiet = (web.parts().quiet)().episodes;
+    let holding =
+        web.catalogue().silences.values().filter(|silence| now.is_some_and(|now| silence.holds(now)));
+    let line = |silence: &Silence| SilenceLine {
+        id: silence.id.to_string(),
+        why: silence.why.to_string(),
+        who: silence.who.to_string(),
+        until: view::minute(silence.to),
+        quiet: quiet.iter().filter(|of| of.silenced.as_ref() == Some(&silence.id)).count(),
+    };
+    holding.map(line).collect()
 }
 
 fn departments(web: &Web, counts: &Counts, lang: Lang) -> Vec<DepartmentCount> {

@@ -87,7 +87,7 @@ async fn what_is_wrong_is_told_key_by_key() {
     }
     for (path, body, status, said) in [
         ("/stations/510104-air-1", STATION, StatusCode::CONFLICT, "stands in the catalogue's files"),
-        ("/moons/x", STATION, StatusCode::NOT_FOUND, "gateways, stations, loggers, calibrations"),
+        ("/moons/x", STATION, StatusCode::NOT_FOUND, "gateways, stations, loggers, calibrations, silences"),
         ("/stations/s-1", "[1]", StatusCode::BAD_REQUEST, "field \\\"body\\\""),
         ("/stations/s-1", "{\"zh\": null}", StatusCode::BAD_REQUEST, "field \\\"body\\\""),
         ("/stations/s-1", r#"{"id": "s-2"}"#, StatusCode::BAD_REQUEST, "another station than the address"),
@@ -115,6 +115,51 @@ async fn nobody_overwrites_what_he_has_not_seen() {
         city.send(Method::PUT, "/gateways/g-1", Some("x"), body).await.status,
         StatusCode::BAD_REQUEST
     );
+}
+
+#[tokio::test]
+async fn a_silence_is_registered_and_shown_with_what_it_keeps_quiet() {
+    let mut city = city();
+    let no = yiwang_model::OrderNo(city.any("opened").await);
+    let mut of = city.parts.orders.get(&no).await.unwrap().unwrap().draft.evidence.anomaly;
+    let entry = |to: Timestamp| {
+        json!({"who": "desk", "why": "the road is built", "stations": [of.series.source()],
+            "from": (now() - Span::HOUR).to_string(), "to": to.to_string()})
+    };
+    let (held, too_long) = (entry(now() + Span::HOUR), entry(now() + Span::DAY.times(30)));
+    assert_eq!(city.register("/silences/s-1", &held.to_string()).await.status, StatusCode::OK);
+    let refused = city.register("/silences/s-2", &too_long.to_string()).await;
+    assert_eq!(
+        (refused.status, &refused.json()["faults"][0]["key"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &json!("silence.to"))
+    );
+    let shown = city.get("/api/v1/registry/silences/s-1").await.json();
+    assert_eq!((&shown["why"], &shown["metrics"]), (&held["why"], &Value::Null));
+    assert_eq!(
+        city.register("/silences/s-1", &shown.to_string()).await.status,
+        StatusCode::OK,
+        "as it was shown"
+    );
+    of.silenced = Some("s-1".into());
+    city.parts.quiet = Arc::new(move || crate::Quiet { count: 1, episodes: vec![of.clone()] });
+    let quiet = city.get("/api/v1/silenced").await.json();
+    assert_eq!((&quiet["count"], &quiet["silences"][0]["id"]), (&json!(1), &json!("s-1")), "{quiet}");
+    assert_eq!(quiet["episodes"][0]["silenced"], "s-1");
+    let page = city.get("/?lang=en").await.body;
+    assert!(page.contains("the road is built") && page.contains("1 anomalies without an order"));
+}
+
+#[tokio::test]
+async fn the_files_are_read_again_and_what_was_registered_stays() {
+    let city = city();
+    assert_eq!(city.register("/gateways/g-1", r#"{"zh": "一", "en": "One"}"#).await.status, StatusCode::OK);
+    let held = city.get("/api/v1/catalogue").await.json();
+    assert_eq!((&held["revision"], &held["who"]), (&json!(2), &json!("local")));
+    let reloaded = city.ask(Request::post("/api/v1/catalogue/reload").body(Body::empty()).unwrap()).await;
+    assert_eq!((reloaded.status, &reloaded.json()["changed"]), (StatusCode::OK, &json!(true)));
+    assert!(city.parts.catalogue.in_force().catalogue.gateways.contains_key("g-1"));
+    let answer = city.get("/api/v1/catalogue?x=1").await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.body);
 }
 
 #[tokio::test]
@@ -149,6 +194,9 @@ async fn registering_takes_who_may_manage() {
         let request = request.header("authorization", format!("Bearer {secret}"));
         let answer = city.ask(request.body(r#"{"zh": "一", "en": "One"}"#.into()).unwrap()).await;
         assert_eq!(answer.status, status, "{secret}");
+        let reload =
+            Request::post("/api/v1/catalogue/reload").header("authorization", format!("Bearer {secret}"));
+        assert_eq!(city.ask(reload.body(Body::empty()).unwrap()).await.status, status, "{secret}");
     }
 }
 

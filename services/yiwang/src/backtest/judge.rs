@@ -40,12 +40,13 @@ impl Ran {
         for Closed { epoch, city, revision, found, .. } in closed {
             let catalogue = directory.catalogue(revision);
             for found in &found {
-                match catalogue.as_deref().map(|of| (of, route::intent(of, found, city.unwrap_or_default())))
-                {
-                    Some((catalogue, OrderIntent::Open(draft))) => {
+                let Some(catalogue) = catalogue.as_deref() else { continue };
+                match route::intent(catalogue, found, city.unwrap_or_default()) {
+                    Some(OrderIntent::Open(draft)) => {
                         ran.orders.insert(found.anomaly.id, Order::of(&draft, catalogue));
                     }
-                    _ => ran.note(&found.anomaly),
+                    Some(OrderIntent::Note { anomaly, .. }) => ran.note(&anomaly),
+                    None => {} // a silence keeps it quiet
                 }
             }
             ran.steps.insert(epoch, found.into_iter().map(|found| found.anomaly).collect());

@@ -44,7 +44,11 @@ fn told(of: Explanation) -> Why {
         begin: of.sealed.begin.to_string(),
         raised: of.raised.to_string(),
         extreme: of.sealed.extreme,
-        witnesses: of.witnesses.into_iter().map(|of| Witness { name: of.name, share: of.share }).collect(),
+        witnesses: of
+            .witnesses
+            .into_iter()
+            .map(|of| Witness { name: of.name, share: of.share, a_day: of.a_day })
+            .collect(),
         catalogue_revision: of.catalogue_revision,
         hash: of.hash,
         differs: of.differs,

@@ -92,7 +92,11 @@ fn witnesses(why: &Explanation, out: &mut String) -> std::fmt::Result {
     }
     writeln!(out, "witnesses   as shares of what each takes for an alarm, the loudest first")?;
     let mut witnesses = why.witnesses.iter();
-    witnesses.try_for_each(|witness| writeln!(out, "  {:<10} {:.3}", witness.name, witness.share))
+    witnesses.try_for_each(|witness| {
+        let a_day =
+            witness.a_day.map(|times| format!("  so far out {times:.3} times a day")).unwrap_or_default();
+        writeln!(out, "  {:<10} {:.3}{a_day}", witness.name, witness.share)
+    })
 }
 
 fn compare(compared: &Compared, out: &mut String) -> std::fmt::Result {

@@ -302,6 +302,7 @@ mod tests {
             severity: Severity::Warning,
             because: None,
             into: None,
+            silenced: None,
         };
         let is_over = Anomaly { phase: Phase::Cleared, end: Some(Timestamp(2)), ..goes_on.clone() };
         let withdrawn = Anomaly { phase: Phase::Withdrawn, ..is_over.clone() };

@@ -111,7 +111,10 @@ impl LogBook {
     fn derived(&mut self, stored: Stored) -> anyhow::Result<()> {
         for text in Derived::decode(stored.payload)?.anomalies {
             let anomaly: Anomaly = serde_json::from_str(&text)?;
-            self.found.insert(anomaly.id, anomaly);
+            // What a silence keeps quiet has no order that it could be held against.
+            if anomaly.silenced.is_none() {
+                self.found.insert(anomaly.id, anomaly);
+            }
         }
         Ok(())
     }
