@@ -331,13 +331,13 @@ impl Watched {
         let old = std::mem::replace(&mut self.slots, slots);
         for gone in old {
             let heir = self.slots.iter_mut().find(|slot| slot.entry.name == gone.entry.name);
-            if !heir.is_some_and(|heir| heir.follows(&gone, self.series.metric()) && heir.inherit(&gone)) {
-                if let Some(ended) = gone.end(city) {
-                    tell_asking(&gone, &ended, out);
-                    let series = vec![self.told.as_deref().unwrap_or(&self.series).clone()];
-                    let found = Found { anomaly: ended, points: Vec::new(), series };
-                    out.push(wrap(*gone.entry.kind == *SILENCE, found, &self.gateway));
-                }
+            if !heir.is_some_and(|heir| heir.follows(&gone, self.series.metric()) && heir.inherit(&gone))
+                && let Some(ended) = gone.end(city)
+            {
+                tell_asking(&gone, &ended, out);
+                let series = vec![self.told.as_deref().unwrap_or(&self.series).clone()];
+                let found = Found { anomaly: ended, points: Vec::new(), series };
+                out.push(wrap(*gone.entry.kind == *SILENCE, found, &self.gateway));
             }
         }
         self.slots.iter_mut().for_each(|slot| slot.settle_all(self.allowed > Span::ZERO));
