@@ -428,6 +428,33 @@ def bench_stage_full(_):
     return stage("full", 10_000, 100_000)
 
 
+def bench_stage_checkpoint(_):
+    """What checkpoints of a million series cost, while readings come; seconds and milliseconds of CPU."""
+    run = stage_run("checkpoint-basic", 1_000_000, 1)
+    whole, part, restore = run["whole"], run["hundredth"], run["restore_by_one_more_worker"]
+    return {
+        "all series, CPU s": whole["cpu_s"],
+        "longest epoch meanwhile, CPU ms": whole["longest_epoch_cpu_ms"],
+        "an epoch before, CPU ms": run["calm_epoch_cpu_ms"],
+        "MB": whole["bytes"] / 1e6,
+        "the hundredth that changed, CPU ms": 1e3 * part["cpu_s"],
+        "kB": part["bytes"] / 1e3,
+        "restored by two workers, CPU s": restore["cpu_s"],
+        "wall s": restore["wall_s"],
+    }
+
+
+def bench_stage_skew(_):
+    """Half of all readings are of one series: two workers, against the same without it."""
+    even, skewed = (stage_run("basic", 10_000, 2, "0s", word) for word in ("even", "skewed"))
+    return {
+        "per core-second": skewed["per_core_second"],
+        "the same without": even["per_core_second"],
+        "bytes a series": skewed["bytes_a_series"],
+        "bytes without": even["bytes_a_series"],
+    }
+
+
 BENCHES = {
     "import of CSV, long form": bench_import,
     "import of CSV, wide form, six values a row": bench_import_wide,
@@ -445,6 +472,8 @@ BENCHES = {
     "stream stage alone, CUSUM around an EWMA": bench_stage_ewma,
     "stream stage alone, basic": bench_stage_basic,
     "stream stage alone, full": bench_stage_full,
+    "stream stage alone, half of all readings of one series": bench_stage_skew,
+    "checkpoints of a million series, basic": bench_stage_checkpoint,
 }
 
 

@@ -1,9 +1,13 @@
-//! Checkpoints: the whole state of the judgement at the end of an epoch, on disk.
+//! Checkpoints: the state of the judgement at the end of an epoch, on disk.
 //!
-//! A file `checkpoint-{epoch, 20 digits}` holds, all numbers little-endian: the 8 bytes `YWCKPT`, version as u16; then frames, each a
+//! One that has all series is a base; one that has those which changed since the checkpoint before is an increment. A base and the increments
+//! that follow it, each the one before, are a chain; the state at the end of a chain is that of its last, each series as the last that
+//! has it says. A start takes the newest chain whose base is whole, up to the first increment that is not; what was after that is removed, for nothing
+//! may follow it. The first that a process writes is a base. The chain before the newest base is kept, so that one file may be damaged; what is older is removed.
+//!
+//! A file `checkpoint-{epoch, 20 digits}` holds, all numbers little-endian: the 6 bytes `YWCKPT`, version as u16; then frames, each a
 //! length as u32, the CRC-32C of the payload as u32, the payload. The first payload is a `CheckpointHead`, as many
-//! [`Pack`]s of states as it says follow; the end of the file ends it. Files are written whole, synced, renamed; the two newest are kept, and a
-//! start takes the newest that is whole.
+//! [`Pack`]s of states as it says follow; the end of the file ends it. Files are written whole, synced, renamed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,12 +22,12 @@ use crate::closer::State;
 use crate::pack::Pack;
 
 const MAGIC: &[u8; 6] = b"YWCKPT";
-const VERSION: u16 = 3;
+const VERSION: u16 = 4;
+/// The oldest that is read: those of version 3 are bases, in the same form.
+const OLDEST: u16 = 3;
 const PREFIX: &str = "checkpoint-";
 /// What a file is called while it is written, see [`yiwang_disk::replace`].
 const BESIDE: &str = ".new";
-/// How many are kept, so that one may be damaged.
-const KEPT: usize = 2;
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 8 << 30;
 
@@ -31,8 +35,22 @@ const MAX_BYTES: u64 = 8 << 30;
 pub struct Checkpoints {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
-    /// The epochs of the files, rising, each with where its state goes on in each partition.
-    kept: Vec<(u64, Vec<u64>)>,
+    /// Those that are kept, rising by epoch.
+    kept: Vec<Kept>,
+}
+
+/// A checkpoint that is kept.
+struct Kept {
+    epoch: u64,
+    is_base: bool,
+    /// Where its state goes on in each partition.
+    next: Vec<u64>,
+}
+
+impl Kept {
+    fn of(state: &State) -> Self {
+        Self { epoch: state.epoch, is_base: state.since.is_none(), next: state.next.clone() }
+    }
 }
 
 impl Checkpoints {
@@ -40,38 +58,52 @@ impl Checkpoints {
     ///
     /// # Errors
     /// [`Error::Disk`]; [`Error::Newer`] for a file of a newer release. A damaged file is told in the log and passed
-    /// over.
+    /// over, and so are those that follow it.
     pub fn open(disk: Arc<dyn Disk>, folder: &Path) -> Result<(Self, Option<State>), Error> {
         disk.create_dir(folder).map_err(|error| Error::disk(folder, &error))?;
         let mut checkpoints = Self { disk, folder: folder.to_owned(), kept: Vec::new() };
         checkpoints.clear_leftovers()?;
-        let mut newest = None;
+        let mut chain: Option<State> = None;
+        let mut useless = Vec::new();
         for epoch in checkpoints.epochs()? {
             match checkpoints.read(epoch)? {
-                Ok(state) => {
-                    checkpoints.kept.push((epoch, state.next.clone()));
-                    newest = Some(state);
+                Ok(state)
+                    if state.since.is_none() || state.since == chain.as_ref().map(|last| last.epoch) =>
+                {
+                    checkpoints.kept.push(Kept::of(&state));
+                    chain = Some(follow(chain, state));
+                    useless.clear();
                 }
+                Ok(_) => useless.push((epoch, false)),
                 Err(why) => {
                     let file = checkpoints.path(epoch);
                     tracing::warn!(file = %file.display(), why, "damaged checkpoint, taking the one before");
+                    useless.push((epoch, true));
                 }
             }
         }
-        Ok((checkpoints, newest))
+        // A damaged one stays where there is no other: it may be of an older release.
+        let removed = useless.into_iter().filter(|(_, is_damaged)| !is_damaged || chain.is_some());
+        removed.into_iter().try_for_each(|(epoch, _)| checkpoints.remove(epoch))?;
+        Ok((checkpoints, chain))
     }
 
-    /// Where the oldest checkpoint that is kept goes on in each partition: the log must hold on to what comes from there.
+    /// Where the state goes on in each partition that is taken if the newest chain is damaged, or else its base: the log must hold on to what comes from there.
     #[must_use]
     pub fn needed(&self) -> Option<&[u64]> {
-        self.kept.first().map(|(_, next)| next.as_slice())
+        let base = self.kept.iter().rposition(|kept| kept.is_base)?;
+        self.kept.get(base.saturating_sub(1)).map(|kept| kept.next.as_slice())
     }
 
-    /// Writes a checkpoint, durable on return, and removes those that are no longer kept.
+    /// Writes a checkpoint, durable on return. Behind a base, removes what is older than the chain before.
     ///
     /// # Errors
-    /// [`Error::NoRoom`]: the checkpoints before still stand; [`Error::Disk`].
+    /// [`Error::NoRoom`]: the checkpoints before still stand; [`Error::NoBase`]: it does not follow the newest; [`Error::Disk`].
     pub fn write(&mut self, state: &State) -> Result<(), Error> {
+        let newest = self.kept.last().map(|kept| kept.epoch);
+        if let Some(since) = state.since.filter(|since| Some(*since) != newest) {
+            return Err(Error::NoBase { since });
+        }
         let path = self.path(state.epoch);
         if let Err(error) = yiwang_disk::replace_in_parts(self.disk.as_ref(), &path, encode(state)) {
             let error = Error::disk(&path, &error);
@@ -80,14 +112,22 @@ impl Checkpoints {
             }
             return Err(error);
         }
-        self.kept.retain(|(epoch, _)| *epoch != state.epoch);
-        self.kept.push((state.epoch, state.next.clone()));
-        let surplus = self.kept.len().saturating_sub(KEPT);
-        for (epoch, _) in self.kept.drain(..surplus).collect::<Vec<_>>() {
-            let path = self.path(epoch);
-            self.disk.remove(&path).map_err(|error| Error::disk(&path, &error))?;
-        }
-        Ok(())
+        self.kept.retain(|kept| kept.epoch != state.epoch);
+        self.kept.push(Kept::of(state));
+        if state.since.is_none() { self.forget_old() } else { Ok(()) }
+    }
+
+    /// Removes what is older than the base before the newest.
+    fn forget_old(&mut self) -> Result<(), Error> {
+        let bases: Vec<u64> = self.kept.iter().filter(|kept| kept.is_base).map(|kept| kept.epoch).collect();
+        let [.., before, _] = bases[..] else { return Ok(()) };
+        self.kept.retain(|kept| kept.epoch >= before);
+        self.epochs()?.into_iter().filter(|epoch| *epoch < before).try_for_each(|epoch| self.remove(epoch))
+    }
+
+    fn remove(&self, epoch: u64) -> Result<(), Error> {
+        let path = self.path(epoch);
+        self.disk.remove(&path).map_err(|error| Error::disk(&path, &error))
     }
 
     fn epochs(&self) -> Result<Vec<u64>, Error> {
@@ -126,6 +166,15 @@ impl Checkpoints {
     }
 }
 
+/// The state at the end of a chain with one more.
+fn follow(chain: Option<State>, mut state: State) -> State {
+    if let (Some(mut before), Some(_)) = (chain, state.since.take()) {
+        before.series.append(&mut state.series);
+        state.series = before.series;
+    }
+    state
+}
+
 /// The content of a file, in parts.
 fn encode(state: &State) -> impl Iterator<Item = Vec<u8>> {
     let head = CheckpointHead {
@@ -135,6 +184,7 @@ fn encode(state: &State) -> impl Iterator<Item = Vec<u8>> {
         rule: state.rule.clone(),
         packs: state.series.len() as u64,
         city_nanos: state.city.map(Timestamp::nanos),
+        since: state.since,
         quiet: state.quiet.clone(),
     };
     let mut first = [MAGIC.as_slice(), &VERSION.to_le_bytes()].concat();
@@ -166,7 +216,7 @@ fn decode(bytes: &[u8]) -> Result<State, Unread> {
     let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| damaged("it does not begin as a checkpoint"))?;
     let (version, mut rest) = rest.split_first_chunk().ok_or_else(|| damaged("it ends in its version"))?;
     match u16::from_le_bytes(*version) {
-        VERSION => {}
+        OLDEST..=VERSION => {}
         newer if newer > VERSION => return Err(Unread::Newer(newer)),
         _ => return Err(damaged("its version is not known")),
     }
@@ -179,9 +229,10 @@ fn decode(bytes: &[u8]) -> Result<State, Unread> {
     if series.len() as u64 != head.packs {
         return Err(damaged("it has another number of packs than its head says"));
     }
-    let CheckpointHead { epoch, catalogue_revision: revision, next, rule, city_nanos, quiet, .. } = head;
+    let CheckpointHead { epoch, catalogue_revision: revision, next, rule, city_nanos, quiet, since, .. } =
+        head;
     let city = city_nanos.map(Timestamp);
-    Ok(State { epoch, revision, city, next, rule, series, quiet })
+    Ok(State { epoch, since, revision, city, next, rule, series, quiet })
 }
 
 fn unframe<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], &'static str> {

@@ -9,7 +9,7 @@ use yiwang_detect::rule::{self, Epoch, Heard, Homes, Rule, SeriesEvent};
 use yiwang_model::{Anomaly, AnomalyId, Series, Timestamp};
 
 use crate::directory::Directory;
-use crate::item::{Counts, End, Found, HeardOf, Judged, Kept};
+use crate::item::{Counts, End, Found, HeardOf, Judged, Kept, Part, Save};
 use crate::pack::Pack;
 use crate::quiet::{Hush, Now, Quiet};
 
@@ -31,7 +31,7 @@ pub struct Closed {
     pub capsules: Vec<Kept>,
     /// What was counted.
     pub counts: Counts,
-    /// The state at its end, when it is to be saved.
+    /// A state that is to be saved and is whole now: that at the end of an epoch before, or of this one.
     pub state: Option<State>,
     /// The episodes that silences keep quiet, when that has changed.
     pub quiet: Option<Quiet>,
@@ -42,6 +42,8 @@ pub struct Closed {
 pub struct State {
     /// The last epoch that is in it.
     pub epoch: u64,
+    /// The epoch of the state before, of which it has the series that changed; `None` when it has all.
+    pub since: Option<u64>,
     /// The catalogue in force after it.
     pub revision: u32,
     /// City time at its end, if the city has one.
@@ -50,7 +52,7 @@ pub struct State {
     pub next: Vec<u64>,
     /// The state of the rule across series; empty for none.
     pub rule: Vec<u8>,
-    /// The states of all series.
+    /// The states of its series; of several of one the last.
     pub series: Vec<Pack>,
     /// The episodes that silences keep quiet; empty for none.
     pub quiet: Vec<u8>,
@@ -60,8 +62,12 @@ pub struct State {
 pub struct Closer {
     directory: Arc<Directory>,
     partitions: usize,
+    /// How many judges and derivers there are.
+    judges: usize,
     revision: u32,
     rule: Option<OwnRule>,
+    /// States of which parts are still to come, by epoch, each with how many judges and derivers have said all.
+    gathered: BTreeMap<u64, (State, usize)>,
     hush: Hush,
 }
 
@@ -73,13 +79,19 @@ impl Closer {
     ///
     /// # Errors
     /// What does not fit in the saved state.
-    pub fn new(directory: Arc<Directory>, partitions: usize, state: &State) -> Result<Self, String> {
+    pub fn new(
+        directory: Arc<Directory>,
+        partitions: usize,
+        judges: usize,
+        state: &State,
+    ) -> Result<Self, String> {
         let mut rule = fresh_rule(&directory, state.revision);
         if let Some((_, rule)) = rule.as_mut().filter(|_| !state.rule.is_empty()) {
             rule.restore(&state.rule).map_err(|error| error.to_string())?;
         }
         let hush = Hush::restore(&state.quiet)?;
-        Ok(Self { directory, partitions, revision: state.revision, rule, hush })
+        let gathered = BTreeMap::new();
+        Ok(Self { directory, partitions, judges, revision: state.revision, rule, gathered, hush })
     }
 
     /// Closes an epoch: what the workers said in it, in any order, and the ticks that closed it, at least one.
@@ -100,7 +112,10 @@ impl Closer {
             key(a).cmp(&key(b))
         });
         said.capsules.sort_by_key(|kept| kept.anomaly);
-        let state = self.state(end, ends, said.series);
+        if let Some(state) = self.state(end, ends) {
+            self.gathered.insert(state.epoch, (state, 0));
+        }
+        let state = self.gather(said.parts);
         let city = end.city.map(Timestamp);
         let Said { found, capsules, counts, .. } = said;
         let quiet = self.hush.news();
@@ -194,12 +209,28 @@ impl Closer {
         }));
     }
 
-    fn state(&self, end: &End, ends: &[End], series: Vec<Pack>) -> Option<State> {
+    /// Adds parts to the states that are under way; gives the newest that is whole now. Those before it are of no use then.
+    fn gather(&mut self, parts: Vec<Part>) -> Option<State> {
+        for Part { epoch, pack } in parts {
+            let Some((state, done)) = self.gathered.get_mut(&epoch) else { continue };
+            *done += usize::from(pack.is_none());
+            state.series.extend(pack);
+        }
+        let is_whole = |(_, (_, done)): &(&u64, &(State, usize))| *done == self.judges;
+        let newest = *self.gathered.iter().rev().find(is_whole)?.0;
+        let later = self.gathered.split_off(&(newest + 1));
+        let mut before = std::mem::replace(&mut self.gathered, later);
+        before.remove(&newest).map(|(state, _)| state)
+    }
+
+    /// The state at the end of an epoch without its series, if it is to be saved.
+    fn state(&self, end: &End, ends: &[End]) -> Option<State> {
+        let save = Save::asked(ends);
         let next: Vec<u64> = (0..self.partitions)
             .filter_map(|partition| ends.iter().find(|end| usize::from(end.partition) == partition))
             .map(|end| end.next)
             .collect();
-        if !ends.iter().any(|end| end.save) || next.len() != self.partitions {
+        if save == Save::No || next.len() != self.partitions {
             return None;
         }
         let mut rule = Vec::new();
@@ -208,11 +239,12 @@ impl Closer {
         }
         Some(State {
             epoch: end.epoch,
+            since: if let Save::Changes { since } = save { Some(since) } else { None },
             revision: self.revision,
             city: end.city.map(Timestamp),
             next,
             rule,
-            series,
+            series: Vec::new(),
             quiet: self.hush.save(),
         })
     }
@@ -270,7 +302,7 @@ struct Said {
     silences: Vec<(Found, String)>,
     capsules: Vec<Kept>,
     counts: Counts,
-    series: Vec<Pack>,
+    parts: Vec<Part>,
 }
 
 impl Said {
@@ -283,7 +315,7 @@ impl Said {
                 Judged::Silence(found, gateway) => said.silences.push((*found, gateway)),
                 Judged::Capsule(kept) => said.capsules.push(*kept),
                 Judged::Counts(counts) => said.counts.add(&counts),
-                Judged::State(pack) => said.series.push(pack),
+                Judged::State(part) => said.parts.push(part),
                 Judged::Fed(_) => {} // went its own way
             }
         }

@@ -33,12 +33,13 @@ use timely::dataflow::operators::{Capability, Operator};
 use timely::progress::frontier::MutableAntichain;
 use timely::worker::Worker;
 use tokio::sync::mpsc;
+use yiwang_model::SeriesId;
 use yiwang_proto::log::{Block, Tick};
 
 use crate::closer::{Closed, Closer, State};
 use crate::derive::{Deriver, Fed};
 use crate::directory::Directory;
-use crate::item::{End, Item, Judged};
+use crate::item::{End, Item, Judged, Part, Save};
 use crate::judge::Judge;
 use crate::source::{Probes, Pumped, Source, Unfinished};
 
@@ -67,8 +68,8 @@ pub enum Message {
         offset: u64,
         /// Its content.
         tick: Tick,
-        /// Whether the state at the end of its epoch is to be saved; the same in all partitions.
-        save: bool,
+        /// Whether the state at the end of its epoch is to be saved.
+        save: Save,
     },
 }
 
@@ -148,21 +149,26 @@ pub struct Running {
 /// # Errors
 /// What does not fit in the state to go on from, or what the system says about threads.
 pub fn start(workers: usize, beginning: Beginning) -> Result<Running, String> {
-    check(&beginning)?;
+    let judges = restored(&beginning, workers)?;
+    let Beginning { directory, partitions, state } = beginning;
+    let first = state.epoch + 1;
+    let closer = Closer::new(directory, usize::from(partitions), 2 * workers, &state)?;
+    // All that is in it is with the judges now.
+    drop(state);
     let (inlets, outlets): (Vec<_>, Vec<_>) = (0..workers).map(|_| inlet()).unzip();
     let (results, closed) = mpsc::channel(INLET_RECORDS);
-    // Each worker takes its own once, so that the state that was gone on from is let go of.
-    let own = |outlet| Mutex::new(Some((outlet, beginning.clone())));
-    let owned: Vec<_> = outlets.into_iter().map(own).collect();
-    drop(beginning);
-    let results = Mutex::new(Some(results));
+    // Each worker takes its own once.
+    let own =
+        |(outlet, (judge, deriver))| Mutex::new(Some(Own { outlet, judge, deriver, first, partitions }));
+    let owned: Vec<_> = outlets.into_iter().zip(judges).map(own).collect();
+    let results = Mutex::new(Some((closer, results)));
     let unfinished = Unfinished::default();
     let work = move |worker: &mut Worker| {
         let own = owned.get(worker.index()).and_then(|own| own.lock().ok()?.take());
-        let (outlet, beginning) = own.expect("each worker takes its own once");
+        let own = own.expect("each worker takes its own once");
         let results =
             if worker.index() == 0 { results.lock().ok().and_then(|mut own| own.take()) } else { None };
-        run(worker, outlet, results, beginning, &unfinished);
+        run(worker, own, results, &unfinished);
     };
     let guards = timely::execute(timely::Config::process(workers), work)?;
     let join = move || guards.join().into_iter().try_for_each(|ended| ended);
@@ -170,12 +176,32 @@ pub fn start(workers: usize, beginning: Beginning) -> Result<Running, String> {
     Ok(Running { inlets, closed, workers: workers.map_err(|error| error.to_string())? })
 }
 
-/// Tries a state before the workers do, where an error can still be told.
-fn check(beginning: &Beginning) -> Result<(), String> {
-    let Beginning { directory, partitions, state } = beginning;
-    Closer::new(Arc::clone(directory), usize::from(*partitions), state)?;
-    let mut judge = Judge::new(Arc::clone(directory), state.revision, state.city);
-    restore(&mut judge, &mut Deriver::new(Arc::clone(directory), state.revision, state.city), state, (0, 1))
+/// What a worker begins with.
+struct Own {
+    outlet: Outlet,
+    judge: Judge,
+    deriver: Deriver,
+    /// The first epoch.
+    first: u64,
+    /// The number of partitions of topic `readings`.
+    partitions: u16,
+}
+
+/// The judges of each worker, with the saved states of the series that it owns, however many workers there were before. They are made
+/// here, where an error can still be told, each in a thread of its own.
+fn restored(beginning: &Beginning, workers: usize) -> Result<Vec<(Judge, Deriver)>, String> {
+    let Beginning { directory, state, .. } = beginning;
+    let make = |index| {
+        let mut judge = Judge::new(Arc::clone(directory), state.revision, state.city);
+        let mut deriver = Deriver::new(Arc::clone(directory), state.revision, state.city);
+        restore(&mut judge, &mut deriver, state, (index, workers))?;
+        Ok((judge, deriver))
+    };
+    std::thread::scope(|scope| {
+        let making: Vec<_> = (0..workers).map(|index| scope.spawn(move || make(index))).collect();
+        let made = making.into_iter().map(|made| made.join());
+        made.map(|made| made.unwrap_or_else(|_| Err("restoring it panicked".into()))).collect()
+    })
 }
 
 /// Gives the judges of a worker the saved states of the series that it owns.
@@ -185,12 +211,20 @@ fn restore(
     state: &State,
     (index, peers): (usize, usize),
 ) -> Result<(), String> {
-    for pack in &state.series {
-        let own = pack.states()?.into_iter().filter(|saved| saved.id % peers as u64 == index as u64);
-        own.into_iter().try_for_each(|saved| match saved.reckoned {
-            None => judge.restore(&saved),
-            Some(_) => deriver.restore(&saved),
-        })?;
+    let is_own = |id: u64| id % peers as u64 == index as u64;
+    // The last that has a series says how it is: from there backwards.
+    for pack in state.series.iter().rev() {
+        for saved in pack.plain()?.states() {
+            let saved = saved?;
+            if !is_own(saved.id) || judge.has(SeriesId(saved.id)) || deriver.has(SeriesId(saved.id)) {
+                continue;
+            }
+            let saved = saved.decode()?;
+            match saved.reckoned {
+                None => judge.restore(&saved)?,
+                Some(_) => deriver.restore(&saved)?,
+            }
+        }
     }
     Ok(())
 }
@@ -198,16 +232,11 @@ fn restore(
 /// How long a worker sleeps at most when nothing comes.
 const NAP: Duration = Duration::from_millis(50);
 
-fn run(
-    worker: &mut Worker,
-    outlet: Outlet,
-    results: Option<mpsc::Sender<Closed>>,
-    beginning: Beginning,
-    unfinished: &Unfinished,
-) {
-    let _ = outlet.worker.set(std::thread::current());
-    let (mut source, probes) = build(worker, outlet.receiver, results, &beginning, unfinished);
-    drop(beginning);
+type Results = Option<(Closer, mpsc::Sender<Closed>)>;
+
+fn run(worker: &mut Worker, own: Own, results: Results, unfinished: &Unfinished) {
+    let _ = own.outlet.worker.set(std::thread::current());
+    let (mut source, probes) = build(worker, own, results, unfinished);
     while !probes.done.done() {
         let nap = match source.pump(&probes) {
             Pumped::Some => Duration::ZERO,
@@ -218,25 +247,10 @@ fn run(
     }
 }
 
-fn build(
-    worker: &mut Worker,
-    receiver: mpsc::Receiver<Message>,
-    results: Option<mpsc::Sender<Closed>>,
-    beginning: &Beginning,
-    unfinished: &Unfinished,
-) -> (Source, Probes) {
+fn build(worker: &mut Worker, own: Own, mut results: Results, unfinished: &Unfinished) -> (Source, Probes) {
     let (index, peers) = (worker.index(), worker.peers());
-    let state = Arc::clone(&beginning.state);
-    let mut judge = Judge::new(Arc::clone(&beginning.directory), state.revision, state.city);
-    let mut deriver = Deriver::new(Arc::clone(&beginning.directory), state.revision, state.city);
-    restore(&mut judge, &mut deriver, &state, (index, peers)).expect("the state was tried before");
-    let mut closer = results.map(|results| {
-        let directory = Arc::clone(&beginning.directory);
-        let closer = Closer::new(directory, usize::from(beginning.partitions), &state);
-        (closer.expect("the state was tried before"), results)
-    });
-    let first = state.epoch + 1;
-    let partitions = (0..beginning.partitions).filter(|partition| usize::from(*partition) % peers == index);
+    let Own { outlet: Outlet { receiver, .. }, mut judge, mut deriver, first, partitions } = own;
+    let partitions = (0..partitions).filter(|partition| usize::from(*partition) % peers == index);
     worker.dataflow::<u64, _, _>(|scope| {
         let ((items, items_capability), item_stream) = scope.new_unordered_input();
         let ((ends, ends_capability), end_stream) = scope.new_unordered_input();
@@ -275,8 +289,9 @@ fn build(
             .binary_frontier(end_stream, Exchange::new(|_: &Judged| 0), Pipeline, "close", |_, _| {
                 let mut gathered = Gathered::<Judged>::new(unfinished.clone());
                 move |judged, ends, output: &mut Output<'_, ()>| {
-                    gathered
-                        .step(judged, ends, output, |judged, ends, _| close_epoch(&mut closer, judged, ends));
+                    gathered.step(judged, ends, output, |judged, ends, _| {
+                        close_epoch(&mut results, judged, ends)
+                    });
                 }
             })
             .probe_with(&probes.done);
@@ -289,20 +304,20 @@ fn build(
 fn judge_epoch(judge: &mut Judge, items: &mut [Item], ends: &[End], out: &mut Vec<Judged>) {
     let Some(end) = ends.first() else { return };
     judge.epoch(items, end, out);
-    if ends.iter().any(|end| end.save) {
-        out.extend(judge.save().map(Judged::State));
-    }
+    judge.save(end.epoch, Save::asked(ends), out);
 }
 
+/// Reckoned series are few: they are saved whole, and at once.
 fn derive_epoch(deriver: &mut Deriver, fed: &mut [Fed], ends: &[End], out: &mut Vec<Judged>) {
     let Some(end) = ends.first() else { return };
     deriver.epoch(fed, end, out);
-    if ends.iter().any(|end| end.save) {
-        out.extend(deriver.save().map(Judged::State));
+    if Save::asked(ends) > Save::No {
+        let part = |pack| Judged::State(Part { epoch: end.epoch, pack });
+        out.extend(deriver.save().map(Some).chain([None]).map(part));
     }
 }
 
-fn close_epoch(closer: &mut Option<(Closer, mpsc::Sender<Closed>)>, judged: &mut Vec<Judged>, ends: &[End]) {
+fn close_epoch(closer: &mut Results, judged: &mut Vec<Judged>, ends: &[End]) {
     let Some((closer, results)) = closer else { return };
     if let Some(closed) = closer.close(std::mem::take(judged), ends) {
         // Whoever took the results is gone only when the city stops; what is lost here is in the log.

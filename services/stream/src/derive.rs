@@ -171,6 +171,11 @@ impl Deriver {
         Pack::of(states.into_values())
     }
 
+    /// Whether it knows a series.
+    pub(crate) fn has(&self, id: SeriesId) -> bool {
+        self.mixers.contains_key(&id)
+    }
+
     /// Takes over the saved state of one reckoned series.
     ///
     /// # Errors

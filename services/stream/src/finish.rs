@@ -4,10 +4,11 @@
 //! [`crate::capsule`]), there and in the order store; then the checkpoint, which so never leads. After a crash epochs come again: the order store knows those that it has, and `derived` gets the
 //! same content once more.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{broadcast, mpsc};
+use tokio::task::{JoinError, JoinHandle};
 use yiwang_log::{Class, CursorClass, Log, Offset, Partition, Position, TopicId};
 use yiwang_model::{Anomaly, OrderIntent, Timestamp};
 use yiwang_orders::{Moment, OrderStore};
@@ -34,6 +35,8 @@ pub struct Progress {
     pub saved: AtomicU64,
     /// The last epoch that was to be in one, and is, or could not be.
     pub tried: AtomicU64,
+    /// Whether one was not written, so that what changed since it is not enough.
+    pub lost: AtomicBool,
     /// Orders opened since the process began.
     pub opened: AtomicU64,
     /// What was counted since the process began.
@@ -76,6 +79,9 @@ pub struct Finisher {
     pub wall: fn() -> Timestamp,
 }
 
+/// A checkpoint that is being written, and its epoch.
+type Writing = JoinHandle<(u64, Result<(), Error>)>;
+
 impl Finisher {
     /// Finishes epochs until there are no more.
     ///
@@ -83,13 +89,39 @@ impl Finisher {
     /// When the log, the order store or the disk has failed; what was not finished comes again at the next start.
     pub async fn run(mut self, mut closed: mpsc::Receiver<Closed>) -> Result<(), Error> {
         self.hold().await?;
-        while let Some(closed) = closed.recv().await {
-            self.finish(closed).await?;
+        let mut writing: Option<Writing> = None;
+        loop {
+            let written = async {
+                match &mut writing {
+                    Some(writing) => writing.await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                written = written => {
+                    writing = None;
+                    self.written(written).await?;
+                }
+                closed = closed.recv() => {
+                    let Some(closed) = closed else { break };
+                    if let Some(state) = self.finish(closed).await? {
+                        if let Some(before) = writing.take() {
+                            self.written(before.await).await?;
+                        }
+                        writing = Some(self.write(state));
+                    }
+                }
+            }
         }
-        Ok(())
+        match writing {
+            Some(writing) => self.written(writing.await).await,
+            None => Ok(()),
+        }
     }
 
-    async fn finish(&mut self, closed: Closed) -> Result<(), Error> {
+    /// Finishes an epoch; gives the state that is to be saved then.
+    async fn finish(&mut self, closed: Closed) -> Result<Option<State>, Error> {
         self.count(&closed.counts);
         if !closed.found.is_empty() {
             self.orders(&closed).await?;
@@ -107,10 +139,7 @@ impl Finisher {
         }
         self.directory.forget_before(closed.revision);
         self.progress.epoch.store(closed.epoch, Ordering::Release);
-        match closed.state {
-            Some(state) => self.save(state).await,
-            None => Ok(()),
-        }
+        Ok(closed.state)
     }
 
     async fn orders(&self, closed: &Closed) -> Result<(), Error> {
@@ -164,12 +193,21 @@ impl Finisher {
         Ok(())
     }
 
-    async fn save(&mut self, state: State) -> Result<(), Error> {
-        let epoch = state.epoch;
+    /// Writes a checkpoint beside all else.
+    fn write(&self, state: State) -> Writing {
         let checkpoints = Arc::clone(&self.checkpoints);
-        let write = move || checkpoints.lock().unwrap_or_else(PoisonError::into_inner).write(&state);
-        let written =
-            tokio::task::spawn_blocking(write).await.map_err(|error| Error::Worker(error.to_string()))?;
+        tokio::task::spawn_blocking(move || {
+            let written = checkpoints.lock().unwrap_or_else(PoisonError::into_inner).write(&state);
+            (state.epoch, written)
+        })
+    }
+
+    /// Takes note of what became of a checkpoint.
+    async fn written(&self, written: Result<(u64, Result<(), Error>), JoinError>) -> Result<(), Error> {
+        let (epoch, written) = written.map_err(|error| Error::Worker(error.to_string()))?;
+        if written.is_err() {
+            self.progress.lost.store(true, Ordering::Release);
+        }
         self.progress.tried.store(epoch, Ordering::Release);
         match written {
             Ok(()) => {
@@ -180,6 +218,10 @@ impl Finisher {
             Err(error @ Error::NoRoom { .. }) => {
                 self.progress.waits.begin(CHECKPOINTS, &error);
                 tracing::warn!(%error, epoch, "no checkpoint: the one before still stands");
+                Ok(())
+            }
+            Err(Error::NoBase { since }) => {
+                tracing::warn!(since, epoch, "no checkpoint: the one that it follows was not written");
                 Ok(())
             }
             Err(error) => Err(error),

@@ -171,7 +171,7 @@ impl History {
     }
 
     /// How many readings there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match &self.held {
             Held::None => 0,
             Held::One(..) => 1,

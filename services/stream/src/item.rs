@@ -67,7 +67,7 @@ pub struct End {
     /// The catalogue in force from here on.
     pub revision: u32,
     /// Whether the state at the end of this epoch is to be saved.
-    pub save: bool,
+    pub save: Save,
 }
 
 /// A step in the life of an episode, with what an order about it should show.
@@ -79,6 +79,40 @@ pub struct Found {
     pub points: Vec<EvidencePoint>,
     /// The series to look at.
     pub series: Vec<Series>,
+}
+
+/// Whether the state at the end of an epoch is saved, and what of it; of several the greatest holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Save {
+    /// It is not.
+    #[default]
+    No,
+    /// The series that changed since the save of an epoch, while later epochs are judged.
+    Changes {
+        /// That epoch.
+        since: u64,
+    },
+    /// All series, while later epochs are judged.
+    Whole,
+    /// All series, at once: nothing comes after it.
+    Last,
+}
+
+impl Save {
+    /// What is asked for by the ticks of an epoch.
+    #[must_use]
+    pub fn asked(ends: &[End]) -> Self {
+        ends.iter().map(|end| end.save).max().unwrap_or_default()
+    }
+}
+
+/// A part of the state at the end of an epoch, of one worker's judge or deriver.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// The epoch.
+    pub epoch: u64,
+    /// The states of some series; `None` when those before were all.
+    pub pack: Option<Pack>,
 }
 
 /// What an episode follows from, see [`crate::capsule`].
@@ -148,8 +182,8 @@ pub enum Judged {
     Counts(Counts),
     /// Something for a reckoned series.
     Fed(Fed),
-    /// The saved states of some series.
-    State(Pack),
+    /// A part of a state that is saved.
+    State(Part),
 }
 
 /// Times cross the wire between workers as numbers, not as texts.

@@ -15,9 +15,9 @@ use yiwang_proto::log::SeriesState;
 
 use crate::directory::{BySeries, Directory};
 use crate::groups::{Groups, NONE};
-use crate::item::{Counts, End, HeardOf, Item, Judged};
+use crate::item::{Counts, End, HeardOf, Item, Judged, Save};
 use crate::outlet::Outlet;
-use crate::pack::Pack;
+use crate::saving::Saving;
 use crate::watched::Watched;
 
 /// Judges the series of one worker.
@@ -29,6 +29,11 @@ pub struct Judge {
     city: Option<Timestamp>,
     places: BySeries<u32>,
     watched: Vec<Watched>,
+    /// The series of each place.
+    ids: Vec<SeriesId>,
+    saving: Saving,
+    /// Of what is saved; kept for its memory.
+    scratch: Vec<u8>,
     /// When to look at which series next; of several entries for one series only the earliest counts.
     wakes: BinaryHeap<Reverse<(Timestamp, u32)>>,
     heard: BTreeMap<Arc<str>, (Timestamp, Timestamp)>,
@@ -51,6 +56,9 @@ impl Judge {
             city,
             places: BySeries::default(),
             watched: Vec::new(),
+            ids: Vec::new(),
+            saving: Saving::default(),
+            scratch: Vec::new(),
             wakes: BinaryHeap::new(),
             heard: BTreeMap::new(),
             counts: Counts::default(),
@@ -97,6 +105,7 @@ impl Judge {
     }
 
     fn judge_series<'a>(&mut self, place: u32, items: impl Iterator<Item = &'a Item>, out: &mut Vec<Judged>) {
+        self.touch(place);
         let Some(catalogue) = self.catalogue.as_deref() else { return };
         let watched = &mut self.watched[place as usize];
         self.sorted.clear();
@@ -127,14 +136,15 @@ impl Judge {
     fn insert(&mut self, id: SeriesId, watched: Watched) -> u32 {
         let place = u32::try_from(self.watched.len()).unwrap_or(u32::MAX);
         self.watched.push(watched);
+        self.ids.push(id);
         self.places.insert(id, place);
         place
     }
 
     /// Ticks the detectors whose time has come.
     fn wake(&mut self, city: Timestamp, out: &mut Vec<Judged>) {
-        let Some(catalogue) = self.catalogue.as_deref() else { return };
-        let revision = self.revision;
+        let Some(catalogue) = self.catalogue.clone() else { return };
+        let (catalogue, revision) = (&*catalogue, self.revision);
         while let Some(Reverse((at, place))) =
             self.wakes.peek().copied().filter(|Reverse((at, _))| *at <= city)
         {
@@ -143,6 +153,8 @@ impl Judge {
             if !watched.is_due(at) {
                 continue;
             }
+            self.touch(place);
+            let watched = &mut self.watched[place as usize];
             let (counts, events) = (&mut self.counts, &mut self.events);
             watched.wake(city, &mut Outlet { catalogue, revision, counts, events, out });
             if let Some(next) = watched.reschedule() {
@@ -155,6 +167,9 @@ impl Judge {
     /// restart.
     fn switch(&mut self, end: &End, out: &mut Vec<Judged>) {
         let Some(catalogue) = self.directory.catalogue(end.revision) else { return };
+        self.go_on_saving(true, out);
+        self.saving.forget();
+        self.ids.clear();
         self.wakes.clear();
         let before = self.catalogue.replace(Arc::clone(&catalogue)).unwrap_or_else(|| Arc::clone(&catalogue));
         let mut watched: Vec<Option<Watched>> =
@@ -191,9 +206,26 @@ impl Judge {
         }
     }
 
-    /// The whole state.
-    pub fn save(&self) -> impl Iterator<Item = Pack> {
-        Pack::of(self.states())
+    /// A series is about to change.
+    fn touch(&mut self, place: u32) {
+        let Self { saving, watched, ids, scratch, .. } = self;
+        saving.touch(place as usize, |place, out| watched[place].put(ids[place], out, scratch));
+    }
+
+    /// After an epoch: goes on with the save that is under way, and begins one if it is asked for.
+    pub fn save(&mut self, epoch: u64, save: Save, out: &mut Vec<Judged>) {
+        if save < Save::Last {
+            self.go_on_saving(save > Save::No, out);
+        }
+        self.saving.begin(epoch, save, self.watched.len());
+        if save == Save::Last {
+            self.go_on_saving(true, out);
+        }
+    }
+
+    fn go_on_saving(&mut self, all: bool, out: &mut Vec<Judged>) {
+        let Self { saving, watched, ids, scratch, .. } = self;
+        saving.go_on(all, |place, out| watched[place].put(ids[place], out, scratch), out);
     }
 
     /// The states of all series.
@@ -201,7 +233,12 @@ impl Judge {
         self.places.iter().map(|(id, place)| self.watched[*place as usize].save(*id))
     }
 
-    /// Takes over the saved state of one series.
+    /// Whether it knows a series.
+    pub(crate) fn has(&self, id: SeriesId) -> bool {
+        self.places.contains_key(&id)
+    }
+
+    /// Takes over the saved state of one series, which it does not know.
     ///
     /// # Errors
     /// What does not fit.

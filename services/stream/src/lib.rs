@@ -36,6 +36,7 @@ mod proof;
 pub mod quiet;
 pub mod reader;
 pub mod route;
+mod saving;
 pub mod set_aside;
 mod slot;
 mod source;
@@ -231,6 +232,12 @@ pub enum Error {
         file: String,
         /// What the system said.
         why: String,
+    },
+    /// What changed cannot be written where that since which it changed is not.
+    #[error("the checkpoint of epoch {since} is not the newest")]
+    NoBase {
+        /// That epoch.
+        since: u64,
     },
     /// Written by a newer release.
     #[error("{file} has format version {found}; this release reads up to {known}: start a newer release")]

@@ -7,6 +7,7 @@
 use std::io::{self, Read as _};
 
 use prost::Message as _;
+use prost::encoding::{decode_varint, encode_varint};
 use serde::{Deserialize, Serialize};
 use yiwang_proto::log::SeriesState;
 
@@ -16,23 +17,61 @@ const SERIES: usize = 256;
 const MAX_BYTES: u64 = 256 << 20;
 /// The fastest of zstd's usual levels: a checkpoint must not cost the judgement its time.
 const LEVEL: i32 = 1;
+/// How a state begins: the key of `id`, of wire type fixed64.
+const ID: u8 = 1 << 3 | 1;
 
 /// The saved states of some series.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pack(Vec<u8>);
 
+/// Puts states into packs.
+pub(crate) struct Packer {
+    press: zstd::bulk::Compressor<'static>,
+    plain: Vec<u8>,
+    count: usize,
+    /// One encoded state.
+    state: Vec<u8>,
+}
+
+impl Default for Packer {
+    fn default() -> Self {
+        let press = zstd::bulk::Compressor::new(LEVEL).expect("zstd has this level");
+        Self { press, plain: Vec::new(), count: 0, state: Vec::new() }
+    }
+}
+
+impl Packer {
+    /// Adds the encoded `SeriesState` that `put` writes; gives a pack when it is full.
+    pub(crate) fn add(&mut self, put: impl FnOnce(&mut Vec<u8>)) -> Option<Pack> {
+        self.state.clear();
+        put(&mut self.state);
+        encode_varint(self.state.len() as u64, &mut self.plain);
+        self.plain.extend_from_slice(&self.state);
+        self.count += 1;
+        if self.count < SERIES { None } else { self.end() }
+    }
+
+    /// A pack of those that are left, if any are.
+    pub(crate) fn end(&mut self) -> Option<Pack> {
+        if std::mem::take(&mut self.count) == 0 {
+            return None;
+        }
+        let pressed =
+            self.press.compress(&self.plain).expect("a vector has room for what it is told to have");
+        self.plain.clear();
+        Some(Pack(pressed))
+    }
+}
+
 impl Pack {
     /// Puts states into packs, one pack after another as they are asked for.
     pub fn of(mut states: impl Iterator<Item = SeriesState>) -> impl Iterator<Item = Self> {
-        let mut press = zstd::bulk::Compressor::new(LEVEL).expect("zstd has this level");
-        let mut plain = Vec::new();
+        let mut packer = Packer::default();
         std::iter::from_fn(move || {
-            plain.clear();
-            for state in states.by_ref().take(SERIES) {
-                state.encode_length_delimited(&mut plain).expect("a vector grows");
-            }
-            let pressed = || press.compress(&plain).expect("a vector has room for what it is told to have");
-            (!plain.is_empty()).then(pressed).map(Self)
+            let full = states
+                .by_ref()
+                .find_map(|state| packer.add(|out| state.encode(out).expect("a vector grows")));
+            full.or_else(|| packer.end())
         })
     }
 
@@ -41,14 +80,13 @@ impl Pack {
     /// # Errors
     /// What cannot be read.
     pub fn states(&self) -> Result<Vec<SeriesState>, String> {
-        let plain = self.unpress().map_err(|error| error.to_string())?;
-        let mut rest = plain.as_slice();
-        let mut states = Vec::with_capacity(SERIES);
-        while !rest.is_empty() {
-            let state = SeriesState::decode_length_delimited(&mut rest).map_err(|error| error.to_string())?;
-            states.push(state);
-        }
-        Ok(states)
+        let plain = self.plain()?;
+        plain.states().map(|state| state?.decode()).collect()
+    }
+
+    /// The states, not pressed any more.
+    pub(crate) fn plain(&self) -> Result<Plain, String> {
+        self.unpress().map(Plain).map_err(|error| error.to_string())
     }
 
     fn unpress(&self) -> io::Result<Vec<u8>> {
@@ -58,6 +96,49 @@ impl Pack {
             return Err(io::Error::other(format!("a pack holds more than {MAX_BYTES} bytes")));
         }
         Ok(plain)
+    }
+}
+
+/// A pack that is not pressed.
+pub(crate) struct Plain(Vec<u8>);
+
+/// A state in it, and of which series it is.
+pub(crate) struct Encoded<'a> {
+    pub(crate) id: u64,
+    bytes: &'a [u8],
+}
+
+impl Plain {
+    /// The states, one after another: most workers want few of them.
+    pub(crate) fn states(&self) -> impl Iterator<Item = Result<Encoded<'_>, String>> {
+        let mut rest = self.0.as_slice();
+        std::iter::from_fn(move || {
+            (!rest.is_empty()).then(|| {
+                let state = next(&mut rest);
+                if state.is_err() {
+                    rest = &[];
+                }
+                state
+            })
+        })
+    }
+}
+
+/// Takes a state off its front; its first field is its number, unless that is 0.
+fn next<'a>(rest: &mut &'a [u8]) -> Result<Encoded<'a>, String> {
+    let length = decode_varint(rest).map_err(|error| error.to_string())?;
+    let length = usize::try_from(length).map_err(|error| error.to_string())?;
+    let (bytes, after) = rest.split_at_checked(length).ok_or("a state is cut off")?;
+    *rest = after;
+    let number = bytes.strip_prefix(&[ID]).and_then(<[u8]>::first_chunk);
+    let id = number.map_or(0, |number| u64::from_le_bytes(*number));
+    Ok(Encoded { id, bytes })
+}
+
+impl Encoded<'_> {
+    pub(crate) fn decode(&self) -> Result<SeriesState, String> {
+        let state = SeriesState::decode(self.bytes).map_err(|error| error.to_string())?;
+        if state.id == self.id { Ok(state) } else { Err("a state has two numbers".into()) }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::Error;
 use crate::dataflow::{Inlet, Message};
 use crate::directory::Follower;
 use crate::finish::Progress;
+use crate::item::Save;
 
 /// The most that is read from the log at once, in bytes.
 const READ_BYTES: usize = 4 << 20;
@@ -21,6 +22,9 @@ const READ_BYTES: usize = 4 << 20;
 const SAVE_AFTER_ROWS: u64 = 1_000_000;
 /// After how long a state is saved when fewer came.
 const SAVE_AFTER: Duration = Duration::from_secs(15);
+
+/// After so many saves of what changed all is saved again, so that a start has few files to read.
+const CHANGES: u32 = 9;
 
 /// What the rest of the city asks of the reader.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,7 +126,8 @@ impl Reader {
         if let Some(epoch) = self.epochs.get_mut(usize::from(partition)) {
             *epoch = tick.number + 1;
         }
-        let save = (tick.last && self.ends(partition, offset)) || self.saves.at(tick.number);
+        let at = self.saves.at(tick.number, tick.catalogue_revision);
+        let save = if tick.last && self.ends(partition, offset) { Save::Last } else { at };
         Ok(Message::Tick { partition, offset, tick, save })
     }
 
@@ -176,14 +181,28 @@ pub struct Saves {
     since: Instant,
     /// At every tick; for tests.
     always: bool,
-    /// The newest number that was decided, and the newest at which to save.
+    /// The newest number that was decided, and the newest at which to save, and what.
     decided: u64,
     save: u64,
+    what: Save,
+    /// How many saves of what changed there were since all was saved, and the catalogue under which that was.
+    changes: u32,
+    revision: u32,
 }
 
 impl Default for Saves {
     fn default() -> Self {
-        Self { progress: Arc::default(), rows: 0, since: Instant::now(), always: false, decided: 0, save: 0 }
+        Self {
+            progress: Arc::default(),
+            rows: 0,
+            since: Instant::now(),
+            always: false,
+            decided: 0,
+            save: 0,
+            what: Save::No,
+            changes: 0,
+            revision: 0,
+        }
     }
 }
 
@@ -193,16 +212,30 @@ impl Saves {
         Self { always: true, ..Self::default() }
     }
 
-    fn at(&mut self, number: u64) -> bool {
+    fn at(&mut self, number: u64, revision: u32) -> Save {
         if number > self.decided {
             self.decided = number;
             if self.is_time() {
+                self.what = self.choose(revision);
                 self.save = number;
                 self.rows = 0;
                 self.since = Instant::now();
             }
         }
-        number == self.save
+        if number == self.save { self.what } else { Save::No }
+    }
+
+    /// What changed since the save before; all where there was none in this life, where that was not written, or now and then. And when
+    /// there is another catalogue, under which series may be forgotten and all begin anew.
+    fn choose(&mut self, revision: u32) -> Save {
+        let is_lost = self.progress.lost.swap(false, Ordering::AcqRel);
+        let is_first = self.what == Save::No;
+        if is_first || is_lost || revision != self.revision || self.changes >= CHANGES {
+            (self.changes, self.revision) = (0, revision);
+            return Save::Whole;
+        }
+        self.changes += 1;
+        Save::Changes { since: self.save }
     }
 
     fn is_time(&self) -> bool {
@@ -219,11 +252,30 @@ mod tests {
     #[test]
     fn no_state_is_asked_for_while_the_one_before_waits_to_be_written() {
         let mut saves = Saves { rows: SAVE_AFTER_ROWS, ..Saves::default() };
-        assert!(saves.at(7) && saves.at(7), "in each partition");
+        assert_eq!((saves.at(7, 1), saves.at(7, 1)), (Save::Whole, Save::Whole), "in each partition");
         saves.rows = SAVE_AFTER_ROWS;
-        assert!(!saves.at(8));
+        assert_eq!(saves.at(8, 1), Save::No);
         saves.progress.tried.store(7, Ordering::Release);
-        assert!(!saves.at(8), "what was said of a number holds");
-        assert!(saves.at(9));
+        assert_eq!(saves.at(8, 1), Save::No, "what was said of a number holds");
+        assert_eq!(saves.at(9, 1), Save::Changes { since: 7 });
+    }
+
+    #[test]
+    fn all_is_saved_where_what_changed_would_not_do() {
+        let mut saves = Saves { always: true, ..Saves::default() };
+        let mut all = Vec::new();
+        for number in 1..=30 {
+            let revision = if number < 16 { 1 } else { 2 };
+            saves.progress.lost.store(number == 14, Ordering::Release);
+            match saves.at(number, revision) {
+                Save::Whole => all.push(number),
+                what => assert_eq!(what, Save::Changes { since: number - 1 }),
+            }
+        }
+        assert_eq!(
+            all,
+            [1, 11, 14, 16, 26],
+            "first, after nine, one was lost, another catalogue, after nine"
+        );
     }
 }

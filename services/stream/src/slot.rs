@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use prost::encoding::{self, WireType};
 use yiwang_catalogue::{DetectorEntry, OnChange};
 use yiwang_detect::{Detector, Event, Input, Sample};
 use yiwang_model::{Anomaly, AnomalyId, Because, Phase, Series, SeriesId, Span, Timestamp};
@@ -13,6 +14,9 @@ use yiwang_proto::log::DetectorState;
 
 use crate::history::History;
 use crate::tale::{Tale, Told};
+
+/// The field of `SeriesState` that has its detectors.
+const DETECTORS: u32 = 3;
 
 /// A detector of a series.
 pub(crate) struct Slot {
@@ -328,6 +332,26 @@ impl Slot {
             newer: newer.state.to_vec(),
             newer_open: open(newer).unwrap_or_default(),
             at_nanos: self.past().at.map(Timestamp::nanos),
+        }
+    }
+
+    /// Adds it as one of the `detectors` of a `SeriesState`, encoded; `scratch` is kept for its memory.
+    pub(crate) fn put(&self, out: &mut Vec<u8>, scratch: &mut Vec<u8>) {
+        let [name, kind, state, detectors] = [1, 2, 3, DETECTORS];
+        if self.past.is_some() {
+            return encoding::message::encode(detectors, &self.save(), out);
+        }
+        scratch.clear();
+        self.detector.snapshot(scratch);
+        let fields =
+            [(name, self.entry.name.as_bytes()), (kind, self.entry.kind.as_bytes()), (state, &**scratch)];
+        let length = |bytes: &[u8]| 1 + encoding::encoded_len_varint(bytes.len() as u64) + bytes.len();
+        encoding::encode_key(detectors, WireType::LengthDelimited, out);
+        encoding::encode_varint(fields.iter().map(|(_, bytes)| length(bytes) as u64).sum(), out);
+        for (tag, bytes) in fields {
+            encoding::encode_key(tag, WireType::LengthDelimited, out);
+            encoding::encode_varint(bytes.len() as u64, out);
+            out.extend_from_slice(bytes);
         }
     }
 

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use yiwang_proto::log::{Block, Tick};
 
 use crate::dataflow::{MAX_ROWS_AHEAD, Message};
-use crate::item::{End, Item};
+use crate::item::{End, Item, Save};
 
 pub(crate) type Items = UnorderedHandle<u64, CapacityContainerBuilder<Vec<Item>>>;
 pub(crate) type Ends = UnorderedHandle<u64, CapacityContainerBuilder<Vec<End>>>;
@@ -162,7 +162,7 @@ impl Source {
         }
     }
 
-    fn tick(&mut self, partition: u16, offset: u64, tick: &Tick, save: bool) {
+    fn tick(&mut self, partition: u16, offset: u64, tick: &Tick, save: Save) {
         let Some(epoch) = self.epochs.get_mut(&partition).filter(|epoch| tick.number >= **epoch) else {
             return;
         };

@@ -10,6 +10,7 @@
 
 use std::sync::Arc;
 
+use prost::Message as _;
 use yiwang_catalogue::{Catalogue, DetectorEntry};
 use yiwang_detect::Sample;
 use yiwang_model::{Because, Series, SeriesId, Span, Timestamp};
@@ -330,13 +331,13 @@ impl Watched {
         let old = std::mem::replace(&mut self.slots, slots);
         for gone in old {
             let heir = self.slots.iter_mut().find(|slot| slot.entry.name == gone.entry.name);
-            if !heir.is_some_and(|heir| heir.follows(&gone, self.series.metric()) && heir.inherit(&gone)) {
-                if let Some(ended) = gone.end(city) {
-                    tell_asking(&gone, &ended, out);
-                    let series = vec![self.told.as_deref().unwrap_or(&self.series).clone()];
-                    let found = Found { anomaly: ended, points: Vec::new(), series };
-                    out.push(wrap(*gone.entry.kind == *SILENCE, found, &self.gateway));
-                }
+            if !heir.is_some_and(|heir| heir.follows(&gone, self.series.metric()) && heir.inherit(&gone))
+                && let Some(ended) = gone.end(city)
+            {
+                tell_asking(&gone, &ended, out);
+                let series = vec![self.told.as_deref().unwrap_or(&self.series).clone()];
+                let found = Found { anomaly: ended, points: Vec::new(), series };
+                out.push(wrap(*gone.entry.kind == *SILENCE, found, &self.gateway));
             }
         }
         self.slots.iter_mut().for_each(|slot| slot.settle_all(self.allowed > Span::ZERO));
@@ -346,10 +347,20 @@ impl Watched {
     }
 
     pub(crate) fn save(&self, id: SeriesId) -> SeriesState {
+        SeriesState { detectors: self.slots.iter().map(Slot::save).collect(), ..self.save_itself(id) }
+    }
+
+    /// Adds what [`Watched::save`] gives, encoded.
+    pub(crate) fn put(&self, id: SeriesId, out: &mut Vec<u8>, scratch: &mut Vec<u8>) {
+        self.save_itself(id).encode(out).expect("a vector grows");
+        self.slots.iter().for_each(|slot| slot.put(out, scratch));
+    }
+
+    fn save_itself(&self, id: SeriesId) -> SeriesState {
         SeriesState {
             id: id.0,
             history: Some(self.history.save()),
-            detectors: self.slots.iter().map(Slot::save).collect(),
+            detectors: Vec::new(),
             lag_nanos: self.lag.0,
             clock_nanos: self.clock.0,
             older_nanos: self.older.0,

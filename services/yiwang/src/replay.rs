@@ -25,6 +25,7 @@ use yiwang_proto::log::Tick;
 use yiwang_stream::closer::{Closed, State};
 use yiwang_stream::dataflow::{self, Beginning, Inlet, Message, Running};
 use yiwang_stream::directory::Directory;
+use yiwang_stream::item::Save;
 
 use crate::cli::{Failed, catalogue, runtime};
 
@@ -221,7 +222,7 @@ impl Feed {
         for partition in 0..PARTITIONS {
             self.block(partition).await;
             let offset = self.next(partition);
-            self.send(Message::Tick { partition, offset, tick, save: false }).await;
+            self.send(Message::Tick { partition, offset, tick, save: Save::No }).await;
         }
     }
 

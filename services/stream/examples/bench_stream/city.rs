@@ -8,6 +8,7 @@ use yiwang_proto::block::Builder;
 use yiwang_proto::log::Tick;
 use yiwang_stream::dataflow::Message;
 use yiwang_stream::directory::Directory;
+use yiwang_stream::item::Save;
 
 pub(crate) const PARTITIONS: u16 = 4;
 /// Readings of one tick, in all partitions.
@@ -34,6 +35,8 @@ pub(crate) fn catalogue(set: &str, lateness: &str) -> Catalogue {
 pub(crate) struct City {
     by_partition: Vec<Partition>,
     epoch: u64,
+    /// A series that sends half of all readings: it and how often it spoke.
+    hot: Option<(Series, u64)>,
 }
 
 #[derive(Default)]
@@ -47,7 +50,7 @@ struct Partition {
 }
 
 impl City {
-    pub(crate) fn new(count: usize, directory: &Directory) -> Self {
+    pub(crate) fn new(count: usize, skewed: bool, directory: &Directory) -> Self {
         let mut by_partition: Vec<Partition> = (0..PARTITIONS).map(|_| Partition::default()).collect();
         let metrics = METRICS.map(Arc::<str>::from);
         let mut source: Arc<str> = "".into();
@@ -60,7 +63,9 @@ impl City {
             by_partition[usize::from(series.partition(PARTITIONS))].series.push(series.id());
             directory.name(series);
         }
-        Self { by_partition, epoch: 0 }
+        let hot = skewed.then(|| (Series::new("bench-hot", "m0").expect("a good name"), 0));
+        hot.iter().for_each(|(series, _)| directory.name(series.clone()));
+        Self { by_partition, epoch: 0, hot }
     }
 
     /// What the bench itself holds of a series.
@@ -69,25 +74,35 @@ impl City {
         self.by_partition.iter().map(held).sum::<usize>() as u64
     }
 
-    /// The records of the next epoch: in each partition a block, and the tick.
-    pub(crate) fn epoch(&mut self) -> Vec<Message> {
+    /// The records of the next epoch, of so many readings: in each partition a block, and the tick.
+    pub(crate) fn epoch(&mut self, rows: usize, save: Save) -> Vec<Message> {
         self.epoch += 1;
+        let hot = if self.hot.is_some() { rows / 2 } else { 0 };
+        let rows = rows - hot;
         let (all, number) = (self.by_partition.iter().map(|own| own.series.len()).sum::<usize>(), self.epoch);
         let mut given = 0;
         let mut until = 0;
         let mut messages = Vec::new();
         for (partition, own) in (0_u16..).zip(&mut self.by_partition) {
             until += own.series.len();
-            let rows = ROWS_A_TICK * until / all - given;
-            given += rows;
-            messages.extend(own.epoch(partition, number, rows));
+            let own_rows = rows * until / all - given;
+            given += own_rows;
+            own.speak(own_rows);
+            if let Some((series, spoke)) =
+                self.hot.as_mut().filter(|(series, _)| series.partition(PARTITIONS) == partition)
+            {
+                own.hear(series.id(), *spoke..*spoke + hot as u64);
+                *spoke += hot as u64;
+            }
+            messages.extend(own.end(partition, number, save));
         }
         messages
     }
 }
 
 impl Partition {
-    fn epoch(&mut self, partition: u16, number: u64, rows: usize) -> [Message; 2] {
+    /// So many readings of its series in turn.
+    fn speak(&mut self, rows: usize) {
         for _ in 0..rows {
             let row = row(self.series[self.place], self.round);
             self.builder.push(u32::try_from(self.place).expect("few series"), &row);
@@ -96,13 +111,26 @@ impl Partition {
                 (self.place, self.round) = (0, self.round + 1);
             }
         }
+    }
+
+    /// The readings of one series, ten microseconds apart.
+    fn hear(&mut self, series: SeriesId, times: std::ops::Range<u64>) {
+        let dense = u32::try_from(self.series.len()).expect("few series");
+        for spoke in times {
+            let time = time(0) + Span(10_000).times(spoke as i64);
+            self.builder.push(dense, &Row { time, ..row(series, spoke) });
+        }
+    }
+
+    /// The records of an epoch.
+    fn end(&mut self, partition: u16, number: u64, save: Save) -> [Message; 2] {
         let offset = self.offset;
         self.offset += 2;
         let city_nanos = Some(time(self.round).nanos());
         let tick = Tick { number, city_nanos, catalogue_revision: 1, ..Tick::default() };
         [
             Message::Block { partition, offset, block: self.builder.take() },
-            Message::Tick { partition, offset: offset + 1, tick, save: false },
+            Message::Tick { partition, offset: offset + 1, tick, save },
         ]
     }
 }
@@ -110,7 +138,7 @@ impl Partition {
 fn row(series: SeriesId, round: u64) -> Row {
     let dice = series.0.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(round.wrapping_mul(104_729 * 7_919));
     let noise = ((dice ^ dice >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40) % 1_000;
-    let is_loud = series.0 % LOUD.0 == 0 && round % LOUD.1 == 0;
+    let is_loud = series.0.is_multiple_of(LOUD.0) && round.is_multiple_of(LOUD.1);
     Row {
         series,
         time: time(round),

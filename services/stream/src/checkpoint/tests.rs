@@ -1,10 +1,14 @@
 use proptest::prelude::*;
 
+use yiwang_disk::SimDisk;
+use yiwang_disk::sim::{Operation, Trouble};
+
 use super::*;
 
 fn state(epoch: u64) -> State {
     State {
         epoch,
+        since: None,
         revision: 3,
         city: Some(Timestamp(42)),
         next: vec![epoch, 7, 9],
@@ -42,8 +46,145 @@ fn the_newest_whole_checkpoint_is_taken() {
 #[test]
 fn one_of_a_newer_release_is_not_passed_over() {
     let mut bytes = encode(&state(1)).flatten().collect::<Vec<u8>>();
-    bytes[6] = 4;
-    assert_eq!(decode(&bytes), Err(Unread::Newer(4)));
+    bytes[6] = 5;
+    assert_eq!(decode(&bytes), Err(Unread::Newer(5)));
+}
+
+/// A base at an epoch, or an increment on the epoch before; each has one pack of its own.
+fn link(epoch: u64, is_base: bool) -> State {
+    let since = (!is_base).then(|| epoch - 1);
+    State { since, series: vec![Pack::from([epoch as u8].as_slice())], ..state(epoch) }
+}
+
+/// Bases at 1, 4 and 7, two increments behind each.
+fn chains(disk: &SimDisk) -> Checkpoints {
+    let (mut checkpoints, _) = Checkpoints::open(Arc::new(disk.clone()), folder()).expect("an empty folder");
+    for epoch in 1..=9 {
+        checkpoints.write(&link(epoch, epoch % 3 == 1)).expect("room");
+    }
+    checkpoints
+}
+
+/// The epoch of the state that a start would take, and the packs in it.
+fn taken(disk: &SimDisk) -> Option<(u64, Vec<u8>)> {
+    let (_, state) = Checkpoints::open(Arc::new(disk.clone()), folder()).expect("files that can be read");
+    state.map(|state| (state.epoch, state.series.iter().flat_map(|pack| pack.as_ref().to_vec()).collect()))
+}
+
+fn files(disk: &SimDisk) -> Vec<u64> {
+    let name = |path: std::path::PathBuf| path.file_name()?.to_str()?.strip_prefix(PREFIX)?.parse().ok();
+    disk.paths().into_iter().filter_map(name).collect()
+}
+
+#[test]
+fn a_chain_is_its_base_and_what_changed_since() {
+    let disk = SimDisk::new(1);
+    let checkpoints = chains(&disk);
+    assert_eq!(files(&disk), [4, 5, 6, 7, 8, 9], "this chain and the one before");
+    assert_eq!(
+        checkpoints.needed(),
+        Some([6, 7, 9].as_slice()),
+        "the end of the chain before is still held for"
+    );
+    assert_eq!(taken(&disk), Some((9, vec![7, 8, 9])));
+}
+
+#[test]
+fn a_damaged_file_costs_what_follows_it_and_no_more() {
+    for (damaged, wanted, left) in [
+        (9, (8, vec![7, 8]), vec![4, 5, 6, 7, 8]),
+        (8, (7, vec![7]), vec![4, 5, 6, 7]),
+        (7, (6, vec![4, 5, 6]), vec![4, 5, 6]),
+        (5, (9, vec![7, 8, 9]), vec![4, 5, 6, 7, 8, 9]),
+    ] {
+        let disk = SimDisk::new(1);
+        let path = chains(&disk).path(damaged);
+        assert!(disk.corrupt(&path, 40, 0x01), "there is such a byte");
+        assert_eq!(taken(&disk), Some(wanted), "{damaged} is damaged");
+        assert_eq!(files(&disk), left, "{damaged} is damaged");
+    }
+}
+
+#[test]
+fn nothing_follows_what_was_not_written() {
+    let disk = SimDisk::new(1);
+    let mut checkpoints = chains(&disk);
+    let orphan = State { since: Some(10), ..link(11, false) };
+    assert!(matches!(checkpoints.write(&orphan), Err(Error::NoBase { since: 10 })));
+    assert_eq!(taken(&disk), Some((9, vec![7, 8, 9])));
+}
+
+#[test]
+fn a_torn_increment_is_passed_over() {
+    let disk = SimDisk::new(1);
+    let path = chains(&disk).path(9);
+    let whole = disk.bytes(&path).expect("it was written");
+    for length in 0..whole.len() {
+        let disk = SimDisk::new(1);
+        chains(&disk);
+        disk.put(&path, &whole[..length]);
+        assert_eq!(taken(&disk), Some((8, vec![7, 8])), "{length} bytes are left of it");
+    }
+}
+
+/// Without room for an increment the chain so far stands, what would follow the increment is refused, and a base goes on.
+#[test]
+fn without_room_for_an_increment_the_chain_before_it_stands() {
+    let disk = SimDisk::new(1);
+    let mut checkpoints = chains(&disk);
+    disk.fail(Operation::Write, 1, Trouble::NoSpace);
+    let full = checkpoints.write(&link(10, false));
+    assert!(matches!(full, Err(Error::NoRoom { .. })), "{full:?}");
+    assert!(matches!(checkpoints.write(&link(11, false)), Err(Error::NoBase { since: 10 })));
+    assert_eq!(taken(&disk), Some((9, vec![7, 8, 9])));
+    checkpoints.write(&link(12, true)).expect("room");
+    assert_eq!(taken(&disk), Some((12, vec![12])));
+    assert_eq!(checkpoints.needed(), Some([9, 7, 9].as_slice()));
+}
+
+#[test]
+fn after_a_failed_write_or_sync_a_start_finds_the_chain_before() {
+    for operation in [Operation::Write, Operation::SyncData, Operation::Rename] {
+        for is_base in [false, true] {
+            let disk = SimDisk::new(1);
+            let mut checkpoints = chains(&disk);
+            disk.fail(operation, 1, Trouble::Io);
+            let broken = checkpoints.write(&link(10, is_base));
+            assert!(matches!(broken, Err(Error::Disk { .. })), "{operation:?}: {broken:?}");
+            assert_eq!(taken(&disk.power_cut()), Some((9, vec![7, 8, 9])), "{operation:?}");
+        }
+    }
+}
+
+#[test]
+fn one_of_the_release_before_is_a_base_and_an_older_one_stays_unread() {
+    for (version, wanted) in [(3, Some((1, vec![1]))), (2, None)] {
+        let disk = SimDisk::new(1);
+        let mut bytes = encode(&link(1, true)).flatten().collect::<Vec<u8>>();
+        bytes[6] = version;
+        disk.put(&folder().join(format!("{PREFIX}{:020}", 1)), &bytes);
+        assert_eq!((taken(&disk), files(&disk)), (wanted, vec![1]), "version {version}");
+    }
+}
+
+/// The power goes at each operation of the disk in turn: what a start takes is a whole chain, never older than what was written.
+#[test]
+fn a_power_cut_anywhere_leaves_a_whole_chain() {
+    let disk = SimDisk::new(1);
+    chains(&disk);
+    for at in 0..disk.operations() {
+        let disk = SimDisk::new(at);
+        disk.cut_at(at);
+        let mut written = 0;
+        if let Ok((mut checkpoints, _)) = Checkpoints::open(Arc::new(disk.clone()), folder()) {
+            let all = (1..=9).map(|epoch| link(epoch, epoch % 3 == 1));
+            written = all.take_while(|state| checkpoints.write(state).is_ok()).count() as u64;
+        }
+        let (epoch, packs) = taken(&disk.power_cut()).unwrap_or_default();
+        assert!((written..=written + 1).contains(&epoch), "cut at {at}: {written} written, {epoch} found");
+        let base = if epoch == 0 { 1 } else { (epoch - 1) / 3 * 3 + 1 };
+        assert_eq!(packs, (base..=epoch).map(|epoch| epoch as u8).collect::<Vec<u8>>(), "cut at {at}");
+    }
 }
 
 proptest! {

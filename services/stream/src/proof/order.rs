@@ -10,7 +10,7 @@ use yiwang_catalogue::Catalogue;
 use super::city::{self, PARTITIONS, moment, readings};
 use crate::closer::{Closer, State};
 use crate::directory::Directory;
-use crate::item::{End, Item, Judged};
+use crate::item::{End, Item, Judged, Save};
 use crate::judge::Judge;
 
 fn directory(text: &str) -> Arc<Directory> {
@@ -22,7 +22,7 @@ fn directory(text: &str) -> Arc<Directory> {
 
 fn end(epoch: u64) -> End {
     let city = Some(moment(epoch as i64 * 20).nanos());
-    End { epoch, partition: 0, next: 0, city, revision: 1, save: false }
+    End { epoch, partition: 0, next: 0, city, revision: 1, save: Save::No }
 }
 
 /// The readings of epochs of twenty seconds, in log order.
@@ -53,7 +53,7 @@ fn close_all(
     mut shuffle: impl FnMut(Vec<Judged>) -> Vec<Judged>,
 ) -> Vec<String> {
     let state = State { revision: 1, ..State::default() };
-    let mut closer = Closer::new(directory(text), 1, &state).unwrap();
+    let mut closer = Closer::new(directory(text), 1, 1, &state).unwrap();
     let close = |(epoch, judged): (u64, &Vec<Judged>)| {
         let closed = closer.close(shuffle(judged.clone()), &[end(epoch)]).unwrap();
         format!("{:?}", closed.found)
