@@ -45,6 +45,10 @@ fn every_order_is_explained_from_its_capsule_and_an_altered_one_is_found() {
     let id = orders[0].anomaly.unwrap().to_string();
     let (code, out, err) = run(&["explain", &id], city.data());
     assert_eq!(code, Some(0), "{out}{err}");
+    let http = city.at().http.to_string();
+    let output = programs::yiwang().args(["explain", &id, "--http", &http]).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && told.contains("holds") && told.contains("came from"), "{told}");
     let limit = orders.iter().find(|of| *of.draft.evidence.anomaly.detector == *"now").unwrap();
     let at = format!("/api/v1/anomalies/{}", limit.anomaly.unwrap());
     let why = city.json(&format!("{at}/explanation"));

@@ -10,7 +10,7 @@ use crate::alert::AlertSubjects;
 use crate::calendar::Calendar;
 use crate::calibration::Calibration;
 use crate::deadline::{Clock, Deadline, OfficeHours, check_rivals};
-use crate::derived::{self, Derived};
+use crate::derived::{self, Derived, gate_metric};
 use crate::detector::{self, DetectorEntry, GatewayRule};
 use crate::entry::{Document, Entry, Ids, check_tops, document, entries};
 use crate::family::Families;
@@ -312,7 +312,30 @@ impl<'a> Builder<'a> {
         };
         let mut derived = Derived::default();
         entries.iter().for_each(|entry| derived.read(entry, &known));
+        self.read_gates(&mut derived, detectors, metrics, stations);
         derived
+    }
+
+    /// What detectors with `unless` watch.
+    fn read_gates(
+        &self,
+        derived: &mut Derived,
+        detectors: &[Arc<DetectorEntry>],
+        metrics: &ByName<Metric>,
+        stations: &ByName<Station>,
+    ) {
+        for entry in self.entries("detector") {
+            let Some(name) = entry.peek::<Arc<str>>("name").filter(|_| entry.has("unless")) else { continue };
+            let Some(detector) = detectors.iter().find(|detector| detector.name == name) else { continue };
+            let metrics = detector.metrics.iter().filter_map(|metric| metrics.get(metric));
+            let gates: Vec<bool> =
+                metrics.map(|metric| derived.gate(detector, metric, stations.values())).collect();
+            if !gates.contains(&true) {
+                let wanted =
+                    "metrics that some station has together with what the detector watches".to_owned();
+                entry.wrong("unless", "a condition that no station can say anything of".into(), wanted);
+            }
+        }
     }
 
     fn read_routes(&self, names: &Names) -> Routes {
@@ -407,6 +430,9 @@ fn by_metric(detectors: &[Arc<DetectorEntry>]) -> BTreeMap<Arc<str>, Vec<Arc<Det
     for detector in detectors {
         for metric in &detector.metrics {
             index.entry(metric.clone()).or_default().push(detector.clone());
+            if detector.unless.is_some() {
+                index.insert(gate_metric(&detector.name, metric), vec![detector.clone()]);
+            }
         }
     }
     index

@@ -6,6 +6,10 @@
 //! `on_change` says what becomes of the state of its detectors when an entry of this name comes that judges otherwise: with `keep`
 //! they go on with it where it still fits, which it does while only parameters of judging differ, and begin anew where it does not;
 //! with `anew` they begin anew in any case. A detector that begins anew ends its open episode.
+//!
+//! `unless` is an expression of yes or no over metrics of the same station (see [`crate::expression`]), as weather in which a measurement is
+//! not valid. While it says yes, readings of the station do not reach the detector. Where it cannot say, because nothing of what it names
+//! came, they do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,7 +22,9 @@ use yiwang_detect::{LimitRow, Param, Params, Prototype, Spec, rises};
 use yiwang_model::order::Text;
 use yiwang_model::{Severity, Span};
 
+use crate::derived::gate_metric;
 use crate::entry::{Entry, Ids, shown};
+use crate::expression::{Expression, Gives};
 use crate::fault::quoted;
 use crate::limit::{Direction, Limit};
 use crate::value::{number, readable, word, words};
@@ -76,10 +82,13 @@ pub struct DetectorEntry {
     pub source_zh: Option<Arc<str>>,
     /// What becomes of the state of its detectors when this entry takes the place of one that judges otherwise.
     pub on_change: OnChange,
+    /// While this says yes of a station, its readings are not judged by it.
+    pub unless: Option<Arc<Expression>>,
     watched: BTreeMap<Arc<str>, Watched>,
 }
 
 /// What an entry is for one of its metrics.
+#[derive(Clone)]
 struct Watched {
     limits: Arc<[LimitRow]>,
     /// The Chinese words of each of the limits.
@@ -133,6 +142,7 @@ impl DetectorEntry {
         let source_zh = entry.get_text("source_zh");
         let grade: Option<Arc<str>> = entry.get("grade");
         let on_change = entry.get("on_change").unwrap_or_default();
+        let unless = read_unless(entry, known);
         let rises = entry.get::<Rises>("rises");
         let mut params = read_params(entry, kind, source.as_ref());
         params.extend(rises.map(|Rises(steps)| (rises::KEY.to_owned(), Param::Text(steps))));
@@ -148,9 +158,17 @@ impl DetectorEntry {
             source: source.unwrap_or_default(),
             source_zh,
             on_change,
+            unless,
             watched: BTreeMap::new(),
         };
         detector.watch(entry, kind, grade.as_deref(), known);
+        if detector.unless.is_some() {
+            let gate = |(metric, watched): (&Arc<str>, &Watched)| {
+                (gate_metric(&detector.name, metric), watched.clone())
+            };
+            let gates: Vec<_> = detector.watched.iter().map(gate).collect();
+            detector.watched.extend(gates);
+        }
         Some(detector)
     }
 
@@ -264,6 +282,41 @@ pub(crate) struct Known<'a> {
     pub(crate) limits: &'a LimitsOf<'a>,
     /// Whether no limit is missing because it is faulty.
     pub(crate) limits_are_whole: bool,
+}
+
+/// The expression of `unless`: yes or no, over metrics of the catalogue.
+fn read_unless(entry: &Entry<'_>, known: &Known<'_>) -> Option<Arc<Expression>> {
+    let text = entry.get_text("unless")?;
+    let wanted =
+        || "yes or no over metrics of the same station, as docs/reckoned.md has expressions".to_owned();
+    let expression = match Expression::parse(&text) {
+        Ok(expression) => expression,
+        Err(why) => {
+            entry.wrong("unless", format!("an expression that {why}"), wanted());
+            return None;
+        }
+    };
+    if expression.gives != Gives::YesNo {
+        entry.wrong("unless", "an expression that gives a number".into(), wanted());
+    }
+    if !expression.detectors.is_empty() {
+        entry.wrong("unless", "an expression that asks about detectors".into(), wanted());
+    }
+    for name in expression.metrics.iter().filter(|name| !known.metrics.contains_key(*name)) {
+        entry.wrong(
+            "unless",
+            format!("{}, which is not there", quoted(name)),
+            "metrics of this catalogue".into(),
+        );
+    }
+    if entry.peek::<Arc<str>>("kind").as_deref() == Some("silence") {
+        entry.wrong(
+            "unless",
+            "a condition of a detector of silence".into(),
+            "none: it looks at no values".into(),
+        );
+    }
+    Some(Arc::new(expression))
 }
 
 /// The kind of an entry, if it is one of those that are made so.

@@ -23,7 +23,7 @@
 //! | `logger` | `mn station units [mode]`; see [`logger`] |
 //! | `plan` | `station metric unit points source`; `points` is a list of `[day, value]` |
 //! | `limit` | `id metric value unit window valid_from standard edition source [source_zh direction grade valid_to]` |
-//! | `detector` | `name zh en kind metrics category severity source [source_zh grade on_change rises]` and the parameters of its kind |
+//! | `detector` | `name zh en kind metrics category severity source [source_zh grade on_change rises unless]` and the parameters of its kind |
 //! | `derived` | `metric rule source` and what the rule wants; see [`derived`] |
 //! | `route` | `department [category district]` |
 //! | `deadline` | `id clock amount start source [category priority valid_from valid_to]`; see [`deadline`] |
@@ -214,7 +214,7 @@ impl Catalogue {
     /// The metric of this name.
     #[must_use]
     pub fn metric(&self, name: &str) -> Option<&Metric> {
-        self.metrics.get(name)
+        self.metrics.get(name).or_else(|| self.metrics.get(derived::behind_gate(name)?))
     }
 
     /// The families of stations; `id` is the prefix.
@@ -249,6 +249,7 @@ impl Catalogue {
     /// What detectors may know of a series: the station's period, else the metric's, its plan, and the calendar.
     #[must_use]
     pub fn series_context(&self, series: &Series) -> SeriesContext {
+        let series = self.derived.told_as(series);
         let station = self.station(series.source()).filter(|_| self.derived.of(series).is_none());
         let own = station.and_then(|station| station.period);
         let period = own.or_else(|| self.metric(series.metric()).map(|metric| metric.period));

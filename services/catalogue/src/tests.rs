@@ -258,6 +258,34 @@ fn the_most_specific_route_is_taken() {
 }
 
 #[test]
+fn steps_of_severity_and_what_a_change_does_are_read_from_an_entry() {
+    let with = |more: &str| {
+        let detector = format!(
+            "[[detector]]\nname = 'long'\nzh = '久'\nen = 'Long'\nkind = 'flat'\nmetrics = ['pm10']\nduration = '1h'\n\
+             category = 'air'\nseverity = 'notice'\nsource = 'test'\n{more}\n"
+        );
+        Catalogue::parse(&[("demo.toml", crate::demo_text()), ("long.toml", &detector)])
+    };
+    let rises =
+        "rises = [{ after = '6h', to = 'serious' }, { after = '24h', to = 'critical' }]\non_change = 'anew'";
+    let catalogue = with(rises).unwrap();
+    let entry = catalogue.detectors.iter().find(|entry| &*entry.name == "long").unwrap();
+    assert_eq!(entry.on_change, OnChange::Anew);
+    let steps = yiwang_detect::Param::Text("6h serious, 24h critical".into());
+    assert_eq!(entry.params.get("rises"), Some(&steps));
+    for (more, key, told) in [
+        ("rises = '6h serious'", "detector.rises", "a list of steps"),
+        ("rises = [{ after = '6h' }]", "detector.rises", "a list of steps"),
+        ("rises = [{ after = '6h', to = 'grave' }]", "detector.rises", "each later and graver"),
+        ("on_change = 'maybe'", "detector.on_change", "\"keep\""),
+    ] {
+        let faults = with(more).unwrap_err();
+        let said = faults[0].to_string();
+        assert!(faults.len() == 1 && said.contains(key) && said.contains(told), "{more}: {faults:?}");
+    }
+}
+
+#[test]
 fn an_order_about_a_device_goes_to_the_owner_of_the_station() {
     let demo = Catalogue::demo();
     let station = |id: &str, owner: &str| {

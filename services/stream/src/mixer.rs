@@ -237,16 +237,23 @@ impl Mixer {
                 lags.sort_by(f64::total_cmp);
                 (lags.len() as i64 == CLOCK_FRAMES).then(|| median(&lags))
             }
-            Rule::Expression(expression, station) => {
-                let metrics: Vec<f64> = (0..frame.values.len()).map(value).collect();
-                let windows: Vec<f64> = expression.windows.iter().map(|of| self.window(number, of)).collect();
-                let active: Vec<bool> =
-                    (0..self.episodes.len()).map(|place| self.is_active(place, number)).collect();
-                let station = [&*station[0], &*station[1], &*station[2]];
-                expression.value(&Values { metrics: &metrics, windows: &windows, active: &active, station })
+            Rule::Expression(expression, station) => self.given(number, frame, expression, station),
+            Rule::Gate(unless, station) => {
+                let is_shut = self.given(number, frame, unless, station) == Some(1.0);
+                (!is_shut).then(|| value(unless.metrics.len()))
             }
         }
         .filter(|value| value.is_finite())
+    }
+
+    /// What an expression gives of a frame, whose first values are those of its metrics.
+    fn given(&self, number: i64, frame: &Frame, of: &Expression, station: &[Arc<str>; 3]) -> Option<f64> {
+        let values = frame.values.iter().take(of.metrics.len());
+        let metrics: Vec<f64> = values.map(|known| known.map_or(f64::NAN, |(_, _, value)| value)).collect();
+        let windows: Vec<f64> = of.windows.iter().map(|window| self.window(number, window)).collect();
+        let active: Vec<bool> = (0..self.episodes.len()).map(|place| self.is_active(place, number)).collect();
+        let station = [&*station[0], &*station[1], &*station[2]];
+        of.value(&Values { metrics: &metrics, windows: &windows, active: &active, station })
     }
 
     fn window(&self, number: i64, of: &Window) -> f64 {
@@ -327,7 +334,7 @@ impl Mixer {
 
 fn expression(how: &Derivation) -> Option<&Expression> {
     match &how.rule {
-        Rule::Expression(expression, _) => Some(expression),
+        Rule::Expression(expression, _) | Rule::Gate(expression, _) => Some(expression),
         Rule::Neighbours { .. } | Rule::Apart(_) | Rule::Balance { .. } | Rule::Clock => None,
     }
 }

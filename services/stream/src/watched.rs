@@ -31,6 +31,8 @@ pub(crate) struct Watched {
     history: History,
     pub(crate) gateway: Arc<str>,
     series: Series,
+    /// What people are told of in its place, where that is another, see [`yiwang_catalogue::Derived::told_as`].
+    told: Option<Box<Series>>,
     slots: Box<[Slot]>,
     /// `None` where nothing is reckoned from it.
     links: Option<Box<Links>>,
@@ -61,7 +63,10 @@ impl Watched {
         let slots = slots(&series, catalogue, allowed);
         let links = Links::of(&series, catalogue);
         let most = most_between(allowed, catalogue.series_context(&series).period);
+        let told = catalogue.derived().told_as(&series);
+        let told = (*told != series).then(|| Box::new(told.clone()));
         Some(Self {
+            told,
             history: History::default(),
             gateway,
             series,
@@ -176,9 +181,10 @@ impl Watched {
         }
         let mut said = Vec::new();
         let marks = [self.newer, Some(self.older)];
-        let scene = Scene::of(&self.series, &self.gateway, &self.history, marks);
+        let told = self.told.as_deref().unwrap_or(&self.series);
+        let scene = Scene::of(told, &self.gateway, &self.history, marks);
         for slot in &mut self.slots {
-            slot.read(sample, &self.series, outlet.events, &mut said);
+            slot.read(sample, told, outlet.events, &mut said);
             give(slot, &mut said, &scene, outlet);
         }
         self.clock = sample.time;
@@ -190,11 +196,12 @@ impl Watched {
     fn tick(&mut self, until: Timestamp, outlet: &mut Outlet<'_>) {
         let mut said = Vec::new();
         let marks = [self.newer, Some(self.older)];
-        let scene = Scene::of(&self.series, &self.gateway, &self.history, marks);
+        let told = self.told.as_deref().unwrap_or(&self.series);
+        let scene = Scene::of(told, &self.gateway, &self.history, marks);
         for slot in &mut self.slots {
             let mut last = Timestamp::MIN;
             while let Some(moment) = slot.moment().filter(|moment| *moment <= until && *moment > last) {
-                slot.tick(moment, &self.series, outlet.events, &mut said);
+                slot.tick(moment, told, outlet.events, &mut said);
                 self.clock = self.clock.max(moment);
                 last = moment;
             }
@@ -207,11 +214,12 @@ impl Watched {
         let lag = self.lag;
         let mut said = Vec::new();
         let marks = [self.newer, Some(self.older)];
-        let scene = Scene::of(&self.series, &self.gateway, &self.history, marks);
+        let told = self.told.as_deref().unwrap_or(&self.series);
+        let scene = Scene::of(told, &self.gateway, &self.history, marks);
         for slot in &mut self.slots {
             let mut last = Timestamp::MIN;
             while let Some(wake) = slot.wake(lag).filter(|wake| wake.at <= city && wake.moment > last) {
-                slot.tick(wake.moment, &self.series, outlet.events, &mut said);
+                slot.tick(wake.moment, told, outlet.events, &mut said);
                 self.clock = self.clock.max(wake.moment);
                 last = wake.moment;
             }
@@ -227,9 +235,10 @@ impl Watched {
             newer => (From::Older(newer), self.older),
         };
         let marks = [self.newer, Some(self.older)];
-        let scene = Scene::of(&self.series, &self.gateway, &self.history, marks);
+        let told = self.told.as_deref().unwrap_or(&self.series);
+        let scene = Scene::of(told, &self.gateway, &self.history, marks);
         for slot in &mut self.slots {
-            let (series, history) = (&self.series, &self.history);
+            let (series, history) = (told, &self.history);
             let mut said =
                 slot.play(&Play { series, history, from, after, until: self.clock, late }, outlet.events);
             give(slot, &mut said, &scene, outlet);
@@ -324,7 +333,7 @@ impl Watched {
             if !heir.is_some_and(|heir| heir.follows(&gone, self.series.metric()) && heir.inherit(&gone)) {
                 if let Some(ended) = gone.end(city) {
                     tell_asking(&gone, &ended, out);
-                    let series = vec![self.series.clone()];
+                    let series = vec![self.told.as_deref().unwrap_or(&self.series).clone()];
                     let found = Found { anomaly: ended, points: Vec::new(), series };
                     out.push(wrap(*gone.entry.kind == *SILENCE, found, &self.gateway));
                 }
@@ -389,5 +398,6 @@ fn slots(series: &Series, catalogue: &Catalogue, allowed: Span) -> Box<[Slot]> {
         let asked = feeds_of(catalogue.derived().asking(&entry.name, series.source()));
         Some(Slot::new(entry, detector, asked, allowed > Span::ZERO))
     };
-    catalogue.detectors_for(series.metric()).iter().filter_map(slot).collect()
+    let all = catalogue.detectors_for(series.metric()).iter();
+    all.filter(|entry| !catalogue.derived().is_gated(entry, series)).filter_map(slot).collect()
 }

@@ -32,6 +32,7 @@ pub(crate) mod wire;
         orders::transition,
         alerts::send,
         why::explanation,
+        why::capsule,
         why::what_if,
         series::list,
         query::query,

@@ -183,6 +183,7 @@ pub fn router(parts: Parts, added: Added) -> Router {
         .route("/api/v1/orders/{no}", get(api::orders::one))
         .route("/api/v1/orders/{no}/transitions", post(api::orders::transition))
         .route("/api/v1/anomalies/{id}/explanation", get(api::why::explanation))
+        .route("/api/v1/anomalies/{id}/capsule", get(api::why::capsule))
         .route("/api/v1/anomalies/{id}/what-if", get(api::why::what_if))
         .route("/api/v1/series", get(api::series::list))
         .route("/api/v1/query", get(api::query::query))

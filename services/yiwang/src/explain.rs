@@ -1,7 +1,7 @@
 //! `yiwang explain`: why an episode was found, derived again from its capsule alone.
 //!
-//! The capsule is taken from the order store, which may be that of a running city, or from a file. The judgement of it needs nothing
-//! else: see `yiwang_stream::explain`. Then, where no process holds the folder, log and series store are asked whether they
+//! The capsule is taken from the order store of a data folder, on which a city may run, or from a city elsewhere by its HTTP API. The
+//! judgement of it needs nothing else: see `yiwang_stream::explain`. Then, where no process holds the folder, log and series store are asked whether they
 //! still say the same. A reading that was corrected since differs there, and the capsule still holds: it has what was known when the
 //! episode was opened.
 
@@ -10,11 +10,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 use clap::Args;
+use hyper::{Method, StatusCode};
+use sensors_sim::door::Credential;
 use serde::Serialize;
 use yiwang_model::AnomalyId;
 use yiwang_orders::{OrderStore, SqliteOrders};
 use yiwang_stream::explain::{Explanation, explain};
 
+use crate::ask::{CITY_WITHIN, City, reason};
 use crate::city::{ZONE, folders};
 use crate::cli::{Failed, runtime};
 use crate::reconcile::of_folder;
@@ -31,12 +34,21 @@ pub struct Options {
     #[arg(value_parser = id)]
     anomaly: AnomalyId,
     /// The data folder; a city may run on it, then log and series store are not asked.
-    #[arg(long)]
-    data_dir: PathBuf,
+    #[arg(long, required_unless_present = "http", conflicts_with = "http")]
+    data_dir: Option<PathBuf>,
+    /// host:port of a city's HTTP door, which gives the capsule; nothing else is asked then.
+    #[arg(long, value_name = "ADDR")]
+    http: Option<String>,
+    /// Who asks: a credential that may read.
+    #[arg(long, value_name = "NAME:SECRET_FILE", requires = "http")]
+    credential: Option<Credential>,
     /// One JSON document instead of text.
     #[arg(long)]
     json: bool,
 }
+
+/// The largest answer of a city, in bytes: a capsule of a mebibyte in digits.
+const MAX_ANSWER_BYTES: usize = 4 << 20;
 
 fn id(text: &str) -> Result<AnomalyId, String> {
     text.parse().map_err(|error: yiwang_model::Error| error.to_string())
@@ -58,24 +70,57 @@ struct Told {
 /// # Errors
 /// When there is no capsule, or it was altered.
 pub fn run(options: &Options) -> Result<ExitCode, Failed> {
-    let config = of_folder(&options.data_dir)?;
-    let told = runtime()?.block_on(async {
-        let (capsule, order) = kept(&folders(&config).orders, options.anomaly).await?;
-        let explanation = explain(&capsule)
-            .map_err(|why| anyhow!("the capsule of {} does not hold: {why}", options.anomaly))?;
-        if explanation.anomaly != options.anomaly {
-            let of = explanation.anomaly;
-            return Err(anyhow!("the capsule of {} does not hold: it is of {of}", options.anomaly));
+    let told = match (&options.data_dir, &options.http) {
+        (Some(folder), _) => {
+            let config = of_folder(folder)?;
+            runtime()?.block_on(async {
+                let (capsule, order) = kept(&folders(&config).orders, options.anomaly).await?;
+                let explanation = explained(&capsule, options.anomaly)?;
+                let compared = compare::compare(&config, &explanation).await?;
+                anyhow::Ok(Told { explanation, order, compared })
+            })?
         }
-        let compared = compare::compare(&config, &explanation).await?;
-        anyhow::Ok(Told { explanation, order, compared })
-    })?;
+        (None, Some(http)) => runtime()?.block_on(async {
+            let capsule = fetched(http, options).await?;
+            let explanation = explained(&capsule, options.anomaly)?;
+            let compared = Compared::Held(format!("the capsule came from {http}"));
+            anyhow::Ok(Told { explanation, order: None, compared })
+        })?,
+        (None, None) => return Err(Failed::Usage("give --data-dir or --http".into())),
+    };
     if options.json {
         println!("{}", serde_json::to_string(&told).context("as JSON")?);
     } else {
         print!("{}", show::text(&told));
     }
     Ok(if told.explanation.differs.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Explains a capsule, which must be of this episode.
+fn explained(capsule: &[u8], id: AnomalyId) -> anyhow::Result<Explanation> {
+    let explanation = explain(capsule).map_err(|why| anyhow!("the capsule of {id} does not hold: {why}"))?;
+    match explanation.anomaly {
+        of if of == id => Ok(explanation),
+        of => Err(anyhow!("the capsule of {id} does not hold: it is of {of}")),
+    }
+}
+
+/// The capsule of an episode, as a running city has it.
+async fn fetched(http: &str, options: &Options) -> anyhow::Result<Vec<u8>> {
+    let city = City { http, credential: options.credential.as_ref(), max_bytes: MAX_ANSWER_BYTES };
+    let path = format!("/api/v1/anomalies/{}/capsule", options.anomaly);
+    let (status, told) = city.ask(Method::GET, &path, None, CITY_WITHIN).await?;
+    if status != StatusCode::OK {
+        return Err(anyhow!("{}", reason(&told)));
+    }
+    let digits = told["capsule"].as_str().unwrap_or_default();
+    unhex(digits).context("the city's answer has no capsule")
+}
+
+fn unhex(digits: &str) -> Option<Vec<u8>> {
+    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let whole = digits.len().is_multiple_of(2) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if whole && !digits.is_empty() { digits.as_bytes().chunks(2).map(pair).collect() } else { None }
 }
 
 /// The capsule of an episode, and what its order says.
@@ -94,4 +139,17 @@ async fn kept(file: &Path, id: AnomalyId) -> anyhow::Result<(Vec<u8>, Option<com
         None => anyhow!("the order store has nothing of {id}"),
     })?;
     Ok((capsule, order.map(|order| compare::Ordered::of(&order))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_capsule_comes_in_digits_or_not_at_all() {
+        assert_eq!(unhex("00ff10"), Some(vec![0, 255, 16]));
+        for wrong in ["", "0", "0g", "+1", "zz", "0é"] {
+            assert_eq!(unhex(wrong), None, "{wrong:?}");
+        }
+    }
 }

@@ -189,3 +189,55 @@ fn sections_without_the_metric_are_named() {
         "{faults:?}"
     );
 }
+
+/// The same city with a detector that has this condition.
+fn gated(unless: &str) -> Result<Catalogue, Vec<Fault>> {
+    city(&format!(
+        "rule = \"clock\"\nof = \"pm2_5\"\n[[detector]]\nname = \"gated\"\nzh = \"门\"\nen = \"Gated\"\nkind = \"spike\"\n\
+         metrics = [\"pm2_5\"]\nmin_scale = 1\nunless = '{unless}'\ncategory = \"air\"\nseverity = \"notice\"\nsource = \"test\""
+    ))
+}
+
+#[test]
+fn a_detector_with_a_condition_watches_what_comes_while_that_does_not_hold() {
+    let city = gated("max(no2, \"10m\") > 5.0").expect("good");
+    let (own, gate) = (series("a", "pm2_5"), series("a", "pm2_5:unless:gated"));
+    let how = city.derived().of(&gate).expect("there");
+    let metrics: Vec<_> = how.sources.iter().map(|source| source.series.metric().to_string()).collect();
+    assert_eq!(metrics, ["no2", "pm2_5"], "what the condition names, then what is watched");
+    assert_eq!(city.derived().told_as(&gate), &own, "people are told of the station's own series");
+    assert_eq!(city.derived().told_as(&own), &own);
+    assert_eq!(city.metric("pm2_5:unless:gated"), city.metric("pm2_5"));
+    assert_eq!(city.series_context(&gate), city.series_context(&own));
+    let names =
+        |metric: &str| city.detectors_for(metric).iter().map(|of| of.name.to_string()).collect::<Vec<_>>();
+    assert_eq!(
+        (names("pm2_5"), names("pm2_5:unless:gated")),
+        (vec!["jump".into(), "gated".into()], vec!["gated".into()])
+    );
+    let is_gated: Vec<bool> =
+        city.detectors_for("pm2_5").iter().map(|of| city.derived().is_gated(of, &own)).collect();
+    assert_eq!(is_gated, [false, true]);
+}
+
+#[test]
+fn a_condition_that_can_say_nothing_is_refused() {
+    for (unless, told) in [
+        ("no2", "gives a number"),
+        ("no2 >", "is no expression"),
+        ("nothing > 1.0", "\"nothing\", which is not there"),
+        ("no2 > 1.0 && active(\"jump\")", "asks about detectors"),
+        ("made > 1.0", "no station can say anything of"),
+    ] {
+        let faults = gated(unless).expect_err(unless);
+        let said: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert!(
+            said.iter().any(|said| said.contains("detector.unless") && said.contains(told)),
+            "{unless}: {said:?}"
+        );
+    }
+    let asking = "rule = \"expression\"\nexpression = 'no2 > 1.0 && active(\"gated\")'\n[[detector]]\nname = \"gated\"\nzh = \"门\"\nen = \"G\"\n\
+        kind = \"spike\"\nmetrics = [\"pm2_5\"]\nmin_scale = 1\nunless = 'no2 > 5.0'\ncategory = \"air\"\nseverity = \"notice\"\nsource = \"test\"";
+    let faults = city(asking).expect_err("it would hear nothing");
+    assert!(faults[0].to_string().contains("which is gated itself"), "{faults:?}");
+}

@@ -16,7 +16,7 @@ fn at(hour: i64) -> Timestamp {
 }
 
 fn episode(source: &str, metric: &str, begin: i64, end: Option<i64>) -> Anomaly {
-    let (detector, series) = (Arc::from("site-noise"), Series::new(source, metric).unwrap());
+    let (detector, series) = (Arc::from("site-flat"), Series::new(source, metric).unwrap());
     Anomaly {
         id: AnomalyId::of(&detector, &series, at(begin)),
         detector,
@@ -68,7 +68,7 @@ fn each_key_must_match_and_of_its_names_any() {
         format!("metrics = [{metric:?}]"),
         format!("districts = [{district:?}]"),
         format!("gateways = [{gateway:?}]"),
-        "detectors = [\"site-noise\"]".to_owned(),
+        "detectors = [\"site-flat\"]".to_owned(),
         format!("stations = [{id:?}]\nmetrics = [{metric:?}]"),
     ] {
         assert!(quiet(&key), "{key}");

@@ -54,6 +54,28 @@ pub(crate) async fn explanation(
     why(&web, id).await?.map(Json).ok_or_else(|| nothing_kept(id))
 }
 
+/// What is kept of an episode, as it was sealed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Capsule {
+    /// A message `yiwang.log.v1.Capsule`, in hexadecimal digits.
+    capsule: String,
+}
+
+/// What was kept of an episode when it was opened, from which anybody can derive it again.
+#[utoipa::path(get, path = "/api/v1/anomalies/{id}/capsule", operation_id = "get_capsule", tag = "orders",
+    params(("id" = String, Path, description = "Id of the anomaly, 32 hexadecimal digits")),
+    responses((status = 200, body = Capsule), (status = 404, body = Mistake), Refused))]
+pub(crate) async fn capsule(
+    State(web): State<Web>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Json<Capsule>, Error> {
+    Params::read(&uri, &[])?;
+    let id = anomaly(&id)?;
+    let bytes = web.parts().orders.capsule(id).await?.ok_or_else(|| nothing_kept(id))?;
+    Ok(Json(Capsule { capsule: bytes.iter().map(|byte| format!("{byte:02x}")).collect() }))
+}
+
 /// What the judgement says of an episode; `None` when nothing was kept of it.
 pub(crate) async fn why(web: &Web, id: AnomalyId) -> Result<Option<Why>, Error> {
     let Some(capsule) = web.parts().orders.capsule(id).await? else { return Ok(None) };

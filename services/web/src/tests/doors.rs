@@ -16,6 +16,7 @@ const GUARDED: &[(&str, &str)] = &[
     ("GET", "/api/v1/orders/YW1"),
     ("POST", "/api/v1/orders/YW1/transitions"),
     ("GET", "/api/v1/anomalies/0ad8147d521b365a804ed3aef306652f/explanation"),
+    ("GET", "/api/v1/anomalies/0ad8147d521b365a804ed3aef306652f/capsule"),
     ("GET", "/api/v1/anomalies/0ad8147d521b365a804ed3aef306652f/what-if"),
     ("GET", "/api/v1/series"),
     ("GET", "/api/v1/query"),

@@ -39,6 +39,11 @@ async fn the_page_and_the_api_say_why() {
     for shown in ["为什么立案", "serious_at", why["hash"].as_str().unwrap(), "data-what-if"] {
         assert!(page.contains(shown), "{shown} is not on the page");
     }
+    let kept = city.parts.orders.capsule(id).await.unwrap().unwrap();
+    let capsule = city.get(&format!("/api/v1/anomalies/{id}/capsule")).await.json();
+    let digits: String = kept.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(capsule["capsule"], digits, "as it was sealed");
+    assert_eq!(city.get(&format!("/api/v1/anomalies/{NONE}/capsule")).await.status, 404);
     assert_eq!(city.get(&format!("/api/v1/anomalies/{NONE}/explanation")).await.status, 404);
     assert_eq!(city.get("/api/v1/anomalies/x/explanation").await.status, 404);
 }
