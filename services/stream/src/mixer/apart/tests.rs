@@ -31,8 +31,8 @@ fn how(metrics: usize, turned: bool) -> Arc<Derivation> {
 
 /// Dice of a place and a frame: even from −1 to 1.
 fn dice(place: usize, frame: i64) -> f64 {
-    let bits = ((place as u64 + 1) << 32 ^ frame as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    ((bits ^ bits >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+    let bits = (((place as u64 + 1) << 32) ^ frame as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((bits ^ (bits >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
 }
 
 /// Up and down by 6 in 31 frames, as no day does.
