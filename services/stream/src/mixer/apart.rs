@@ -107,10 +107,10 @@ impl Usual {
     }
 
     /// Takes the frames before `first`, which cannot change any more, once each and in order; `newest` is there.
-    pub(super) fn learn<'a>(
+    pub(super) fn learn(
         &mut self,
         apart: &Apart,
-        frames: impl Iterator<Item = (i64, Vec<f64>)> + 'a,
+        frames: impl Iterator<Item = (i64, Vec<f64>)>,
         first: i64,
         newest: i64,
     ) {

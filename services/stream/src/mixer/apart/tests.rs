@@ -31,14 +31,20 @@ fn how(metrics: usize, turned: bool) -> Arc<Derivation> {
 
 /// Dice of a place and a frame: even from −1 to 1.
 fn dice(place: usize, frame: i64) -> f64 {
-    let bits = ((place as u64 + 1) << 32 ^ frame as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    ((bits ^ bits >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+    let bits = (((place as u64 + 1) << 32) ^ frame as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((bits ^ (bits >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
+}
+
+/// Up and down by 6 in 31 frames, as no day does.
+fn weather(frame: i64) -> f64 {
+    let share = frame.rem_euclid(31) as f64 / 31.0;
+    6.0 * (4.0 * (share - 0.5).abs() - 1.0)
 }
 
 /// What a source shows: its own level and scale, the weather, and noise of a spread of about 0.6 in its scale.
 fn shown(place: usize, frame: i64) -> f64 {
     let (level, scale) = (10.0 * (1 + place % 7) as f64, 1.0 + 0.2 * (place % 3) as f64);
-    level + scale * (6.0 * (frame as f64 / 5.0).sin() + dice(place, frame))
+    level + scale * (weather(frame) + dice(place, frame))
 }
 
 /// All readings with what is `added`, in scales.
