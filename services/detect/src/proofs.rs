@@ -161,11 +161,12 @@ fn any_period() -> impl Strategy<Value = i64> {
     prop::sample::select(&[5_i64, 10, 20, 60, 180][..])
 }
 
-/// A state tells by its first byte which kind it is of, and every kind is among the entries that are proved.
+/// A state tells by its first byte which kind it is of, and every kind is among the entries that are proved. One with `rises` has a
+/// byte of its own, and the kind's behind that.
 #[test]
 fn states_open_with_a_byte_of_their_kind() {
     let mut heads = std::collections::BTreeMap::new();
-    for entry in ENTRIES {
+    for entry in ENTRIES.iter().filter(|(_, params)| !params.contains("rises")) {
         let head = state(&*prototype(*entry).make(&series(60)))[0];
         assert_eq!(*heads.entry(head).or_insert(entry.0), entry.0, "{head:#04x}");
     }
