@@ -4,7 +4,7 @@ TOOLS := target/tools
 DENY_VERSION := 0.20.2
 ADVISORIES := ../shared/data/advisory-db/advisory-db.tar.gz
 
-.PHONY: test check long bench nab planted audit install run
+.PHONY: test check long bench nab planted truth audit install run
 
 ## Installs what the tests need, then checks, then tests.
 test: install check
@@ -39,6 +39,10 @@ nab:
 ## Faults of known size in simulated cities, beside three textbook methods; see docs/planted.md.
 planted:
 	bash tests/planted.sh
+
+## Real data with known truth: rivers, cities, projects, trends; see DETECTION.md.
+truth:
+	bash tests/truth.sh
 
 ## Known weaknesses of what is built in, by the advisory database beside the project.
 audit: $(TOOLS)/bin/cargo-deny

@@ -34,5 +34,6 @@ mod silence;
 mod sparkplug;
 mod store_elsewhere;
 mod strace;
+mod truth;
 mod watch;
 mod webhooks;

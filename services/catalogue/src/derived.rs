@@ -446,8 +446,9 @@ fn check(entry: &Entry<'_>, of: &Expression, metric: Option<&Arc<str>>, known: &
     }
     for name in &of.detectors {
         let found = known.detectors.iter().find(|detector| detector.name == *name);
-        let watches =
-            |detector: &Arc<DetectorEntry>| metric.is_some_and(|metric| detector.metrics.contains(metric));
+        let watches = |detector: &Arc<DetectorEntry>| {
+            detector.metrics.iter().any(|metric| known.derived.contains(&**metric))
+        };
         match found {
             Some(found) if found.unless.is_some() => {
                 let wanted = "a detector without \"unless\"".to_owned();
@@ -460,7 +461,7 @@ fn check(entry: &Entry<'_>, of: &Expression, metric: Option<&Arc<str>>, known: &
             ),
             Some(found) if watches(found) => {
                 let wanted = "a detector of metrics that stations send".to_owned();
-                entry.wrong("expression", format!("{name:?}, which watches the result"), wanted);
+                entry.wrong("expression", format!("{name:?}, which watches a reckoned metric"), wanted);
             }
             Some(_) => {}
         }

@@ -315,7 +315,7 @@ impl Detector for Ensemble {
         let witnesses = Witnesses::read(&mut from, &self.rules)?;
         let mut tails = [Tail::default(); COUNT];
         for tail in &mut tails {
-            *tail = Tail::read(&mut from, witness::LARGEST)?;
+            *tail = Tail::read(&mut from)?;
         }
         let watch = Watch::read(&mut from)?;
         from.end()?;

@@ -297,8 +297,9 @@ impl Profile {
     }
 
     fn learn_step(&mut self, from_centre: f64) {
-        let step = (from_centre as f32 - self.last).abs();
-        self.last = from_centre as f32;
+        let from_centre = from_centre.clamp(-FURTHEST, FURTHEST) as f32;
+        let step = (from_centre - self.last).abs().min(FURTHEST as f32);
+        self.last = from_centre;
         if step > 0.0 && (self.step == 0.0 || step < self.step) {
             self.step = step;
         }
@@ -341,7 +342,7 @@ impl Profile {
         let (middle, spread) = median_and_spread(&mut values.clone()).expect("there are 16 values");
         self.centre = middle;
         values.iter().for_each(|value| self.learn_step(value - middle));
-        self.spreads.fill(spread as f32);
+        self.spreads.fill(spread.min(FURTHEST) as f32);
         self.counts[0] = FIRST as u16;
     }
 

@@ -107,6 +107,15 @@ impl Rising {
         said
     }
 
+    /// Tells itself of the moments before a reading that nobody told it of.
+    fn catch_up(&mut self, before: Timestamp, out: &mut Vec<Event>) {
+        let mut last = Timestamp::MIN;
+        while let Some(wake) = self.wake_at().filter(|wake| *wake < before && *wake > last) {
+            self.step(&Input::Tick { city: wake }, out);
+            last = wake;
+        }
+    }
+
     /// How grave an episode is, by the detector and by the steps that are over.
     fn grade(&self, own: Severity, reached: usize) -> Severity {
         let least = reached.checked_sub(1).and_then(|last| self.steps.get(last));
@@ -128,34 +137,26 @@ impl Rising {
         let said = self.goes_on(finding, is);
         (said.severity > was).then_some(Event::Worsened(said))
     }
-
-    fn tick(&mut self, city: Timestamp, out: &mut Vec<Event>) {
-        if self.inner.wake_at().is_some_and(|wake| wake <= city) {
-            self.hand_on(&Input::Tick { city }, city, out);
-        }
-        out.extend(self.rise(city));
-    }
-
-    fn hand_on(&mut self, input: &Input, at: Timestamp, out: &mut Vec<Event>) {
-        let mut events = Vec::new();
-        self.inner.step(input, &mut events);
-        out.extend(events.into_iter().map(|event| self.pass(event, at)));
-    }
 }
 
 impl Detector for Rising {
     fn step(&mut self, input: &Input, out: &mut Vec<Event>) {
-        match input {
-            Input::Reading(sample) => {
-                // Steps that nobody ticked for come before it, in their order with what the detector waits for.
-                let mut last = Timestamp::MIN;
-                while let Some(due) = self.wake_at().filter(|due| *due < sample.time && *due > last) {
-                    self.tick(due, out);
-                    last = due;
-                }
-                self.hand_on(input, sample.time, out);
-            }
-            Input::Tick { city } => self.tick(*city, out),
+        if let Input::Reading(sample) = input {
+            self.catch_up(sample.time, out);
+        }
+        let at = match input {
+            Input::Reading(sample) => sample.time,
+            Input::Tick { city } => *city,
+        };
+        let is_its_own =
+            matches!(input, Input::Reading(_)) || self.inner.wake_at().is_some_and(|wake| wake <= at);
+        let mut events = Vec::new();
+        if is_its_own {
+            self.inner.step(input, &mut events);
+        }
+        out.extend(events.into_iter().map(|event| self.pass(event, at)));
+        if matches!(input, Input::Tick { .. }) {
+            out.extend(self.rise(at));
         }
     }
 

@@ -39,7 +39,7 @@ pub(crate) fn spread_about(middle: f64, values: &[f64]) -> f64 {
 /// A spread as it is learnt, one deviation at a time, cut at [`CLIP`] times it or `least`.
 pub(crate) fn learn_spread(spread: f64, least: f64, deviation: f64, weight: f64) -> f64 {
     let seen = deviation.abs().min(CLIP * spread.max(least)).min(FURTHEST);
-    spread + weight * (DEVIATIONS_PER_MEAN * seen - spread)
+    (spread + weight * (DEVIATIONS_PER_MEAN * seen - spread)).min(FURTHEST)
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ const STEP: f32 = 0.1;
 const ENOUGH: u32 = 20;
 /// Peaks over which older ones fade to a third.
 const MEMORY: f32 = 400.0;
+/// The largest measure that is told from larger ones.
+pub(crate) const LARGEST: f64 = 1e6;
 /// Mean excesses beyond which a peak is learnt as if it were there.
 const FURTHEST_PEAK: f32 = 8.0;
 
@@ -55,8 +57,7 @@ pub(crate) struct Tail {
 impl Tail {
     /// Takes a measure, not below 0. Exceedances with less than `apart` readings between them are one.
     pub(crate) fn see(&mut self, measure: f64, apart: u64) {
-        // at most 1e6 or so, of which four bytes tell enough
-        let measure = measure as f32;
+        let measure = measure.clamp(0.0, LARGEST) as f32;
         self.since = self.since.saturating_add(1);
         if self.peaks == 0 {
             self.excess += (measure - self.excess) / self.since as f32;
@@ -77,7 +78,7 @@ impl Tail {
             (true, true) => BEGIN,
             (false, true) => 0.0,
         };
-        self.threshold = (self.threshold + STEP * self.excess * share).max(0.0);
+        self.threshold = (self.threshold + STEP * self.excess * share).clamp(0.0, LARGEST as f32);
     }
 
     /// Learns the cluster that is open.
@@ -130,13 +131,12 @@ impl Tail {
         [self.since, self.quiet, self.peaks].iter().for_each(|count| put_count(out, *count as usize));
     }
 
-    /// Of measures that are at most so far out.
-    pub(crate) fn read(from: &mut Reader<'_>, furthest: f64) -> Result<Self, Error> {
-        let threshold = from.single_to(furthest)?;
-        let excess = from.single_to(furthest)?;
-        let variance = from.single_to(furthest * furthest)?;
+    pub(crate) fn read(from: &mut Reader<'_>) -> Result<Self, Error> {
+        let threshold = from.single_to(LARGEST)?;
+        let excess = from.single_to(LARGEST)?;
+        let variance = from.single_to(LARGEST * LARGEST)?;
         let readings = from.single_to(f64::from(u32::MAX))?;
-        let peak = from.single_to(furthest)?;
+        let peak = from.single_to(LARGEST)?;
         let mut count =
             || from.count(u32::MAX as usize).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
         let (since, quiet, peaks) = (count()?, count()?, count()?);
@@ -239,7 +239,7 @@ mod tests {
         let tail = learnt(3, 0.0, 5_000, f64::abs);
         let mut state = vec![0x11];
         tail.put(&mut state);
-        let read = |state: &[u8]| Tail::read(&mut Reader::new("test", 0x11, state).unwrap(), 1e6);
+        let read = |state: &[u8]| Tail::read(&mut Reader::new("test", 0x11, state).unwrap());
         assert_eq!(read(&state), Ok(tail));
         state[1..5].copy_from_slice(&f32::NAN.to_le_bytes());
         assert!(read(&state).is_err());

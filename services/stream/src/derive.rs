@@ -15,7 +15,7 @@ use yiwang_proto::log::SeriesState;
 use crate::directory::Directory;
 use crate::item::{End, Item, Judged};
 use crate::judge::Judge;
-use crate::mixer::Mixer;
+use crate::mixer::{Mixer, Reckoning};
 use crate::pack::Pack;
 
 /// Something for a reckoned series.
@@ -75,21 +75,20 @@ impl Deriver {
 
     /// Takes a whole epoch: what came for its series, in any order, and the tick that closed it.
     pub fn epoch(&mut self, fed: &mut [Fed], end: &End, out: &mut Vec<Judged>) {
-        fed.sort_unstable_by_key(|fed| (fed.to, fed.place, fed.order));
-        let mut touched: BTreeSet<SeriesId> = BTreeSet::new();
-        for fed in fed.iter() {
-            let id = SeriesId(fed.to);
-            if let Some(mixer) = self.mixer(id) {
-                take(mixer, fed);
-                touched.insert(id);
-            }
-        }
+        fed.sort_unstable_by_key(|fed| fed.to);
         let city = end.city.map(Timestamp);
+        let (mut touched, mut early) = (BTreeSet::new(), Vec::new());
+        for of_one in fed.chunk_by_mut(|a, b| a.to == b.to) {
+            let id = SeriesId(of_one[0].to);
+            let Some(mixer) = self.mixer(id) else { continue };
+            touched.insert(id);
+            take(mixer, of_one, city, |values| early.push((id, values)));
+        }
         if let Some(city) = city {
             let later = self.wakes.split_off(&(Timestamp(city.0.saturating_add(1)), SeriesId(0)));
             touched.extend(std::mem::replace(&mut self.wakes, later).into_iter().map(|(_, id)| id));
         }
-        let mut items = self.reckon(&touched, city, end.epoch);
+        let mut items = self.reckon(&touched, early, city, end.epoch);
         let mut said = Vec::new();
         self.judge.epoch(&mut items, end, &mut said);
         out.extend(
@@ -115,23 +114,34 @@ impl Deriver {
         Some(Mixer::new(Arc::clone(how), catalogue.allowed_lateness(&series)))
     }
 
-    fn reckon(&mut self, touched: &BTreeSet<SeriesId>, city: Option<Timestamp>, epoch: u64) -> Vec<Item> {
-        let (mut items, mut values) = (Vec::new(), Vec::new());
+    /// What the frames of these come to, after what some came to earlier in the epoch.
+    fn reckon(
+        &mut self,
+        touched: &BTreeSet<SeriesId>,
+        early: Vec<(SeriesId, Vec<Reckoning>)>,
+        city: Option<Timestamp>,
+        epoch: u64,
+    ) -> Vec<Item> {
+        let mut values: BTreeMap<SeriesId, Vec<Reckoning>> = BTreeMap::new();
+        early.into_iter().for_each(|(id, early)| values.entry(id).or_default().extend(early));
         for id in touched {
             let Some(mixer) = self.mixers.get_mut(id) else { continue };
-            mixer.reckon(city, &mut values);
+            mixer.reckon(city, values.entry(*id).or_default());
             self.wakes.extend(mixer.wake_at().map(|at| (at, *id)));
-            items.extend((0..).zip(values.drain(..)).map(|(at, of)| Item {
-                series: *id,
-                at,
-                offset: epoch,
-                time: of.time,
-                value: of.value,
-                quality: of.quality,
-                ..Item::default()
-            }));
         }
-        items
+        let item = |series: SeriesId, at: usize, of: Reckoning| Item {
+            series,
+            at: at as u32,
+            offset: epoch,
+            time: of.time,
+            value: of.value,
+            quality: of.quality,
+            ..Item::default()
+        };
+        let of_one = |(id, values): (SeriesId, Vec<Reckoning>)| {
+            values.into_iter().enumerate().map(move |(at, of)| item(id, at, of))
+        };
+        values.into_iter().flat_map(of_one).collect()
     }
 
     /// From here on another catalogue is in force. What it reckons in another way begins anew.
@@ -140,23 +150,25 @@ impl Deriver {
         name(&self.directory, &catalogue);
         let directory = &self.directory;
         self.mixers.retain(|id, mixer| {
-            let series = directory.series(*id);
-            series.and_then(|series| catalogue.derived().of(&series)).is_some_and(|how| mixer.is(how))
+            let Some(series) = directory.series(*id) else { return false };
+            let how = catalogue.derived().of(&series);
+            how.is_some_and(|how| mixer.is(how, catalogue.allowed_lateness(&series)))
         });
         self.wakes.retain(|(_, id)| self.mixers.contains_key(id));
         (self.revision, self.catalogue) = (revision, Some(catalogue));
     }
 
-    /// The whole state.
+    /// The whole state: of each series its frames, its judgement, or both. A change of the catalogue leaves the judgement alone.
     pub fn save(&self) -> impl Iterator<Item = Pack> {
-        let mut judged: BTreeMap<u64, SeriesState> =
+        let mut states: BTreeMap<u64, SeriesState> =
             self.judge.states().map(|state| (state.id, state)).collect();
-        let states = self.mixers.iter().map(move |(id, mixer)| {
-            let judged =
-                judged.remove(&id.0).unwrap_or_else(|| SeriesState { id: id.0, ..SeriesState::default() });
-            SeriesState { reckoned: Some(mixer.save()), ..judged }
-        });
-        Pack::of(states.collect::<Vec<_>>().into_iter())
+        for (id, mixer) in &self.mixers {
+            let state =
+                states.entry(id.0).or_insert_with(|| SeriesState { id: id.0, ..SeriesState::default() });
+            state.reckoned = Some(mixer.save());
+        }
+        states.values_mut().for_each(|state| _ = state.reckoned.get_or_insert_default());
+        Pack::of(states.into_values())
     }
 
     /// Takes over the saved state of one reckoned series.
@@ -179,7 +191,21 @@ fn name(directory: &Directory, catalogue: &Catalogue) {
     catalogue.derived().series().for_each(|series| directory.name(series.clone()));
 }
 
-fn take(mixer: &mut Mixer, fed: &Fed) {
+/// Tells a reckoned series what came of an epoch: episodes as they were said, then readings frame by frame. Frames are reckoned before a newer
+/// one begins, as if each had come in an epoch of its own, so that none is forgotten unsaid; `early` is given what they come to.
+fn take(mixer: &mut Mixer, fed: &mut [Fed], city: Option<Timestamp>, mut early: impl FnMut(Vec<Reckoning>)) {
+    fed.sort_by_cached_key(|fed| (mixer.frame_of(fed), fed.place, fed.order));
+    for fed in fed {
+        if mixer.frame_of(fed).is_some_and(|frame| mixer.is_newer(frame)) {
+            let mut values = Vec::new();
+            mixer.reckon(city, &mut values);
+            early(values);
+        }
+        tell(mixer, fed);
+    }
+}
+
+fn tell(mixer: &mut Mixer, fed: &Fed) {
     let place = fed.place as usize;
     match fed.what {
         What::Reading { time, vintage, value } => {

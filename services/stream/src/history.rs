@@ -170,7 +170,8 @@ impl History {
         }
     }
 
-    fn len(&self) -> usize {
+    /// How many readings there are.
+    pub fn len(&self) -> usize {
         match &self.held {
             Held::None => 0,
             Held::One(..) => 1,

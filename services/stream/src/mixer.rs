@@ -14,6 +14,11 @@ use yiwang_catalogue::expression::{Expression, Over, Values, Window};
 use yiwang_model::{AnomalyId, Quality, Span, Timestamp};
 use yiwang_proto::log::{AskedEpisode, Reckoned, ReckonedFrame, ReckonedValue};
 
+use crate::derive::{Fed, What};
+
+/// The most episodes of a detector that are kept while no frame is there or moves on.
+const MAX_EPISODES: usize = 256;
+
 /// A reckoned series.
 pub(crate) struct Mixer {
     how: Arc<Derivation>,
@@ -57,7 +62,7 @@ impl Mixer {
     pub(crate) fn new(how: Arc<Derivation>, allowed: Span) -> Self {
         let windows = windows(&how).iter().map(|window| frames_in(window.span, how.frame)).max();
         let back = if how.rule == Rule::Clock { CLOCK_FRAMES } else { windows.unwrap_or(0) };
-        let changeable = frames_in(allowed, how.frame) + 2;
+        let changeable = changeable(&how, allowed);
         let asked = expression(&how).map_or(0, |expression| expression.detectors.len());
         Self {
             how,
@@ -69,9 +74,21 @@ impl Mixer {
         }
     }
 
-    /// Whether a catalogue reckons it in the same way.
-    pub(crate) fn is(&self, how: &Derivation) -> bool {
-        *self.how == *how
+    /// Whether a catalogue reckons it in the same way, of readings that may be so late.
+    pub(crate) fn is(&self, how: &Derivation, allowed: Span) -> bool {
+        *self.how == *how && self.changeable == changeable(how, allowed)
+    }
+
+    /// The frame that a reading is of; none of an episode.
+    pub(crate) fn frame_of(&self, fed: &Fed) -> Option<i64> {
+        let What::Reading { time, .. } = fed.what else { return None };
+        let source = self.how.sources.get(fed.place as usize)?;
+        Some((Timestamp(time) + source.lag).0.div_euclid(self.how.frame.0))
+    }
+
+    /// Whether a frame is newer than all that are there.
+    pub(crate) fn is_newer(&self, frame: i64) -> bool {
+        self.frames.keys().next_back().is_some_and(|newest| frame > *newest)
     }
 
     /// Takes a reading of a source, or one that takes the place of an earlier one.
@@ -112,11 +129,17 @@ impl Mixer {
         self.forget_episodes(place);
     }
 
-    /// Lets go of episodes that ended before all frames that are kept.
+    /// Lets go of episodes that ended before all frames that are kept, and of those that ended first where readings do not come any more.
     fn forget_episodes(&mut self, place: usize) {
-        let Some(first) = self.frames.keys().next() else { return };
-        let begin = Timestamp(first.saturating_mul(self.how.frame.0));
-        self.episodes[place].retain(|_, (_, end)| end.is_none_or(|end| end >= begin));
+        let first =
+            self.frames.keys().next().map_or(i64::MIN, |first| first.saturating_mul(self.how.frame.0));
+        let episodes = &mut self.episodes[place];
+        episodes.retain(|_, (_, end)| end.is_none_or(|end| end.0 >= first));
+        while episodes.len() > MAX_EPISODES {
+            let ended = episodes.iter().filter_map(|(id, (_, end))| Some((end.as_ref()?.0, *id)));
+            let Some((_, id)) = ended.min_by_key(|(end, id)| (*end, id.0)) else { return };
+            episodes.remove(&id);
+        }
     }
 
     /// The first frame that may still change. Those before it are kept for windows only: reckoned again, they would miss theirs.
@@ -285,6 +308,11 @@ fn expression(how: &Derivation) -> Option<&Expression> {
 
 fn windows(how: &Derivation) -> &[Window] {
     expression(how).map_or(&[], |expression| &expression.windows)
+}
+
+/// How many frames behind the newest may change, of readings that may be so late.
+fn changeable(how: &Derivation, allowed: Span) -> i64 {
+    frames_in(allowed, how.frame) + 2
 }
 
 /// How many frames a span has, a part counted whole; at least one.

@@ -58,9 +58,7 @@ pub(crate) fn give(slot: &Slot, said: &mut Vec<Anomaly>, scene: &Scene<'_>, outl
     }
     let is_silence = *slot.entry.kind == *SILENCE;
     for anomaly in said.drain(..) {
-        if !slot.asked().is_empty() {
-            feed_all(slot.asked(), episode(&anomaly), outlet);
-        }
+        tell_asking(slot, &anomaly, outlet.out);
         let opened = slot.raised_at(anomaly.id);
         if matches!(anomaly.phase, Phase::Raised | Phase::Revised) {
             keep(slot, &anomaly, opened, scene, outlet);
@@ -104,20 +102,25 @@ impl Links {
         let what = |value| What::Reading { time: item.time.0, vintage: item.vintage, value };
         if !self.feeds.is_empty() {
             let value = Some(item.value).filter(|value| item.quality.is_judged() && value.is_finite());
-            feed_all(&self.feeds, what(value), outlet);
+            feed_all(&self.feeds, what(value), outlet.out);
         }
         if let (true, Some(city), false) = (is_new, city, self.clocks.is_empty()) {
-            feed_all(&self.clocks, what(Some((city - item.time).as_secs_f64())), outlet);
+            feed_all(&self.clocks, what(Some((city - item.time).as_secs_f64())), outlet.out);
         }
     }
 }
 
+/// Tells reckoned series that ask about a detector what became of an episode of its.
+pub(crate) fn tell_asking(slot: &Slot, anomaly: &Anomaly, out: &mut Vec<Judged>) {
+    feed_all(slot.asked(), episode(anomaly), out);
+}
+
 /// Tells reckoned series something.
-fn feed_all(to: &[(SeriesId, u32)], what: What, outlet: &mut Outlet<'_>) {
+fn feed_all(to: &[(SeriesId, u32)], what: What, out: &mut Vec<Judged>) {
     for (to, place) in to {
         // What one worker says in an epoch comes in this order.
-        let order = outlet.out.len() as u64;
-        outlet.out.push(Judged::Fed(Fed { to: to.0, place: *place, order, what }));
+        let order = out.len() as u64;
+        out.push(Judged::Fed(Fed { to: to.0, place: *place, order, what }));
     }
 }
 

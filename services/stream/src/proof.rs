@@ -1,6 +1,7 @@
 //! What the judgement promises, proven on a small city: [`city`] makes its readings, [`script`] cuts them into records of
 //! a log, [`world`] judges logs, and the rest are the proofs.
 
+mod backlog;
 mod bounds;
 mod capsules;
 mod city;

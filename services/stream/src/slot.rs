@@ -30,6 +30,8 @@ struct Past {
     tale: Tale,
     older: Mark,
     newer: Mark,
+    /// The event time that it was stepped up to, by readings and ticks of its own; the series' may be later.
+    at: Option<Timestamp>,
 }
 
 /// Of a detector of which nothing was.
@@ -78,7 +80,7 @@ pub(crate) struct Play<'a> {
     pub(crate) from: From,
     /// The event time of the mark.
     pub(crate) after: Timestamp,
-    /// The event time up to which the detector was.
+    /// The event time up to which the series was; ticks come up to where the detector itself was.
     pub(crate) until: Timestamp,
     /// The readings because of which.
     pub(crate) late: &'a [Because],
@@ -145,12 +147,9 @@ impl Slot {
         self.detector.wake_at()
     }
 
-    /// When the detector is to be woken, given the newest event time and how late that reading came: a moment that was over by
-    /// then is put off by as much.
-    pub(crate) fn wake(&self, newest: Timestamp, lag: Span) -> Option<Wake> {
-        let moment = self.moment()?;
-        let off = if lag >= moment - newest { lag } else { Span::ZERO };
-        Some(Wake { at: moment + off, moment })
+    /// When the detector is to be woken, given how late the newest reading came: readings up to the moment are expected to come as late.
+    pub(crate) fn wake(&self, lag: Span) -> Option<Wake> {
+        self.moment().map(|moment| Wake { at: moment + lag, moment })
     }
 
     /// Takes the next reading.
@@ -162,6 +161,7 @@ impl Slot {
         said: &mut Vec<Anomaly>,
     ) {
         self.detector.step(&Input::Reading(*sample), events);
+        self.was_at(sample.time);
         self.tell(sample.time, series, events, said);
     }
 
@@ -174,7 +174,15 @@ impl Slot {
         said: &mut Vec<Anomaly>,
     ) {
         self.detector.step(&Input::Tick { city: moment }, events);
+        self.was_at(moment);
         self.tell(moment, series, events, said);
+    }
+
+    /// Remembers where it is, if it can be taken back.
+    fn was_at(&mut self, at: Timestamp) {
+        if let Some(past) = &mut self.past {
+            past.at = past.at.max(Some(at));
+        }
     }
 
     fn tell(&mut self, at: Timestamp, series: &Series, events: &mut Vec<Event>, said: &mut Vec<Anomaly>) {
@@ -240,7 +248,12 @@ impl Slot {
             From::Older(at) => (&past.older, at),
             From::Newer => (&past.newer, None),
         };
-        self.detector.restore(&mark.state).expect("a mark is what the detector gave, or was tried before");
+        if let Err(error) = self.detector.restore(&mark.state) {
+            // A fault of the detector; to go on unrevised is better than not at all.
+            let (detector, series) = (&self.entry.name, play.series);
+            tracing::error!(%detector, %series, %error, "a detector does not take back its own state");
+            return Vec::new();
+        }
         let mut found = Tale::with(mark.open.as_deref().cloned());
         let of = (&self.entry.name, play.series);
         let hear = |found: &mut Tale, events: &mut Vec<Event>, at| {
@@ -255,12 +268,14 @@ impl Slot {
             );
             self.detector.step(&Input::Reading(sample), events);
             hear(&mut found, events, sample.time);
+            past.at = past.at.max(Some(sample.time));
             if remark == Some(sample.time) {
                 past.newer = Mark::of(&*self.detector, &found);
             }
         }
-        ticks(&mut *self.detector, play.until, |moment, events| hear(&mut found, events, moment), events);
-        let said = past.tale.revise(play.after, found, play.late, play.until);
+        let at = past.at.unwrap_or(play.after);
+        ticks(&mut *self.detector, at, |moment, events| hear(&mut found, events, moment), events);
+        let said = past.tale.revise(play.after, found, play.late, at);
         if let Some(open) = past.newer.open.as_mut().filter(|_| remark.is_some()) {
             open.anomaly.id = past.tale.name_of(open.anomaly.begin).unwrap_or(open.anomaly.id);
         }
@@ -281,14 +296,16 @@ impl Slot {
         before.detector.snapshot(&mut state);
         let inherited = self.detector.restore(&state).is_ok();
         if inherited {
-            self.past_mut().tale = before.past().tale.clone();
+            let (tale, at) = (before.past().tale.clone(), before.past().at);
+            let past = self.past_mut();
+            (past.tale, past.at) = (tale, at);
             self.drop_if_empty();
         }
         inherited
     }
 
     /// Ends the open episode, as a catalogue does that no longer has the detector.
-    pub(crate) fn end(self, city: Option<Timestamp>) -> Option<Anomaly> {
+    pub(crate) fn end(&self, city: Option<Timestamp>) -> Option<Anomaly> {
         let open = self.past().tale.open()?.anomaly.clone();
         let end = city.map(|city| city.max(open.begin));
         Some(Anomaly { phase: Phase::Cleared, end, because: None, ..open })
@@ -310,6 +327,7 @@ impl Slot {
             older_open: open(older).unwrap_or_default(),
             newer: newer.state.to_vec(),
             newer_open: open(newer).unwrap_or_default(),
+            at_nanos: self.past().at.map(Timestamp::nanos),
         }
     }
 
@@ -326,6 +344,7 @@ impl Slot {
         let past = self.past.get_or_insert_default();
         past.older = mark(&saved.older, &saved.older_open)?;
         past.newer = mark(&saved.newer, &saved.newer_open)?;
+        past.at = saved.at_nanos.map(Timestamp);
         past.tale = match saved.tale.as_str() {
             "" => Tale::default(),
             text => serde_json::from_str(text).map_err(|error| error.to_string())?,

@@ -17,7 +17,7 @@ use yiwang_proto::log::SeriesState;
 
 use crate::history::{History, Seen};
 use crate::item::{Counts, Found, Item, Judged};
-use crate::outlet::{Links, Outlet, SILENCE, Scene, feeds_of, give, wrap};
+use crate::outlet::{Links, Outlet, SILENCE, Scene, feeds_of, give, tell_asking, wrap};
 use crate::slot::{From, Play, Slot};
 
 /// How many readings lie between two marks, at least: what the evidence of an order has.
@@ -48,8 +48,8 @@ pub(crate) struct Watched {
     /// Readings stepped since the newer mark; and the most, for a source that sends more often than it should.
     since: u32,
     most: u32,
-    /// How far behind the city's clock its newest reading was when it came. A moment that was over by then is put off by as
-    /// much, so that a source that sends its past first, oldest first, is not taken for a silent one.
+    /// How far behind the city's clock its newest reading was when it came. Moments are put off by as much, so that a source that sends its past
+    /// first, oldest first, is not taken for a silent one, and a window is judged when all of it can be there.
     lag: Span,
     /// The earliest wake that was handed out and has not come yet, in city time.
     scheduled: Option<Timestamp>,
@@ -138,7 +138,12 @@ impl Watched {
     ) -> Option<Because> {
         let because = |was| Some(Because { time: item.time, value: item.value, was });
         let newest = self.newest();
-        let settled = if self.allowed > Span::ZERO { newest - self.allowed - Span(1) } else { self.clock };
+        let settled = match self.allowed {
+            Span::ZERO => self.clock,
+            // A source that sends more than was agreed: only what goes on from the newest is judged.
+            _ if self.history.len() >= self.crowd() => newest,
+            allowed => newest - allowed - Span(1),
+        };
         match self.history.see(item, settled) {
             Seen::New => {
                 counts.judged += 1;
@@ -162,6 +167,11 @@ impl Watched {
                 None
             }
         }
+    }
+
+    /// So many readings are held at most but for those that are next: twice what lies between three marks, of which late ones are no part.
+    fn crowd(&self) -> usize {
+        4 * self.most as usize
     }
 
     /// Steps the detectors on the next reading; those that wait for a moment before it are told of that first.
@@ -201,15 +211,14 @@ impl Watched {
 
     /// Tells detectors of the moments that are over at this city time.
     pub(crate) fn wake(&mut self, city: Timestamp, outlet: &mut Outlet<'_>) {
-        let (newest, lag) = (self.newest(), self.lag);
+        let lag = self.lag;
         let mut said = Vec::new();
         let marks = [self.newer, Some(self.older)];
         let told = self.told.as_deref().unwrap_or(&self.series);
         let scene = Scene::of(told, &self.gateway, &self.history, marks);
         for slot in &mut self.slots {
             let mut last = Timestamp::MIN;
-            while let Some(wake) = slot.wake(newest, lag).filter(|wake| wake.at <= city && wake.moment > last)
-            {
+            while let Some(wake) = slot.wake(lag).filter(|wake| wake.at <= city && wake.moment > last) {
                 slot.tick(wake.moment, told, outlet.events, &mut said);
                 self.clock = self.clock.max(wake.moment);
                 last = wake.moment;
@@ -266,9 +275,7 @@ impl Watched {
 
     /// The city time at which to look at it again, if that is earlier than what was said before.
     pub(crate) fn reschedule(&mut self) -> Option<Timestamp> {
-        let newest = self.newest();
-        let wanted =
-            self.slots.iter().filter_map(|slot| slot.wake(newest, self.lag)).map(|wake| wake.at).min()?;
+        let wanted = self.slots.iter().filter_map(|slot| slot.wake(self.lag)).map(|wake| wake.at).min()?;
         if self.scheduled.is_some_and(|scheduled| scheduled <= wanted) {
             return None;
         }
@@ -324,11 +331,12 @@ impl Watched {
         for gone in old {
             let heir = self.slots.iter_mut().find(|slot| slot.entry.name == gone.entry.name);
             if !heir.is_some_and(|heir| heir.follows(&gone, self.series.metric()) && heir.inherit(&gone)) {
-                let is_silence = *gone.entry.kind == *SILENCE;
-                out.extend(gone.end(city).map(|ended| {
+                if let Some(ended) = gone.end(city) {
+                    tell_asking(&gone, &ended, out);
                     let series = vec![self.told.as_deref().unwrap_or(&self.series).clone()];
-                    wrap(is_silence, Found { anomaly: ended, points: Vec::new(), series }, &self.gateway)
-                }));
+                    let found = Found { anomaly: ended, points: Vec::new(), series };
+                    out.push(wrap(*gone.entry.kind == *SILENCE, found, &self.gateway));
+                }
             }
         }
         self.slots.iter_mut().for_each(|slot| slot.settle_all(self.allowed > Span::ZERO));

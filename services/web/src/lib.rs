@@ -104,12 +104,12 @@ pub struct Parts {
 
 /// The console: its parts and the counts that its live clients share.
 #[derive(Clone)]
-pub(crate) struct Console(Arc<(Parts, live::Pulse, OpenApi, alerts::Counts, Semaphore)>);
+pub(crate) struct Console(Arc<(Parts, live::Pulse, OpenApi, alerts::Counts, Arc<Semaphore>)>);
 
 impl Console {
     pub(crate) fn new(parts: Parts, described: OpenApi) -> Self {
         let (pulse, counts) = (live::Pulse::default(), alerts::Counts::default());
-        Self(Arc::new((parts, pulse, described, counts, Semaphore::new(why::AT_ONCE))))
+        Self(Arc::new((parts, pulse, described, counts, Arc::new(Semaphore::new(why::AT_ONCE)))))
     }
 }
 
@@ -153,7 +153,7 @@ impl Web {
     }
 
     /// Seats for those who try other limits.
-    pub(crate) fn tries(&self) -> &Semaphore {
+    pub(crate) fn tries(&self) -> &Arc<Semaphore> {
         &self.console.0.4
     }
 

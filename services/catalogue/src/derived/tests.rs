@@ -120,7 +120,7 @@ fn mistakes_are_told_with_what_would_be_right() {
         (
             "rule = \"expression\"\nexpression = 'pm2_5 > 1 && active(\"own\")'",
             "derived.expression",
-            "watches the result",
+            "watches a reckoned metric",
         ),
         (
             "rule = \"expression\"\nexpression = 'mean(pm2_5, \"900d\") > 1'",

@@ -6,6 +6,7 @@ use super::Rules;
 use super::history::{Late, Ring};
 use crate::Error;
 use crate::state::{Reader, put_count, put_number};
+use crate::tail::LARGEST;
 
 /// How many witnesses there are.
 pub(super) const COUNT: usize = 6;
@@ -23,9 +24,8 @@ const RANK_FLOOR: f64 = 0.02;
 const ROUGH_FLOOR: f64 = 0.05;
 /// The share of the typical step that is added before its logarithm is taken, so that a stuck value has one.
 const LEAST_STEP: f64 = 0.02;
-/// A measure where there was no range yet, and the largest there can be.
+/// A measure where there was no range yet.
 const FIRST_STEP: f64 = 1e3;
-pub(super) const LARGEST: f64 = 1e6;
 /// The least weight of a new step in the typical jump.
 const JUMP_WEIGHT: f64 = 0.005;
 

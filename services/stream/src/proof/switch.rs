@@ -116,6 +116,52 @@ fn a_detector_that_stays_keeps_its_state_and_its_episode() {
     assert!(up[1].1.end > Some(moment(310)), "the window of the median was kept: {up:?}");
 }
 
+/// What a catalogue ends is over for those who ask about it, too.
+#[test]
+fn an_episode_that_a_catalogue_ends_is_not_active_any_more() {
+    let noise = Series::new("e-1", "noise").unwrap();
+    let mut writer = Writer::new(city::TEXT);
+    let mut speak = |writer: &mut Writer, seconds: std::ops::Range<i64>, level: f64| {
+        for second in seconds.step_by(10) {
+            writer.row(&dust("e-1"), second, around(level)(second));
+            writer.row(&noise, second, around(50.0)(second));
+            writer.tick(moment(second + 1));
+        }
+    };
+    speak(&mut writer, 0..300, 200.0);
+    let named = "name = \"dust-limit\"";
+    writer.catalogue(&city::TEXT.replace(named, &format!("{named}\nhold = \"5m\"\non_change = \"anew\"")));
+    speak(&mut writer, 300..600, 120.0);
+    let verdict = verdict(&writer);
+    assert_eq!(phases(&steps(&verdict, "dust-limit")), [Phase::Raised, Phase::Cleared]);
+    assert_eq!(phases(&steps(&verdict, "dusty")), [Phase::Raised, Phase::Cleared]);
+}
+
+/// A series that is reckoned from other stations than before keeps its episode, also over checkpoints before any of them speaks again.
+#[test]
+fn a_reckoned_series_keeps_its_episode_when_its_sources_change() {
+    let stations = ["e-1", "e-2", "e-3", "w-1", "w-2"];
+    let value = |station: &str, second: i64| {
+        let calm = around(50.0)(second);
+        if station == "e-1" && (250..300).contains(&second) { calm + 80.0 } else { calm }
+    };
+    let mut writer = Writer::new(city::TEXT);
+    let say = |writer: &mut Writer, seconds: std::ops::Range<i64>| {
+        for second in seconds.step_by(10) {
+            stations.iter().for_each(|station| writer.row(&dust(station), second, value(station, second)));
+            writer.tick(moment(second + 1));
+        }
+    };
+    say(&mut writer, 0..300);
+    writer.catalogue(&city::TEXT.replace("radius_km = 20", "radius_km = 2.5"));
+    (0..30).for_each(|_| writer.tick(moment(301)));
+    say(&mut writer, 300..700);
+    let verdict = verdict(&writer);
+    let apart = steps(&verdict, "apart");
+    let of_e1: Vec<_> = apart.into_iter().filter(|(_, anomaly)| anomaly.series.source() == "e-1").collect();
+    assert_eq!(phases(&of_e1), [Phase::Raised, Phase::Cleared], "{of_e1:?}");
+}
+
 /// The catalogue with another parameter of `dust-spike`, and what its entry says of that.
 fn respiked(on_change: &str) -> String {
     let named = "name = \"dust-spike\"";

@@ -103,12 +103,18 @@ pub(crate) async fn what_if(
     let (capsule, order) = (orders.capsule(id).await?, orders.of_anomaly(id).await?);
     let (Some(capsule), Some(order)) = (capsule, order) else { return Err(nothing_kept(id)) };
     let busy = Error::Busy { what: "limits that are tried", most: AT_ONCE };
-    let _seat = web.tries().try_acquire().map_err(|_| busy)?;
+    let seat = Arc::clone(web.tries()).try_acquire_owned().map_err(|_| busy)?;
     let to = web.now()?;
     let (from, rows) = week(&web, &order.draft.evidence.anomaly.series, to).await?;
     let (readings, truncated) = (rows.len(), rows.len() == MAX_READINGS);
     let reasons = Arc::clone(&web.parts().reasons);
-    let tried = tokio::task::spawn_blocking(move || reasons.what_if(&capsule, value, &rows)).await;
+    // Who goes away leaves the work behind: the seat is its own.
+    let tried = tokio::task::spawn_blocking(move || {
+        let tried = reasons.what_if(&capsule, value, &rows);
+        drop(seat);
+        tried
+    });
+    let tried = tried.await;
     let tried = tried.map_err(|error| Error::Capsule(error.to_string()))?.map_err(Error::Capsule)?;
     let [before, after] =
         tried.ok_or_else(|| wrong("value", text, "none: its rule has no limit to move".into()))?;
