@@ -12,6 +12,7 @@ use yiwang_model::{Span, Timestamp};
 
 /// What a city that is written to files takes besides what all cities take.
 #[derive(Args, Debug)]
+#[group(id = "planted_city")]
 pub(crate) struct City {
     /// Write the city into this folder instead: readings.csv, truth.csv, plan.csv, topology.csv, catalogue/.
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["grpc", "mqtt", "influx", "catalogue", "no_faults", "truth", "state"])]

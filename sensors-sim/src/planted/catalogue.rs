@@ -17,10 +17,19 @@ use super::survey::{FLOW, Place, Survey};
 /// What does not depend on the city.
 const OFFICES: &str = include_str!("offices.toml");
 
-/// How far away a neighbour may be, and how many count: few, and near, so that what happens in one quarter is no surprise at its
-/// middle; an even number, so that the median is of two.
+/// How far away a neighbour may be, and how many count.
 const NEAR_KM: u32 = 25;
-const NEIGHBOURS: usize = 4;
+const NEIGHBOURS: usize = 8;
+/// What is common knowledge of which quantities move together, and which the other way: what comes by air is particles and exhaust, and rain
+/// makes a river high, muddy and thin.
+const TOGETHER: [(&str, &[&str], &[&str]); 6] = [
+    ("pm2_5", &["pm10", "no2"], &[]),
+    ("pm10", &["pm2_5", "no2"], &[]),
+    ("no2", &["pm2_5", "pm10"], &[]),
+    ("water_level", &["turbidity"], &["conductivity"]),
+    ("turbidity", &["water_level"], &["conductivity"]),
+    ("conductivity", &[], &["water_level", "turbidity"]),
+];
 
 /// The name of a gateway.
 pub(super) fn gateway(at: usize) -> String {
@@ -118,7 +127,8 @@ fn among_neighbours(recipe: &Recipe) -> String {
     let metric = recipe.metric;
     format!(
         "[[derived]]\nmetric = \"{metric}_apart\"\nrule = \"neighbours\"\nof = \"{metric}\"\nradius_km = {NEAR_KM}\n\
-         most = {NEIGHBOURS}\nsource = \"the planted city\"\n"
+         most = {NEIGHBOURS}\n{}source = \"the planted city\"\n",
+        usual(metric)
     )
 }
 
@@ -128,10 +138,26 @@ fn along_river(recipe: &Recipe, survey: &Survey, region: usize) -> String {
     let sections: Vec<String> = own.map(|place| format!("\"{}\"", place.id)).collect();
     format!(
         "[[derived]]\nmetric = \"{metric}_apart\"\nrule = \"sections\"\nof = \"{metric}\"\nlag = \"{}m\"\n\
-         stations = [{}]\nsource = \"the planted city\"\n",
+         stations = [{}]\n{}source = \"the planted city\"\n",
         FLOW.0 / Span::MINUTE.0,
-        sections.join(", ")
+        sections.join(", "),
+        usual(metric)
     )
+}
+
+/// Over which time the usual is learnt, and the companions of a metric.
+fn usual(metric: &str) -> String {
+    let mut text = "usual = \"28d\"\n".to_owned();
+    let named =
+        |names: &[&str]| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    if let Some((_, with, against)) = TOGETHER.iter().find(|(own, ..)| *own == metric) {
+        for (key, names) in
+            [("with", with), ("against", against)].iter().filter(|(_, names)| !names.is_empty())
+        {
+            writeln!(text, "{key} = [{}]", named(names)).expect("a text takes all");
+        }
+    }
+    text
 }
 
 /// The catalogue of some stations of Beijing that send once an hour.

@@ -5,9 +5,9 @@
 //!
 //! | `rule` | value of a frame | keys (those in brackets may be missing) |
 //! |---|---|---|
-//! | `neighbours` | the station's value less the median of its neighbours' | `of radius_km [least most]` |
+//! | `neighbours` | the station's value less the median of its neighbours' | `of radius_km [least most usual with against]` |
 //! | `balance` | the value downstream less the one upstream `lag` before; with `as = "ratio"` divided by it | `of upstream downstream [lag as]` |
-//! | `sections` | the section's value less the median of those around it on the river, when the same water was there | `of stations lag [least]` |
+//! | `sections` | the section's value less the median of those around it on the river, when the same water was there | `of stations lag [least usual with against]` |
 //! | `expression` | what it gives; yes is 1, no is 0 | `expression [kind]`; see [`crate::expression`] |
 //! | `clock` | by how many seconds the readings of `of` come after their event time, the median of the last [`CLOCK_FRAMES`] frames | `of` |
 //!
@@ -19,8 +19,13 @@
 //!
 //! `neighbours` is for every station that has `of` and a point, and at least `least` (3) others within `radius_km`, of which the
 //! nearest `most` (8) count. `sections` is for each of `stations`, which stand as the water passes them, `lag` from one to the next:
-//! it is held against the two above and the two below, at least `least` (2), and waits until its water is at the last of them. What all
+//! it is held against the two above and the two below, at an end of the river against three, at least `least` (2), and waits until its water is at the last of them. What all
 //! sections feel at once falls out as well, if it is not too sudden, since half of the others felt it earlier and half later.
+//!
+//! With `usual`, a span of a day or more, each series is first taken from its own usual level in its own scale, both learnt over that time; there
+//! is no value on the first day. `with` names companions, other metrics of the same stations: what they have apart as well is taken away, since a device fails
+//! alone. Those in `against` go the other way.
+//!
 //! `expression` is for every station that has all metrics that it names, of this `kind` if one is given. Members of
 //! families have none. `clock` is for every station that has `of`. A device whose clock is slow has a median far above the usual
 //! lateness, one whose clock is fast one below zero; what is late by the way it takes is late by turns.
@@ -44,6 +49,8 @@ pub const MAX_NEIGHBOURS: usize = 16;
 pub const CLOCK_FRAMES: i64 = 31;
 /// How many sections up and down the river a section is held against.
 const REACH: usize = 2;
+/// How many there should be.
+const LEAST_AROUND: usize = 3;
 
 /// How the value of a frame comes about.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +60,8 @@ pub enum Rule {
         /// At least.
         least: usize,
     },
+    /// The same, each of them from what is usual for it; and less what other metrics of the station have as well.
+    Apart(Arc<Apart>),
     /// The first series less the second, or divided by it.
     Balance {
         /// Whether it is divided.
@@ -64,6 +73,26 @@ pub enum Rule {
     Expression(Arc<Expression>, [Arc<str>; 3]),
     /// The last series, where the expression, which the others are for, does not say yes: what a detector with `unless` watches.
     Gate(Arc<Expression>, [Arc<str>; 3]),
+}
+
+/// How what a station has apart is found. The sources stand by groups: in each the station's own series, then those of the others.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Apart {
+    /// So many others must have spoken.
+    pub least: usize,
+    /// Time over which what is usual fades to a third.
+    pub memory: Span,
+    /// The metric itself, then its companions.
+    pub groups: Vec<Group>,
+}
+
+/// The series of one metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// How many.
+    pub sources: usize,
+    /// Whether what moves the metric itself moves this one the other way.
+    pub turned: bool,
 }
 
 /// A series that a frame is reckoned from.
@@ -236,9 +265,9 @@ impl Derived {
             entry.wrong("metric", found, "a metric that no station has".into());
         }
         let reckoned = match kind {
-            Some(Kind::Neighbours) => neighbours(entry, known),
+            Some(Kind::Neighbours) => apart(entry, known, neighbours(entry, known)),
             Some(Kind::Balance) => balance(entry, known).into_iter().collect(),
-            Some(Kind::Sections) => sections_of(entry, known),
+            Some(Kind::Sections) => apart(entry, known, sections_of(entry, known)),
             Some(Kind::Expression) => expression(entry, metric.as_ref(), known),
             Some(Kind::Clock) => clocks(entry, known),
             None => return,
@@ -337,6 +366,50 @@ fn neighbours(entry: &Entry<'_>, known: &Known<'_>) -> Vec<Reckoned> {
     own.iter().filter_map(around).collect()
 }
 
+/// With `usual`, the same stations each held against what is usual, and against companions of the same station.
+fn apart(entry: &Entry<'_>, known: &Known<'_>, reckoned: Vec<Reckoned>) -> Vec<Reckoned> {
+    let memory = entry.get::<Span>("usual");
+    let named = |key| if entry.has(key) { entry.want_refs(key, known.metric_names) } else { None };
+    let (with, against) = (named("with").unwrap_or_default(), named("against").unwrap_or_default());
+    if memory.is_none() && !(with.is_empty() && against.is_empty()) {
+        entry.wrong("with", "companions without usual".into(), "usual, as \"28d\", beside them".into());
+    }
+    let Some(memory) = memory else { return reckoned };
+    if memory < Span::DAY {
+        entry.wrong("usual", memory.to_string(), "a day or more".into());
+    }
+    let companions: Vec<_> =
+        with.iter().map(|of| (of, false)).chain(against.iter().map(|of| (of, true))).collect();
+    let widened = |(station, rule, mut sources): Reckoned| {
+        let Rule::Neighbours { least } = rule else { return (station, rule, sources) };
+        let mut groups = vec![Group { sources: sources.len(), turned: false }];
+        let own = sources.clone();
+        for (metric, turned) in &companions {
+            let group = companion(&own, metric, known);
+            if group.len() > least {
+                groups.push(Group { sources: group.len(), turned: *turned });
+                sources.extend(group);
+            }
+        }
+        (station, Rule::Apart(Arc::new(Apart { least, memory, groups })), sources)
+    };
+    reckoned.into_iter().map(widened).collect()
+}
+
+/// The same stations with another metric, as far as they have it; nothing if the first has not.
+fn companion(own: &[Source], metric: &Arc<str>, known: &Known<'_>) -> Vec<Source> {
+    let of = |source: &Source| {
+        let station = known.stations.get(source.series.source())?;
+        let has = station.metrics.contains(metric);
+        let series = Series::new(station.id.clone(), Arc::clone(metric)).ok().filter(|_| has)?;
+        Some(Source { series, lag: source.lag })
+    };
+    match own.split_first().and_then(|(first, rest)| Some((of(first)?, rest))) {
+        Some((first, rest)) => std::iter::once(first).chain(rest.iter().filter_map(of)).collect(),
+        None => Vec::new(),
+    }
+}
+
 fn clocks(entry: &Entry<'_>, known: &Known<'_>) -> Vec<Reckoned> {
     let Some(of) = want_of(entry, known) else { return Vec::new() };
     let own = known.stations.values().filter(|station| station.metrics.contains(&of));
@@ -368,8 +441,11 @@ fn sections_of(entry: &Entry<'_>, known: &Known<'_>) -> Vec<Reckoned> {
         return Vec::new();
     }
     let around = |at: usize| {
-        let last = (at + REACH).min(stations.len() - 1);
-        let others = (at.saturating_sub(REACH)..=last).filter(|other| *other != at);
+        // at the ends of a river further on one side, so that one of them alone cannot move the median
+        let reach = (REACH..stations.len()).find(|reach| others(at, *reach, stations.len()) >= LEAST_AROUND);
+        let reach = reach.unwrap_or(REACH);
+        let last = (at + reach).min(stations.len() - 1);
+        let others = (at.saturating_sub(reach)..=last).filter(|other| *other != at);
         let source = |place: usize| {
             let series = Series::new(Arc::clone(&stations[place]), Arc::clone(&of)).ok()?;
             Some(Source { series, lag: lag.times((last - place) as i64) })
@@ -378,6 +454,11 @@ fn sections_of(entry: &Entry<'_>, known: &Known<'_>) -> Vec<Reckoned> {
         (sources.len() > least).then(|| (stations[at].clone(), Rule::Neighbours { least }, sources))
     };
     (0..stations.len()).filter_map(around).collect()
+}
+
+/// How many of so many sections are within reach of one.
+fn others(at: usize, reach: usize, sections: usize) -> usize {
+    (at + reach).min(sections - 1) - at.saturating_sub(reach)
 }
 
 fn balance(entry: &Entry<'_>, known: &Known<'_>) -> Option<Reckoned> {

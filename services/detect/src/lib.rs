@@ -26,6 +26,7 @@ mod days;
 mod drift;
 mod ensemble;
 mod episode;
+mod fault;
 mod finish;
 mod flat;
 pub mod gateway;

@@ -48,6 +48,12 @@ const ENTRIES: &[(&str, &str)] = &[
         r#"{ k = 1, readings = 2, calm = 2, lost_for = "24h", share = 0.9, strength = 0.01, warm_up = 20, serious_at = 2 }"#,
     ),
     ("seasonal", r#"{ k = 0.5, readings = 3, share = 1, strength = 1e-6, profile = "day", warm_up = 16 }"#),
+    (
+        "fault",
+        r#"{ form = "shift", shift = 5, drift = 5, noise = 5, adapt = 20, profile = "none", warm_up = 16, serious_at = 2 }"#,
+    ),
+    ("fault", r#"{ form = "noise", shift = 9, drift = 9, noise = 5, adapt = 15, warm_up = 16 }"#),
+    ("fault", r#"{ form = "spike", k = 2, calm = 3, profile = "none", warm_up = 16 }"#),
     ("changepoint", r#"{ run = 10, readings = 2, sure = 0.6, settle = 10, profile = "none", warm_up = 16 }"#),
     ("changepoint", r#"{ run = 100, readings = 3, sure = 0.5, settle = 8, warm_up = 20 }"#),
     ("trend", r#"{ seasons = 12, years = 5, p = 0.5, least = 0 }"#),

@@ -4,12 +4,12 @@ use crate::params::Parameter;
 use crate::rule::Rule;
 use crate::{Error, Prototype, Spec};
 use crate::{
-    cause, changepoint, drift, ensemble, finish, flat, gateway, impossible, limit, rate, rises, seasonal,
-    shift, silence, slip, spike, trend, variance, year_on_year,
+    cause, changepoint, drift, ensemble, fault, finish, flat, gateway, impossible, limit, rate, rises,
+    seasonal, shift, silence, slip, spike, trend, variance, year_on_year,
 };
 
 /// All of them, in the order in which they are listed to people.
-static KINDS: [Kind; 18] = [
+static KINDS: [Kind; 19] = [
     limit::KIND,
     spike::KIND,
     rate::KIND,
@@ -21,6 +21,7 @@ static KINDS: [Kind; 18] = [
     variance::KIND,
     drift::KIND,
     seasonal::KIND,
+    fault::KIND,
     changepoint::KIND,
     impossible::KIND,
     trend::KIND,

@@ -4,7 +4,9 @@
 //! order in which they came never shows. A frame is reckoned when all its sources have spoken, or when it has waited long
 //! enough; again when something in it changes. What a value that was said becomes later is a correction of it.
 //!
-//! Memory: for each frame, of as many as may still change, 64 bytes and 24 for each source.
+//! Memory: for each frame, of as many as may still change, 64 bytes and 24 for each source; what is usual, see [`apart`].
+
+mod apart;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,6 +17,8 @@ use yiwang_model::{AnomalyId, Quality, Span, Timestamp};
 use yiwang_proto::log::{AskedEpisode, Reckoned, ReckonedFrame, ReckonedValue};
 
 use crate::derive::{Fed, What};
+
+use apart::Usual;
 
 /// The most episodes of a detector that are kept while no frame is there or moves on.
 const MAX_EPISODES: usize = 256;
@@ -30,6 +34,8 @@ pub(crate) struct Mixer {
     episodes: Vec<BTreeMap<AnomalyId, (Timestamp, Option<Timestamp>)>>,
     /// Frames in which something changed.
     changed: BTreeSet<i64>,
+    /// For rules that compare with what is usual.
+    usual: Option<Usual>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,6 +43,13 @@ struct Frame {
     /// Of each source the newest reading: event time, vintage, value; NaN for one that is not judged.
     values: Vec<Option<(i64, i64, f64)>>,
     said: Said,
+}
+
+impl Frame {
+    /// The value of each source, NaN where there is none.
+    fn numbers(&self) -> Vec<f64> {
+        self.values.iter().map(|known| known.map_or(f64::NAN, |(_, _, value)| value)).collect()
+    }
 }
 
 /// What was said of a frame last.
@@ -63,6 +76,10 @@ impl Mixer {
         let windows = windows(&how).iter().map(|window| frames_in(window.span, how.frame)).max();
         let back = if how.rule == Rule::Clock { CLOCK_FRAMES } else { windows.unwrap_or(0) };
         let changeable = changeable(&how, allowed);
+        let usual = match &how.rule {
+            Rule::Apart(apart) => Some(Usual::new(apart, how.sources.len(), how.frame, changeable)),
+            _ => None,
+        };
         let asked = expression(&how).map_or(0, |expression| expression.detectors.len());
         Self {
             how,
@@ -71,6 +88,7 @@ impl Mixer {
             frames: BTreeMap::new(),
             episodes: vec![BTreeMap::new(); asked],
             changed: BTreeSet::new(),
+            usual,
         }
     }
 
@@ -105,8 +123,18 @@ impl Mixer {
             self.change(number);
         }
         let first = self.first_changeable();
+        self.learn(first);
         self.changed = self.changed.split_off(&first);
         self.frames = self.frames.split_off(&first.saturating_sub(self.back));
+    }
+
+    /// Learns what is usual from the frames before this one, which cannot change any more.
+    fn learn(&mut self, first: i64) {
+        let (Rule::Apart(apart), Some(usual)) = (&self.how.rule, &mut self.usual) else { return };
+        let newest = self.frames.keys().next_back().copied().unwrap_or(first);
+        let from = usual.learnt().min(first);
+        let settled = self.frames.range(from..first).map(|(number, frame)| (*number, frame.numbers()));
+        usual.learn(apart, settled, first, newest);
     }
 
     /// Takes what became of an episode of a detector that is asked about.
@@ -200,6 +228,7 @@ impl Mixer {
                 others.sort_by(f64::total_cmp);
                 (others.len() >= *least).then(|| value(0) - median(&others))
             }
+            Rule::Apart(apart) => self.usual.as_ref()?.value(apart, number, &frame.numbers()),
             Rule::Balance { ratio } => Some(if *ratio { value(0) / value(1) } else { value(0) - value(1) }),
             Rule::Clock => {
                 let frames = self.frames.range(number + 1 - CLOCK_FRAMES..=number);
@@ -272,6 +301,7 @@ impl Mixer {
             episodes: episodes
                 .flat_map(|(place, own)| own.iter().map(move |of| episode(place, of)))
                 .collect(),
+            usual: self.usual.as_ref().map(Usual::save),
         }
     }
 
@@ -289,6 +319,9 @@ impl Mixer {
                 self.changed.insert(saved.number);
             }
         }
+        if let (Some(usual), Some(saved)) = (&mut self.usual, &saved.usual) {
+            usual.restore(saved)?;
+        }
         for saved in &saved.episodes {
             let id = saved.id.as_slice().try_into().map_err(|_| "an episode has no name")?;
             let own =
@@ -302,7 +335,7 @@ impl Mixer {
 fn expression(how: &Derivation) -> Option<&Expression> {
     match &how.rule {
         Rule::Expression(expression, _) | Rule::Gate(expression, _) => Some(expression),
-        Rule::Neighbours { .. } | Rule::Balance { .. } | Rule::Clock => None,
+        Rule::Neighbours { .. } | Rule::Apart(_) | Rule::Balance { .. } | Rule::Clock => None,
     }
 }
 

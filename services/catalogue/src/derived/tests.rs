@@ -156,9 +156,28 @@ fn sections_are_held_against_the_same_water() {
     let city = city(&entry("\"a\", \"b\", \"c\", \"far\"")).expect("good");
     let at = |id: &str, lag| (id.to_owned(), minutes(lag));
     assert_eq!(with_lags(&city, "b"), [at("b", 6), at("a", 9), at("c", 3), at("far", 0)]);
-    // at the ends there are fewer, and at the last nothing to wait for
-    assert_eq!(with_lags(&city, "a"), [at("a", 6), at("b", 3), at("c", 0)]);
-    assert_eq!(with_lags(&city, "far"), [at("far", 0), at("b", 6), at("c", 3)]);
+    // at the ends they are three on one side, and at the last there is nothing to wait for
+    assert_eq!(with_lags(&city, "a"), [at("a", 9), at("b", 6), at("c", 3), at("far", 0)]);
+    assert_eq!(with_lags(&city, "far"), [at("far", 0), at("a", 9), at("b", 6), at("c", 3)]);
+}
+
+#[test]
+fn companions_are_of_the_same_stations_and_need_what_is_usual() {
+    let entry = |more: &str| {
+        city(&format!("rule = \"neighbours\"\nof = \"pm2_5\"\nradius_km = 15\nleast = 2\n{more}"))
+    };
+    let good = entry("usual = \"28d\"\nagainst = [\"no2\"]").expect("good");
+    let how = good.derived().of(&series("a", "made")).expect("there");
+    let named: Vec<String> = how.sources.iter().map(|source| source.series.to_string()).collect();
+    assert_eq!(named, ["a pm2_5", "b pm2_5", "c pm2_5", "a no2", "b no2", "c no2"]);
+    let groups = vec![Group { sources: 3, turned: false }, Group { sources: 3, turned: true }];
+    let wanted = Apart { least: 2, memory: Span::DAY.times(28), groups };
+    assert_eq!(how.rule, Rule::Apart(Arc::new(wanted)));
+    let told =
+        |more: &str| entry(more).expect_err("wrong").iter().map(ToString::to_string).collect::<String>();
+    assert!(told("with = [\"no2\"]").contains("companions without usual"));
+    assert!(told("usual = \"1h\"").contains("a day or more"));
+    assert!(told("usual = \"2d\"\nwith = [\"so2\"]").contains("so2"));
 }
 
 #[test]

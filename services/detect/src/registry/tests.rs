@@ -50,7 +50,7 @@ fn names_are_unique_and_defaults_are_of_their_form() {
 
 #[test]
 fn an_unknown_kind_is_told_the_known_ones_and_a_rule_is_no_detector() {
-    let known = "known are limit, spike, rate, flat, silence, slip, ensemble, shift, variance, drift, seasonal, changepoint, impossible, trend, \
+    let known = "known are limit, spike, rate, flat, silence, slip, ensemble, shift, variance, drift, seasonal, fault, changepoint, impossible, trend, \
                  finish, year_on_year";
     assert_eq!(faults(&spec("limits", &[])), [format!("detector kind \"limits\" is not known; {known}")]);
     assert!(faults(&spec("gateway_silent", &[]))[0].ends_with(known));

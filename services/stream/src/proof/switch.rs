@@ -121,7 +121,7 @@ fn a_detector_that_stays_keeps_its_state_and_its_episode() {
 fn an_episode_that_a_catalogue_ends_is_not_active_any_more() {
     let noise = Series::new("e-1", "noise").unwrap();
     let mut writer = Writer::new(city::TEXT);
-    let mut speak = |writer: &mut Writer, seconds: std::ops::Range<i64>, level: f64| {
+    let speak = |writer: &mut Writer, seconds: std::ops::Range<i64>, level: f64| {
         for second in seconds.step_by(10) {
             writer.row(&dust("e-1"), second, around(level)(second));
             writer.row(&noise, second, around(50.0)(second));
@@ -158,7 +158,8 @@ fn a_reckoned_series_keeps_its_episode_when_its_sources_change() {
     say(&mut writer, 300..700);
     let verdict = verdict(&writer);
     let apart = steps(&verdict, "apart");
-    let of_e1: Vec<_> = apart.into_iter().filter(|(_, anomaly)| anomaly.series.source() == "e-1").collect();
+    let of_e1: Vec<_> =
+        apart.into_iter().filter(|(_, anomaly)| &**anomaly.series.source() == "e-1").collect();
     assert_eq!(phases(&of_e1), [Phase::Raised, Phase::Cleared], "{of_e1:?}");
 }
 

@@ -113,6 +113,12 @@ impl<'a> Words<'a> {
             ("variance", _) => Text::new("波动异常", " has another noise"),
             ("drift", _) => Text::new("缓慢漂移", " drifts"),
             ("seasonal", _) => Text::new("与该时段规律不符", " is unlike its hour"),
+            ("fault", _) => match self.parameter("form") {
+                "shift" => Text::new("水平突移", " moved apart from those around it"),
+                "drift" => Text::new("缓慢漂移", " drifts apart from those around it"),
+                "noise" => Text::new("波动变大", " became noisy"),
+                _ => Text::new("读数突变", " jumps"),
+            },
             ("changepoint", _) => Text::new("规律改变", " became another series"),
             ("impossible", _) => Text::new("读数不可能", " cannot be"),
             ("trend", _) => Text::new("多年趋势显著", " has a trend over years"),
@@ -138,6 +144,7 @@ impl<'a> Words<'a> {
             "variance" => self.variance(),
             "drift" => self.drift(),
             "seasonal" => self.seasonal(),
+            "fault" => self.fault(),
             "changepoint" => self.changepoint(),
             "impossible" => self.impossible(),
             "trend" => self.trend(),
@@ -205,6 +212,14 @@ impl<'a> Words<'a> {
                 "{} moved to another level, as far as {extreme}; what was usual ends at {limit}",
                 self.metric.en
             ),
+        )
+    }
+
+    fn fault(&self) -> Text {
+        let (extreme, limit) = (self.extreme(), self.allowed());
+        Text::new(
+            format!("{}最远为{extreme}，单次读数的界限为{limit}", self.metric.zh),
+            format!("{} went as far as {extreme}; a single reading may reach {limit}", self.metric.en),
         )
     }
 
