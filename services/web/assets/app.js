@@ -216,6 +216,7 @@
     source.onerror = () => { tell(false); if (source.readyState === EventSource.CLOSED) setTimeout(listen, 5000); };
     source.addEventListener("anomaly", renewPage);
     source.addEventListener("order", renewPage);
+    source.addEventListener("catalogue", renewPage);
     source.addEventListener("tick", (event) => {
       const told = JSON.parse(event.data);
       if (told.city_time) {

@@ -127,6 +127,22 @@ fn a_state_of_nobodys_making_is_refused() {
     for cut in 0..state.len() {
         assert!(detector.restore(&state[..cut]).is_err(), "cut at {cut}");
     }
+    let flat = Spec {
+        kind: "flat".into(),
+        params: [
+            ("duration".to_owned(), Param::Text("1h".into())),
+            (KEY.to_owned(), Param::Text("6h serious".into())),
+        ]
+        .into(),
+        ..spec("")
+    };
+    let mut other = Vec::new();
+    build(&flat)
+        .map_err(|faults| format!("{faults:?}"))
+        .unwrap()
+        .make(&SeriesContext::default())
+        .snapshot(&mut other);
+    assert!(detector.restore(&other).is_err(), "of another kind inside");
     let mut beyond = Vec::new();
     put_byte(&mut beyond, HEAD);
     put_byte(&mut beyond, 7);

@@ -159,6 +159,9 @@ fn anomaly(text: &mut String, record: &Record) -> Option<()> {
     if let Some(into) = anomaly.into {
         field(text, "into", &into.to_string());
     }
+    if let Some(silence) = &anomaly.silenced {
+        field(text, "silenced", silence);
+    }
     field(text, "edition", &anomaly.edition);
     at(text, anomaly.begin)
 }

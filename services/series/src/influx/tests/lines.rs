@@ -141,7 +141,7 @@ fn what_changed_an_episode_is_told() {
     let body = json!({"id": "0ad8147d521b365a804ed3aef306652f", "detector": "d", "series": {"source": "s", "metric": "m"},
         "phase": "withdrawn", "begin": Timestamp(40), "end": null, "extreme": 80.5, "limit": null, "edition": "e",
         "severity": "serious", "because": {"time": Timestamp(45), "value": 12.5, "was": 99.0},
-        "into": "1ad8147d521b365a804ed3aef306652f"});
+        "into": "1ad8147d521b365a804ed3aef306652f", "silenced": "road-7"});
     let record = Record {
         measurement: "anomalies".into(),
         key: String::new(),
@@ -153,7 +153,7 @@ fn what_changed_an_episode_is_told() {
     assert_eq!(
         text,
         "anomalies,detector=d,metric=m,phase=withdrawn,source=s id=\"0ad8147d521b365a804ed3aef306652f\",severity=3i,extreme=80.5,\
-         because_time=45i,because=12.5,was=99.0,into=\"1ad8147d521b365a804ed3aef306652f\",edition=\"e\" 40\n"
+         because_time=45i,because=12.5,was=99.0,into=\"1ad8147d521b365a804ed3aef306652f\",silenced=\"road-7\",edition=\"e\" 40\n"
     );
 }
 
