@@ -31,25 +31,29 @@
 //! is over when half of its silences, or nearly all of its values, have ended and none joined for as long as they were held, so that a
 //! flapping gateway is one episode. What then is left of its alarms is
 //! held by another open cause that fits, or surfaces after as long again; the order that they had part in stays the first.
+//! What is said of an alarm that was part of a cause and ended is told no more for two days, unless it is withdrawn as what never was, or
+//! raised again.
 //!
 //! # Invariants
 //! What comes out depends on epochs and topology only. Of any alarm what surfaces is in order. Alarms of stations that the city
 //! does not name, members of families, pass.
 //!
 //! Memory: 152 bytes an alarm that waits, was told within `spread`, or is part of a cause, and 208 for each of its steps, at most two,
-//! names shared; 160 a cause that is open, and 24 a metric that it moves. At most one alarm for each series and detector.
+//! names shared; 160 a cause that is open, and 24 a metric that it moves. At most one alarm for each series and detector. 24 an alarm that
+//! ended as part of a cause within two days.
 //!
 //! # Saved state
 //! Head 0xa9; number of causes; for each scope, name, episode (16 bytes), begin, since, end (option), ending (option), calm in ns,
 //! alarms ever, still open, said, severity, number of metrics moved, each with its sign as a whole number; number of alarms; for each
 //! source, metric, detector, episode (16 bytes), finding, ended finding (option), and 0 new, 1 waiting and until when, 2 told, to be
-//! looked at and when, 3 told and until when it is remembered, 4 and the cause by scope and name, or 5 left and until when.
+//! looked at and when, 3 told and until when it is remembered, 4 and the cause by scope and name, or 5 left and until when; number of
+//! alarms that were part of one, each by episode and until when.
 
 use std::collections::BTreeMap;
 use std::mem::size_of;
 use std::sync::Arc;
 
-use yiwang_model::{Anomaly, Series, Severity, Span, Timestamp};
+use yiwang_model::{Anomaly, AnomalyId, Series, Severity, Span, Timestamp};
 
 use crate::params::{Entry, Form, Parameter, SOURCE, defaulted};
 use crate::registry::{Kind, Make};
@@ -72,6 +76,8 @@ use parent::Parent;
 
 const NAME: &str = "cause";
 const HEAD: u8 = 0xa9;
+/// For how long steps of an alarm that ended as part of a cause are not told.
+const PAST: Span = Span::DAY.times(2);
 const _: () = assert!(size_of::<(Key, Alarm)>() <= 152);
 const _: () = assert!(size_of::<(Cause, Parent)>() <= 160);
 const _: () = assert!(size_of::<Anomaly>() <= 208);
@@ -125,7 +131,13 @@ fn build(spec: &Spec) -> Result<Box<dyn Rule>, Vec<Error>> {
         severity: spec.severity,
     };
     let topology = Arc::default();
-    entry.finish(Box::new(Causes { rules, topology, alarms: BTreeMap::new(), parents: BTreeMap::new() }))
+    entry.finish(Box::new(Causes {
+        rules,
+        topology,
+        alarms: BTreeMap::new(),
+        parents: BTreeMap::new(),
+        past: BTreeMap::new(),
+    }))
 }
 
 /// What the catalogue says of the rule.
@@ -144,6 +156,8 @@ struct Causes {
     topology: Arc<Topology>,
     alarms: BTreeMap<Key, Alarm>,
     parents: BTreeMap<Cause, Parent>,
+    /// Alarms that were part of a cause and are followed no more, and until when their steps are not told.
+    past: BTreeMap<AnomalyId, Timestamp>,
 }
 
 impl Rule for Causes {
@@ -159,6 +173,7 @@ impl Rule for Causes {
         }
         self.tend(epoch.city, out);
         self.alarms.retain(|_, alarm| !alarm.is_forgotten(epoch.city));
+        self.past.retain(|_, until| *until > epoch.city);
     }
 
     fn learn(&mut self, topology: Arc<Topology>) {
@@ -185,6 +200,7 @@ impl Rule for Causes {
     }
 
     fn retire(&mut self, city: Timestamp, out: &mut Vec<Anomaly>) {
+        self.past.clear();
         for (cause, parent) in std::mem::take(&mut self.parents) {
             out.extend(parent.cleared(&cause, city, &self.rules));
         }
@@ -216,7 +232,7 @@ impl Rule for Causes {
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<(), Error> {
-        (self.parents, self.alarms) = saved::read(state)?;
+        (self.parents, self.alarms, self.past) = saved::read(state)?;
         Ok(())
     }
 }

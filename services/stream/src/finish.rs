@@ -159,37 +159,34 @@ impl Finisher {
         Ok(())
     }
 
+    /// Puts the steps of an epoch into the log, in records of about four mebibytes: a city may fall silent at once.
     async fn derive(&self, closed: &Closed) -> Result<(), Error> {
         let texts = closed.found.iter().map(|found| serde_json::to_string(&found.anomaly));
-        let anomalies = texts.collect::<Result<_, _>>().map_err(|_| Error::Unreadable("derived"))?;
-        let city_nanos = closed.city.unwrap_or_default().nanos();
-        let derived = Derived { epoch: closed.epoch, city_nanos, anomalies, capsules: Vec::new() };
-        let record = append(topics::DERIVED, &derived);
-        let write = || self.log.append(Class::Inner, vec![record.clone()]);
-        self.progress.waits.patiently(LOG, write, no_room).await?;
+        let texts: Vec<String> = texts.collect::<Result<_, _>>().map_err(|_| Error::Unreadable("derived"))?;
+        for some in pieces(&texts, STEPS_BYTES, String::len) {
+            self.say(closed, Derived { anomalies: some.to_vec(), ..Derived::default() }).await?;
+        }
         Ok(())
     }
 
     /// Puts capsules into the log, in records of at most about a mebibyte, and into the order store.
     async fn keep(&self, closed: &Closed) -> Result<(), Error> {
-        let city_nanos = closed.city.unwrap_or_default().nanos();
-        let mut bytes = 0;
-        // a new record whenever the sum enters another mebibyte
-        let chunks = closed.capsules.chunk_by(|before, _| {
-            let (from, to) = (bytes / CAPSULE_BYTES, (bytes + before.capsule.len()) / CAPSULE_BYTES);
-            bytes += before.capsule.len();
-            from == to
-        });
-        for some in chunks {
+        for some in pieces(&closed.capsules, CAPSULE_BYTES, |kept| kept.capsule.len()) {
             let capsules = some.iter().map(|kept| kept.capsule.clone()).collect();
-            let derived = Derived { epoch: closed.epoch, city_nanos, capsules, ..Derived::default() };
-            let record = append(topics::DERIVED, &derived);
-            let write = || self.log.append(Class::Inner, vec![record.clone()]);
-            self.progress.waits.patiently(LOG, write, no_room).await?;
+            self.say(closed, Derived { capsules, ..Derived::default() }).await?;
         }
         let kept: Vec<_> = closed.capsules.iter().map(|kept| (kept.anomaly, kept.capsule.clone())).collect();
         let keep = || self.orders.keep(&kept);
         self.progress.waits.patiently(ORDERS, keep, outside).await?;
+        Ok(())
+    }
+
+    /// Appends a record of topic `derived` of an epoch.
+    async fn say(&self, closed: &Closed, derived: Derived) -> Result<(), Error> {
+        let city_nanos = closed.city.unwrap_or_default().nanos();
+        let record = append(topics::DERIVED, &Derived { epoch: closed.epoch, city_nanos, ..derived });
+        let write = || self.log.append(Class::Inner, vec![record.clone()]);
+        self.progress.waits.patiently(LOG, write, no_room).await?;
         Ok(())
     }
 
@@ -251,8 +248,9 @@ impl Finisher {
     }
 }
 
-/// About how many bytes of capsules a record of topic `derived` has.
+/// About how many bytes of capsules, and of steps, a record of topic `derived` has; the log takes up to 16 MiB.
 const CAPSULE_BYTES: usize = 1 << 20;
+const STEPS_BYTES: usize = 4 << 20;
 
 /// How many steps of one epoch are told one by one.
 const MAX_TOLD: usize = 20;
@@ -263,4 +261,33 @@ pub(crate) fn outside(error: &yiwang_orders::Error) -> bool {
 
 pub(crate) fn no_room(error: &yiwang_log::Error) -> bool {
     matches!(error, yiwang_log::Error::NoRoom { .. })
+}
+
+/// Cuts a row into pieces: a new one whenever the sum of lengths enters another `bytes`.
+fn pieces<'a, T>(
+    row: &'a [T],
+    bytes: usize,
+    length: impl Fn(&T) -> usize + 'a,
+) -> impl Iterator<Item = &'a [T]> {
+    let mut sum = 0;
+    row.chunk_by(move |before, _| {
+        let from = sum / bytes;
+        sum += length(before);
+        from == sum / bytes
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A city of a hundred thousand series that falls silent in one epoch.
+    #[test]
+    fn no_piece_is_much_longer_than_it_may_be_and_nothing_is_lost() {
+        let row = vec!["x".repeat(400); 100_000];
+        let pieces: Vec<_> = pieces(&row, STEPS_BYTES, String::len).collect();
+        assert!(pieces.len() > 9 && pieces.iter().all(|piece| piece.len() * 400 <= STEPS_BYTES + 400));
+        assert_eq!(pieces.concat(), row);
+        assert_eq!(super::pieces(&[] as &[String], 9, String::len).count(), 0);
+    }
 }

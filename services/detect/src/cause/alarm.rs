@@ -34,12 +34,14 @@ pub(super) enum Stage {
 
 impl Alarm {
     pub(super) fn new(said: &Anomaly) -> Self {
-        Self { raised: Box::new(said.clone()), cleared: None, stage: Stage::New }
+        let raised = Anomaly { phase: Phase::Raised, end: None, because: None, ..said.clone() };
+        Self { raised: Box::new(raised), cleared: None, stage: Stage::New }
     }
 
     /// Takes a later step of it; true when it is withdrawn and nothing is left of it.
     pub(super) fn hear(&mut self, said: &Anomaly, out: &mut Vec<Anomaly>) -> bool {
-        if matches!(self.stage, Stage::Told(_) | Stage::Shown(_)) {
+        let never_was = said.phase == Phase::Withdrawn && self.is_withdrawn();
+        if matches!(self.stage, Stage::Told(_) | Stage::Shown(_)) || never_was {
             out.push(said.clone());
         }
         if said.phase == Phase::Withdrawn {

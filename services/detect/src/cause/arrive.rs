@@ -6,7 +6,7 @@ use yiwang_model::{Anomaly, Phase, Timestamp};
 
 use super::alarm::{Alarm, Stage};
 use super::company::Company;
-use super::{Causes, Key};
+use super::{Causes, Key, PAST};
 use crate::rule::SeriesEvent;
 use crate::topology::Nature;
 
@@ -18,14 +18,14 @@ impl Causes {
             && self.topology.find(&anomaly.series).is_some();
         let key = (anomaly.series.clone(), Arc::clone(&anomaly.detector));
         if anomaly.phase == Phase::Raised && known {
-            let alarm = Alarm::new(anomaly);
-            if let Some(earlier) = self.alarms.insert(key, alarm) {
+            self.past.remove(&anomaly.id);
+            if let Some(earlier) = self.alarms.insert(key, Alarm::new(anomaly)) {
                 self.supersede(earlier, out);
             }
             return;
         }
         match self.alarms.get_mut(&key).filter(|alarm| alarm.raised.id == anomaly.id) {
-            None => out.push(anomaly.clone()),
+            None => self.hear_of_past(anomaly, key, out),
             Some(alarm) => {
                 let was_open = alarm.cleared.is_none();
                 let is_gone = alarm.hear(anomaly, out);
@@ -36,11 +36,41 @@ impl Causes {
                 {
                     parent.child_ends(alarm.cleared.as_deref());
                 }
-                if is_gone || alarm.is_withdrawn() && alarm.cleared.is_some() {
+                if is_gone {
                     self.alarms.remove(&key);
+                } else if alarm.is_withdrawn() && alarm.cleared.is_some() {
+                    self.leave(&key);
                 }
             }
         }
+    }
+
+    /// Takes a step of an alarm that is followed no more. One that was part of a cause has no order, or one that is withdrawn: only that it
+    /// never was is told of it, and that it goes on after all makes it new.
+    fn hear_of_past(&mut self, anomaly: &Anomaly, key: Key, out: &mut Vec<Anomaly>) {
+        if !self.past.contains_key(&anomaly.id) {
+            return out.push(anomaly.clone());
+        }
+        let goes_on = anomaly.phase == Phase::Revised && anomaly.end.is_none();
+        if anomaly.phase == Phase::Withdrawn {
+            self.past.remove(&anomaly.id);
+            out.push(anomaly.clone());
+        } else if goes_on && !self.alarms.contains_key(&key) {
+            self.past.remove(&anomaly.id);
+            self.alarms.insert(key, Alarm::new(anomaly));
+        }
+    }
+
+    /// Follows an alarm that ended as part of a cause no more.
+    pub(super) fn leave(&mut self, key: &Key) {
+        if let Some(alarm) = self.alarms.remove(key) {
+            self.remember(&alarm);
+        }
+    }
+
+    fn remember(&mut self, alarm: &Alarm) {
+        let end = alarm.cleared.as_ref().and_then(|cleared| cleared.end);
+        self.past.insert(alarm.raised.id, end.unwrap_or(alarm.raised.begin) + PAST);
     }
 
     /// An alarm of the same detector and series comes after this one.
@@ -50,9 +80,11 @@ impl Causes {
                 if let Some(parent) = self.parents.get_mut(cause) {
                     parent.lose(&earlier);
                 }
+                self.remember(&earlier);
             }
+            Stage::Left(_) => self.remember(&earlier),
             Stage::New | Stage::Held(_) => earlier.surface(out),
-            Stage::Told(_) | Stage::Shown(_) | Stage::Left(_) => {}
+            Stage::Told(_) | Stage::Shown(_) => {}
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use yiwang_model::{Anomaly, Span, Timestamp};
 
-use super::alarm::Stage;
+use super::alarm::{Alarm, Stage};
 use super::parent::Parent;
 use super::{Causes, Key, infer};
 use crate::topology::{Cause, Nature};
@@ -21,7 +21,8 @@ impl Causes {
         }
         let same =
             self.alarms.range((key.0.clone(), "".into())..).take_while(|((series, _), _)| *series == key.0);
-        let sibling = same.filter_map(|(_, alarm)| match &alarm.stage {
+        let agrees = |other: &Alarm| other.sign() * alarm.sign() >= 0;
+        let sibling = same.filter(|(_, other)| agrees(other)).filter_map(|(_, alarm)| match &alarm.stage {
             Stage::Child(cause) if !cause.scope.is_outage() && self.parents.contains_key(cause) => {
                 Some(cause.clone())
             }
@@ -60,7 +61,7 @@ impl Causes {
             parent.child_joins(alarm, alarm.hold(nature, &self.rules));
             alarm.stage = Stage::Child(cause.clone());
             if alarm.cleared.is_some() {
-                self.alarms.remove(key);
+                self.leave(key);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use yiwang_model::{Anomaly, AnomalyId, Phase, Series, Span};
+use yiwang_model::{Anomaly, AnomalyId, Phase, Series, Span, Timestamp};
 
 use super::alarm::{Alarm, Stage};
 use super::parent::Parent;
@@ -13,7 +13,7 @@ use crate::state::{Reader, put_byte, put_count, put_number, put_option, put_text
 use crate::topology::{Cause, Scope};
 
 /// What is kept.
-type State = (BTreeMap<Cause, Parent>, BTreeMap<Key, Alarm>);
+type State = (BTreeMap<Cause, Parent>, BTreeMap<Key, Alarm>, BTreeMap<AnomalyId, Timestamp>);
 
 pub(super) fn put(rule: &Causes, out: &mut Vec<u8>) {
     put_byte(out, HEAD);
@@ -28,6 +28,11 @@ pub(super) fn put(rule: &Causes, out: &mut Vec<u8>) {
         put_text(out, series.metric());
         put_text(out, detector);
         put_alarm(out, alarm);
+    }
+    put_count(out, rule.past.len());
+    for (id, until) in &rule.past {
+        out.extend_from_slice(&id.0);
+        put_time(out, *until);
     }
 }
 
@@ -97,8 +102,12 @@ pub(super) fn read(state: &[u8]) -> Result<State, Error> {
         }
         alarms.insert(key, alarm);
     }
+    let mut past = BTreeMap::new();
+    for _ in 0..from.count(from.left())? {
+        past.insert(read_id(&mut from)?, from.time()?);
+    }
     from.end()?;
-    Ok((parents, alarms))
+    Ok((parents, alarms, past))
 }
 
 fn read_cause(from: &mut Reader<'_>) -> Result<Cause, Error> {

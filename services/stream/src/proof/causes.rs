@@ -7,15 +7,18 @@ use std::sync::Arc;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use yiwang_disk::SimDisk;
-use yiwang_model::AnomalyId;
+use yiwang_model::{Anomaly, AnomalyId, Phase};
 use yiwang_orders::{OrderStore, SqliteOrders};
 
-use super::city::{self, readings};
+use super::city::{self, moment, readings};
 use super::late::delayed;
 use super::orders::ModelOrders;
 use super::script::{Commit, Cuts, Writer};
 use super::torn::{is_tick, torn};
-use super::world::{CHECKPOINTS, block_on, derived, fill, judge, log_of, open, parts, to_derive, wall};
+use super::world::{
+    CHECKPOINTS, Verdict, assert_one_order_each, block_on, derived, fill, judge, log_of, open, parts,
+    to_derive, wall,
+};
 use crate::{Parts, Stream};
 
 const CUTS: Cuts = Cuts { batch: 4, tick: (5, 15) };
@@ -27,6 +30,47 @@ fn script(seed: u64, share_late: f64) -> Vec<Commit> {
     let mut writer = Writer::new(&city::with_causes());
     writer.play(&arrivals, CUTS, &mut dice);
     writer.commits
+}
+
+/// The causes that were found: what for, and when they began, in seconds of the city.
+fn causes(verdict: &Verdict, scope: &str) -> Vec<(String, i64)> {
+    let own = verdict.last_steps().filter(|of| &*of.detector == "cause" && **of.series.metric() == *scope);
+    let mut all: Vec<_> =
+        own.map(|of| (of.series.source().to_string(), (of.begin - moment(0)).0 / 1_000_000_000)).collect();
+    all.sort_by_key(|(_, begin)| *begin);
+    all
+}
+
+/// The proofs below mean little if nothing happens in the city.
+#[test]
+fn a_silent_gateway_is_one_order_whose_members_have_none() {
+    let verdict = block_on(async { judge(&log_of(&script(1, 0.0)).await, 1, 1 << 20).await });
+    assert_one_order_each(&verdict);
+    let gateways = causes(&verdict, "gateway");
+    let names: Vec<&str> = gateways.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["east", "west", "east"], "east is down twice, and west once between");
+    for ((_, begin), down) in gateways.iter().zip([1_200, 2_200, 2_700]) {
+        assert!((0..90).contains(&(begin - down)), "down at {down}, told of {begin}");
+    }
+    let told: BTreeSet<AnomalyId> = verdict.orders.keys().copied().collect();
+    let untold = verdict.parts.keys().filter(|part| !told.contains(part)).count();
+    assert!(untold > 10, "{untold} alarms had no orders");
+    for cause in verdict.parts.values() {
+        let order = &verdict.orders[cause];
+        assert_eq!(&*order.draft.evidence.anomaly.detector, "cause", "only causes have members here");
+        assert!(!order.draft.evidence.series.is_empty(), "the order says what it is about");
+    }
+    let of_east: BTreeSet<&str> = verdict
+        .steps
+        .iter()
+        .flat_map(|step| &step.3)
+        .filter(|of| {
+            of.into
+                .is_some_and(|into| &**verdict.orders[&into].draft.evidence.anomaly.series.source() == "east")
+        })
+        .map(|of| &**of.series.source())
+        .collect();
+    assert_eq!(of_east, ["e-1", "e-2", "e-3"].into(), "w-1 is heard through the other one as well");
 }
 
 #[test]
@@ -83,6 +127,28 @@ fn torn_ticks_change_no_cause() {
         (0..commits.len()).filter(|at| is_tick(&commits[*at]) && commits[*at].len() < 4).collect();
     assert!(ends.len() > 5);
     block_on(lives(&commits, ends.iter().map(|end| end + 1), "torn"));
+}
+
+/// However late readings come, what is part of a cause was withdrawn into one that has an order, and nothing has two places.
+#[test]
+fn late_and_corrected_readings_leave_every_alarm_in_one_place() {
+    block_on(async {
+        for (seed, late) in [(1, 0.1), (2, 0.5), (3, 0.9)] {
+            let verdict = judge(&log_of(&script(seed, late)).await, 2, 1 << 20).await;
+            assert_one_order_each(&verdict);
+            let mut withdrawn = 0;
+            for last in verdict.last_steps() {
+                let is_part = last.phase == Phase::Withdrawn && last.into.is_some();
+                assert_eq!(verdict.parts.get(&last.id), last.into.as_ref().filter(|_| is_part), "{last:?}");
+                withdrawn += usize::from(last.phase == Phase::Withdrawn && last.into.is_none());
+                let held = verdict.orders.get(&last.id).map(|order| &order.draft.evidence.anomaly);
+                let content = |of: &Anomaly| (of.phase, of.begin, of.end, of.into);
+                assert!(held.is_none_or(|held| content(held) == content(last)), "{held:?} but {last:?}");
+            }
+            assert!(verdict.parts.values().all(|cause| verdict.orders.contains_key(cause)), "{late} late");
+            assert!(withdrawn > 10 || late < 0.2, "{withdrawn} were taken back");
+        }
+    });
 }
 
 /// The members of a cause in the order store of record are those of the log.

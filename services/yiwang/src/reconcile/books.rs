@@ -132,7 +132,7 @@ impl Books {
                 self.episode(log, row);
             }
         }
-        let missing = log.found.iter().filter(|(id, of)| !ordered.contains(id) && !log.is_part(of));
+        let missing = log.found.iter().filter(|(id, of)| !ordered.contains(id) && !log.is_untold(of));
         for (id, anomaly) in missing {
             let Anomaly { detector, series, begin, .. } = anomaly;
             self.episodes.differ(format!("episode {id} ({detector}, {series}, since {begin}) has no order"));
@@ -306,10 +306,10 @@ mod tests {
     fn only_what_was_told_needs_an_order() {
         let part = Anomaly { phase: Phase::Withdrawn, into: Some(AnomalyId([7; 16])), ..raised() };
         let mut log = LogBook { found: [(part.id, part.clone())].into(), ..LogBook::default() };
-        assert!(log.is_part(&part), "it was part of another before anybody heard of it");
-        assert!(!log.is_part(&Anomaly { into: None, ..part.clone() }));
+        assert!(log.is_untold(&part), "it was part of another before anybody heard of it");
+        assert!(!log.is_untold(&raised()));
         log.told.insert(part.id);
-        assert!(!log.is_part(&part), "it was told");
+        assert!(!log.is_untold(&part), "it was told");
     }
 
     fn raised() -> Anomaly {

@@ -78,9 +78,9 @@ impl LogBook {
         Self { damage: Some(why), ..Self::default() }
     }
 
-    /// Whether an episode became part of another before it was told, and so needs no order of its own.
-    pub fn is_part(&self, anomaly: &Anomaly) -> bool {
-        anomaly.into.is_some() && !self.told.contains(&anomaly.id)
+    /// Whether an episode became part of another before it was told, and so needs no order of its own; be it that it then never was.
+    pub fn is_untold(&self, anomaly: &Anomaly) -> bool {
+        anomaly.phase == Phase::Withdrawn && !self.told.contains(&anomaly.id)
     }
 
     fn take(&mut self, stored: Stored) -> anyhow::Result<()> {
