@@ -16,7 +16,7 @@
 //! Of equals the narrower wins. An alarm that several of the found causes could have made is given to the one whose
 //! begin fits: of outages the first after its last reading, so that a station with two gateways is the later one's; of values the
 //! one under which its begin is likeliest, begins being normal around the middle of those that are the cause's alone. The middle of a
-//! plume, and one in the weather of its region, are found from sizes ([`infer::plume`]).
+//! plume, and one in the weather of its region, are found from sizes (`infer`).
 //!
 //! # What waits
 //! A silence waits for half of what its series may be silent (a series should be allowed two of its periods), at most `hold`. An
