@@ -75,6 +75,9 @@ impl Deriver {
 
     /// Takes a whole epoch: what came for its series, in any order, and the tick that closed it.
     pub fn epoch(&mut self, fed: &mut [Fed], end: &End, out: &mut Vec<Judged>) {
+        if self.catalogue.is_none() {
+            self.switch(end.revision);
+        }
         fed.sort_unstable_by_key(|fed| fed.to);
         let city = end.city.map(Timestamp);
         let (mut touched, mut early) = (BTreeSet::new(), Vec::new());

@@ -151,9 +151,12 @@ impl Slot {
         self.detector.wake_at()
     }
 
-    /// When the detector is to be woken, given how late the newest reading came: readings up to the moment are expected to come as late.
-    pub(crate) fn wake(&self, lag: Span) -> Option<Wake> {
-        self.moment().map(|moment| Wake { at: moment + lag, moment })
+    /// When the detector is to be woken, given the newest event time and how late that reading came: a moment that was over by
+    /// then is put off by as much.
+    pub(crate) fn wake(&self, newest: Timestamp, lag: Span) -> Option<Wake> {
+        let moment = self.moment()?;
+        let off = if lag >= moment - newest { lag } else { Span::ZERO };
+        Some(Wake { at: moment + off, moment })
     }
 
     /// Takes the next reading.

@@ -46,11 +46,11 @@ pub(crate) struct Watched {
     /// The event times of the marks; the newer one is there once enough readings came.
     older: Timestamp,
     newer: Option<Timestamp>,
-    /// Readings stepped since the newer mark; and the most, for a source that sends more often than it should.
+    /// Readings since the newer mark, late ones too; and the most, for a source that sends more often than it should.
     since: u32,
     most: u32,
-    /// How far behind the city's clock its newest reading was when it came. Moments are put off by as much, so that a source that sends its past
-    /// first, oldest first, is not taken for a silent one, and a window is judged when all of it can be there.
+    /// How far behind the city's clock its newest reading was when it came. A moment that was over by then is put off by as
+    /// much, so that a source that sends its past first, oldest first, is not taken for a silent one.
     lag: Span,
     /// The earliest wake that was handed out and has not come yet, in city time.
     scheduled: Option<Timestamp>,
@@ -148,6 +148,8 @@ impl Watched {
         match self.history.see(item, settled) {
             Seen::New => {
                 counts.judged += 1;
+                // what is next counts when it is stepped
+                self.since += u32::from(item.time <= self.clock);
                 let (first, last) = heard.unwrap_or((item.time, item.time));
                 *heard = Some((first.min(item.time), last.max(item.time)));
                 if let Some(city) = city.filter(|_| newest <= item.time) {
@@ -212,14 +214,15 @@ impl Watched {
 
     /// Tells detectors of the moments that are over at this city time.
     pub(crate) fn wake(&mut self, city: Timestamp, outlet: &mut Outlet<'_>) {
-        let lag = self.lag;
+        let (newest, lag) = (self.newest(), self.lag);
         let mut said = Vec::new();
         let marks = [self.newer, Some(self.older)];
         let told = self.told.as_deref().unwrap_or(&self.series);
         let scene = Scene::of(told, &self.gateway, &self.history, marks);
         for slot in &mut self.slots {
             let mut last = Timestamp::MIN;
-            while let Some(wake) = slot.wake(lag).filter(|wake| wake.at <= city && wake.moment > last) {
+            while let Some(wake) = slot.wake(newest, lag).filter(|wake| wake.at <= city && wake.moment > last)
+            {
                 slot.tick(wake.moment, told, outlet.events, &mut said);
                 self.clock = self.clock.max(wake.moment);
                 last = wake.moment;
@@ -276,7 +279,9 @@ impl Watched {
 
     /// The city time at which to look at it again, if that is earlier than what was said before.
     pub(crate) fn reschedule(&mut self) -> Option<Timestamp> {
-        let wanted = self.slots.iter().filter_map(|slot| slot.wake(self.lag)).map(|wake| wake.at).min()?;
+        let newest = self.newest();
+        let wanted =
+            self.slots.iter().filter_map(|slot| slot.wake(newest, self.lag)).map(|wake| wake.at).min()?;
         if self.scheduled.is_some_and(|scheduled| scheduled <= wanted) {
             return None;
         }

@@ -54,6 +54,7 @@ fn a_source_that_fills_its_past_with_readings_is_bounded() {
     let series = dust("e-1");
     let mut writer = Writer::new(city::TEXT);
     writer.row(&series, 300, 50.0);
+    writer.tick(moment(301));
     let crowd = |at: i64| arrival(&series, moment(20) + Span(at * 50_000_000), 50.0 + (at % 3) as f64);
     writer.rows(&(0..5_000).map(crowd).collect::<Vec<_>>());
     writer.tick(moment(301));

@@ -78,9 +78,9 @@ async fn events(verdict: &super::world::Verdict) -> BTreeSet<String> {
         let found = |anomaly: &yiwang_model::Anomaly| {
             let found =
                 crate::item::Found { anomaly: anomaly.clone(), points: Vec::new(), series: Vec::new() };
-            route::intent(&catalogue, &found, city).unwrap()
+            route::intent(&catalogue, &found, city)
         };
-        let intents: Vec<_> = anomalies.iter().map(found).collect();
+        let intents: Vec<_> = anomalies.iter().filter_map(found).collect();
         orders.apply(*epoch, yiwang_orders::Moment { city, wall: wall() }, &intents).await.unwrap();
     }
     let events = orders.outbox(u32::MAX).await.unwrap();
