@@ -29,7 +29,7 @@ for seed in $seeds; do
     "$bin/sensors-sim" city --seed "$seed" --series "$series" --days "$days" --faults "$folder/drawn.csv" \
         --detectors "$detectors" --out "$folder"
     "$bin/yiwang" replay --workers 2 --orders --input "$folder/readings.csv" --catalogue "$folder/catalogue" >"$folder/orders.jsonl"
-    table=$("$bin/sensors-sim" judge --truth "$folder/truth.csv" --orders "$folder/orders.jsonl")
+    table=$("$bin/sensors-sim" judge --truth "$folder/truth.csv" --orders "$folder/orders.jsonl" --kinds tests/planted/kinds.toml)
     [ -n "$header" ] || { header=yes && echo "$table" | sed -n '1s/^/| seed /p;2s/^/|---/p'; }
     echo "$table" | sed -n "3s/^/| $seed /p"
     [ -n "${KEEP-}" ] || rm -rf "$folder"

@@ -78,12 +78,11 @@ judged() {
     for one in "$@"; do pairs+=(--truth "$out/$one/truth.csv" --episodes "$out/$one/$file.jsonl"); done
     "$bin/sensors-sim" judge --kinds "$kinds" --name "$name" --show "$show" "${pairs[@]}"
 }
-others() { # what to show, the cities…
+others() { # what to show, as rows; the cities…
     shown=$1
     shift
     for method in sigma ewma forest; do
         [ -f "$out/$1/$method.jsonl" ] || continue
-        [ "$shown" = row ] || printf '\n%s:\n\n' "$method"
         judged "$method" "$method" "$shown" "$@"
     done
 }
@@ -101,7 +100,7 @@ done
 echo "$(date -u +%F), commit $(git rev-parse --short HEAD); seeds $seeds, $series series, $days days, $each faults of each kind; $detectors."
 echo
 table "${cities[@]}"
-[ ${#sizes[@]} -eq 0 ] || { echo && judged yiwang yiwang sizes "${sizes[@]}" && others sizes "${sizes[@]}"; }
+[ ${#sizes[@]} -eq 0 ] || { echo && judged x yiwang sizes-header "${sizes[@]}" && judged "**yiwang**" yiwang sizes "${sizes[@]}" && others sizes "${sizes[@]}"; }
 if [ "${REAL-}" = no ]; then exit; fi
 echo
 if [ ! -d ../shared/data/beijing-air ]; then

@@ -120,7 +120,7 @@ pub enum Error {
         size: usize,
     },
     /// A quality has no meaning.
-    #[error("reading {at} has quality {found}; known are 0 to 7")]
+    #[error("reading {at} has quality {found}; known are 0 to 8")]
     Quality {
         /// Which reading, from 0.
         at: usize,
@@ -192,13 +192,13 @@ mod tests {
 
     fn any_row() -> impl Strategy<Value = (u32, Row)> {
         let moment = proptest::option::of((1..i64::MAX).prop_map(Timestamp));
-        (0..20_u32, any::<i64>(), any::<f64>(), 0..8_u8, moment.clone(), moment).prop_map(
+        (0..20_u32, any::<i64>(), any::<f64>(), 0..9_u8, moment.clone(), moment).prop_map(
             |(dense, time, value, quality, period_end, vintage)| {
                 let row = Row {
                     series: SeriesId(u64::from(dense) * 7919),
                     time: Timestamp(time),
                     value,
-                    quality: Quality::from_number(quality).expect("0 to 7"),
+                    quality: Quality::from_number(quality).expect("0 to 8"),
                     period_end,
                     vintage: Vintage(vintage),
                 };
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(short.rows().err(), Some(Error::Length { column: "value", found: 1, wanted: 2 }));
         let outside = Block { index: vec![0, 1], ..good.clone() };
         assert_eq!(outside.rows().err(), Some(Error::Index { at: 1, found: 1, size: 1 }));
-        let odd = Block { quality: vec![0, 8], ..good };
-        assert_eq!(odd.rows().err(), Some(Error::Quality { at: 1, found: 8 }));
+        let odd = Block { quality: vec![0, 9], ..good };
+        assert_eq!(odd.rows().err(), Some(Error::Quality { at: 1, found: 9 }));
     }
 }

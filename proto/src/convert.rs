@@ -28,7 +28,7 @@ impl TryFrom<v1::Reading> for model::Reading {
             .map_err(|error| (v1::Reason::BadName, error.to_string()))?;
         let quality = u8::try_from(reading.quality).ok().and_then(model::Quality::from_number);
         let quality = quality.ok_or_else(|| {
-            (v1::Reason::BadQuality, format!("quality {} is not known; known are 0 to 7", reading.quality))
+            (v1::Reason::BadQuality, format!("quality {} is not known; known are 0 to 8", reading.quality))
         })?;
         Ok(Self {
             series,

@@ -95,6 +95,7 @@ fn a_late_reading_moves_the_begin_and_one_too_late_changes_nothing() {
     gateway.rows(vec![pm2_5("story-01", at(-300), 200.0)]).unwrap();
     city.settle();
     assert_eq!(city.metric("yiwang_too_late_total"), 1.0);
+    assert_eq!(city.metric("yiwang_marked_minutes_total"), 1.0);
     assert_eq!(order(&city, "story-01"), moved);
     city.stop().reconcile(false, &[]).must_balance();
 }

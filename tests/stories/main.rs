@@ -10,6 +10,7 @@ mod bad_start;
 mod beijing;
 mod broker;
 mod catalogue_change;
+mod clocks;
 mod credentials;
 mod disk_full;
 mod disk_full_parts;

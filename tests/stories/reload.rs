@@ -42,15 +42,27 @@ fn a_limit_that_is_changed_in_a_running_city_holds_over_a_kill_and_a_replay() {
     city.settle();
     assert_eq!(episodes(&city), live, "after a kill");
     city.stop();
-    let mut backtest = programs::yiwang();
-    let backtest = backtest.args(["backtest", "--catalogue"]).arg(&file).arg("--data-dir").arg(city.data());
-    let said = String::from_utf8(backtest.output().unwrap().stdout).unwrap();
+    let said = backtest(&city, &file);
     assert!(said.contains("first run: identical to what the city derived"), "{said}");
+    write(&file, "40");
+    let said = backtest(&city, &file);
+    assert!(
+        said.contains("orders: 2 as it was, 2 under") && said.contains("removed: 0"),
+        "new-01 stays: {said}"
+    );
+    write(&file, "75");
     std::fs::remove_dir_all(city.data().join("checkpoints")).unwrap();
     std::fs::remove_file(city.data().join("orders.sqlite")).unwrap();
     city.start();
     city.settle();
     assert_eq!(episodes(&city), live, "the log alone says the same");
+}
+
+/// What a backtest of a stopped city says.
+fn backtest(city: &City, file: &Path) -> String {
+    let mut backtest = programs::yiwang();
+    let backtest = backtest.args(["backtest", "--catalogue"]).arg(file).arg("--data-dir").arg(city.data());
+    String::from_utf8(backtest.output().unwrap().stdout).unwrap()
 }
 
 fn live_id(city: &City) -> AnomalyId {

@@ -11,6 +11,11 @@ the same way. It is true when it begins within an event or two rows around; the 
 other alarm is false. Precision is found / (found + false), recall found / events; rows of all stations of a variable count together.
 Range-based precision and recall are those of Tatbul et al. (NeurIPS 2018) with alpha 0, flat bias and cardinality 1/x: the share of a
 range that the others cover, divided by in how many pieces. The first seven days of a series are for learning and are not judged.
+
+VUS-PR (volume.py) is of scores, with buffers up to a day, the mean over the series of a variable that have events. A textbook method gives its
+distance. Ours are alarms: a row is worth the highest bar of the fit's at which the spike of its variable still tells it, and more than
+any where what is not fitted tells it; elsewhere nothing. So it has at most seven thresholds. FOLDER/scores has beside it what
+`yiwang score` (`ensemble`) gives each row of FOLDER/series.
 """
 
 import json
@@ -24,6 +29,8 @@ import numpy
 import pandas
 from sklearn.ensemble import IsolationForest
 
+from volume import vus_pr
+
 HERE = pathlib.Path(__file__).parent
 SOURCE = pathlib.Path(os.environ.get("RIVERS") or HERE / "../../../shared/data/water-quality")
 VARIABLES = ["temp", "cond", "ph", "do", "turb", "stage", "level"]
@@ -32,6 +39,7 @@ APART = 2
 # Steps of the instruments, of which a spike's least spread is so many times.
 STEPS = dict(temp=0.05, cond=0.5, ph=0.01, do=0.05, turb=0.3, stage=0.2, level=0.005)
 TIMES, BARS = [1, 2, 4, 8], [8, 12, 20, 30, 50]
+SURE = 100
 TYPES = dict(A="large spike", D="shift", E="high variability", F="impossible", H="drift", J="small spike", K="missing", L="other")
 
 
@@ -66,6 +74,9 @@ def write(folder):
         for (station, variable), (times, values, _, _) in data.items():
             stamps = numpy.datetime_as_string(times, unit="s")
             out.writelines(f"{station},{variable},{at}Z,{value}\n" for at, value in zip(stamps, values))
+    (folder / "series").mkdir(exist_ok=True)
+    for key, (times, values, _, _) in data.items():
+        pandas.DataFrame(dict(timestamp=times, value=values)).to_csv(folder / "series" / file_of(key), index=False)
     city = (HERE / "rivers/city.toml").read_text()
     for station in sorted({station for station, _ in data}):
         if f'id = "{station}"' not in city:
@@ -75,6 +86,10 @@ def write(folder):
         (folder / catalogue / "city.toml").write_text(city)
     shutil.copy(HERE / "rivers/detectors.toml", folder / "catalogue/detectors.toml")
     (folder / "fits/detectors.toml").write_text("\n".join(spike(*one) for one in candidates()))
+
+
+def file_of(key):
+    return "-".join(key) + ".csv"
 
 
 def candidates(of=VARIABLES):
@@ -185,17 +200,17 @@ def worth(part):
     return (scores[2] + scores[5]) / 2
 
 
-# What the textbook methods find strange; they learn where `learnt`.
+# How strange the textbook methods find each row, and from where on they tell it; they learn where `learnt`.
 
 
 def sigma(values, learnt, _):
-    return abs(values - values[learnt].mean()) > 3 * values[learnt].std()
+    return abs(values - values[learnt].mean()), 3 * values[learnt].std()
 
 
 def ewma(values, learnt, _):
     mean, spread = values[learnt].mean(), values[learnt].std()
     smooth = pandas.Series(numpy.concatenate([[mean], values])).ewm(alpha=0.2, adjust=False).mean().to_numpy()[1:]
-    return abs(smooth - mean) > 3 * spread * numpy.sqrt(0.2 / 1.8)
+    return abs(smooth - mean), 3 * spread * numpy.sqrt(0.2 / 1.8)
 
 
 def forest(values, learnt, share):
@@ -203,8 +218,8 @@ def forest(values, learnt, share):
     recent = pandas.Series(level).rolling(6, min_periods=1).mean().to_numpy()
     rows = numpy.column_stack([level, numpy.diff(level, prepend=level[0]), level - recent]).astype(numpy.float32)
     trees = IsolationForest(n_estimators=100, max_samples=min(256, learnt.sum()), random_state=1, n_jobs=-1).fit(rows[learnt])
-    scores = trees.score_samples(rows)
-    return scores < numpy.quantile(scores[learnt], share)
+    scores = -trees.score_samples(rows)
+    return scores, numpy.quantile(scores[learnt], 1 - share)
 
 
 def of_variables(data, rows):
@@ -212,17 +227,46 @@ def of_variables(data, rows):
     return {variable: pooled([judge(one, rows(key)) for key, one in data.items() if key[1] == variable]) for variable in VARIABLES}
 
 
-def textbook(data, method, ahead):
-    def rows(key):
-        times, values = data[key][:2]
-        learnt = numpy.ones(len(times), bool) if ahead else times < times[0] + LEARNS
-        return method(values, learnt, 0.01 if ahead else 1e-5)
+def volumes(data, scores):
+    """VUS-PR by variable, of a rule that gives the score of each row of a series."""
 
-    return of_variables(data, rows)
+    def of(key):
+        times, _, label, _ = data[key]
+        judged = times >= times[0] + LEARNS
+        day = round(pandas.Timedelta(days=1) / numpy.median(numpy.diff(times)))
+        return vus_pr(label[judged], scores(key)[judged], day) if label[judged].any() else None
+
+    every = {variable: [of(key) for key in data if key[1] == variable] for variable in VARIABLES}
+    return {variable: float(numpy.mean([one for one in own if one is not None])) for variable, own in every.items()}
+
+
+def textbook(data, method, ahead):
+    """What it tells, and its scores."""
+    found = {}
+    for key, (times, values, _, _) in data.items():
+        learnt = numpy.ones(len(times), bool) if ahead else times < times[0] + LEARNS
+        found[key] = method(values, learnt, 0.01 if ahead else 1e-5)
+    return of_variables(data, lambda key: found[key][0] > found[key][1]), volumes(data, lambda key: found[key][0])
+
+
+def graded(data, said, fits, times_of):
+    """Of each row the highest bar at which a spike, whose least spread is so many steps, tells it; what is not fitted is above all."""
+
+    def scores(key):
+        length = len(data[key][0])
+        fixed = union(said, [one for one in said if "spike" not in one], key, length)
+        told = [bar * union(fits, [name(key[1], bar, times)], key, length) for bar in BARS for times in times_of(key)]
+        return numpy.maximum.reduce([SURE * fixed, *told])
+
+    return scores
+
+
+def steps_of(chosen):
+    return [int(chosen.rsplit("-", 1)[1])] if chosen else []
 
 
 def fitted(data, said, fits):
-    """What is judged by a fit on all stations, and by one on all but the judged one; which spikes were chosen."""
+    """What is judged by a fit on all stations, and by one on all but the judged one; the spikes chosen by the first and, by series, the other."""
 
     def alarmed(key, chosen):
         length = len(data[key][0])
@@ -245,15 +289,16 @@ def fitted(data, said, fits):
         held = {station: choose(variable, [other for other in stations if other != station]) for station in stations}
         all_of[variable] = pooled(list(parts[variable, best].values()))
         without[variable] = pooled([parts[variable, chosen][station] for station, chosen in held.items()])
-        choices[variable] = best, sorted({str(chosen) for chosen in held.values()})
+        choices[variable] = best, held
     return all_of, without, choices
 
 
-def show(judges):
+def show(judges, volume):
     print("| judge | " + " | ".join(VARIABLES) + " | mean |\n|---|" + "---|" * (len(VARIABLES) + 1))
-    for title, at in [("event", 2), ("ranges", 5)]:
-        for who, scores in judges.items():
-            every = [scores[variable]["scores"][at] for variable in VARIABLES]
+    told = lambda at: {who: [own[variable]["scores"][at] for variable in VARIABLES] for who, own in judges.items()}
+    ranked = {who: [own[variable] for variable in VARIABLES] for who, own in volume.items()}
+    for title, scores in [("event", told(2)), ("ranges", told(5)), ("VUS-PR", ranked)]:
+        for who, every in scores.items():
             print(f"| {who}, {title} | " + " | ".join(f"{x:.2f}" for x in every) + f" | {numpy.mean(every):.3f} |")
 
 
@@ -286,15 +331,19 @@ def table(folder):
     all_of, without, choices = fitted(data, said, fits)
     judges = {"**yiwang**": ours, "**yiwang**, fitted without the station": without}
     judges["yiwang, without the spikes that are fitted"] = of_variables(data, rows([one for one in said if "spike" not in one]))
+    volume = dict(zip(judges, [volumes(data, graded(data, said, fits, times_of)) for times_of in [
+        lambda key: steps_of(choices[key[1]][0]), lambda key: steps_of(choices[key[1]][1][key[0]]), lambda key: []]]))  # fmt: skip
+    score = lambda key: pandas.read_csv(folder / "scores" / file_of(key))["anomaly_score"].to_numpy()
+    volume["yiwang, `ensemble` with its defaults"] = volumes(data, score)
     for ahead, how in [(False, "learns 7 days"), (True, "has seen the whole series")]:
         for title, method in [("3 sigma", sigma), ("EWMA", ewma), ("isolation forest", forest)]:
-            judges[f"{title}, {how}"] = textbook(data, method, ahead)
-    show(judges)
+            judges[f"{title}, {how}"], volume[f"{title}, {how}"] = textbook(data, method, ahead)
+    show(judges, volume)
     show_variables(ours)
     show_kinds(data, rows(list(said)))
     print()
     for variable, (best, held) in choices.items():
-        print(f"{variable}: fitted on all {best}; without each station in turn {', '.join(held)}")
+        print(f"{variable}: fitted on all {best}; without each station in turn {', '.join(sorted({str(one) for one in held.values()}))}")
     same = all(all_of[variable] == ours[variable] for variable in VARIABLES)
     print("rivers/detectors.toml is what the fit on all stations gives" if same else "rivers/detectors.toml is NOT what the fit on all stations gives")
 

@@ -139,7 +139,7 @@ fn instant(batch: &Batch) -> Option<Timestamp> {
 
 fn flag(quality: u8) -> char {
     match Quality::from_number(quality).unwrap_or_default() {
-        Quality::Good => 'N',
+        Quality::Good | Quality::ClockOff => 'N',
         Quality::Suspect => 'T',
         Quality::Maintenance => 'M',
         Quality::Calibration => 'C',

@@ -211,8 +211,10 @@ enum Show {
     Row,
     /// The header of such rows.
     Header,
-    /// Recall over size.
+    /// Recall over size, without a header.
     Sizes,
+    /// The header of such rows.
+    SizesHeader,
 }
 
 impl Judge {
@@ -220,12 +222,17 @@ impl Judge {
         let text = match (&self.orders, self.truth.as_slice()) {
             (None, _) => self.of_episodes()?,
             (Some(orders), [truth]) => {
-                judge::group(&Truth::read(truth)?, &judge::Order::read(orders)?, self.tolerance).table()
+                let (truth, orders) = (Truth::read(truth)?, judge::Order::read(orders)?);
+                judge::group(&truth, &orders, &self.table_of_kinds()?, self.tolerance).table()
             }
             (Some(_), truths) => anyhow::bail!("{} --truth with --orders; one is wanted", truths.len()),
         };
         print!("{text}");
         Ok(())
+    }
+
+    fn table_of_kinds(&self) -> anyhow::Result<Kinds> {
+        self.kinds.as_deref().map_or_else(|| Ok(Kinds::default()), read_kinds)
     }
 
     fn of_episodes(&self) -> anyhow::Result<String> {
@@ -235,7 +242,7 @@ impl Judge {
             self.truth.len(),
             self.episodes.len()
         );
-        let kinds = self.kinds.as_deref().map_or_else(|| Ok(Kinds::default()), read_kinds)?;
+        let kinds = self.table_of_kinds()?;
         let mut outcome = judge::Outcome::default();
         for (truth, episodes) in self.truth.iter().zip(&self.episodes) {
             let (truth, episodes) = (Truth::read(truth)?, Episode::read(episodes)?);
@@ -245,7 +252,8 @@ impl Judge {
             Show::Details => judge::details(&self.name, &outcome),
             Show::Row => judge::overall(&self.name, &outcome),
             Show::Header => judge::OVERALL.to_owned(),
-            Show::Sizes => judge::by_size(&outcome),
+            Show::Sizes => judge::by_size(&self.name, &outcome),
+            Show::SizesHeader => judge::sizes(&outcome),
         })
     }
 }

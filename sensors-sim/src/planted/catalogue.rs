@@ -114,28 +114,28 @@ pub(super) fn city(city: &City) -> String {
 /// neighbours, sections of a river against those that had the same water.
 fn add_apart(text: &mut String, city: &City) {
     for recipe in RECIPES.iter().filter(|recipe| recipe.kind != MetricKind::Project) {
-        add(text, apart(recipe));
+        add(text, apart(recipe, "10m"));
         if recipe.station == StationKind::Water {
             (0..city.survey.regions).for_each(|region| add(text, along_river(recipe, &city.survey, region)));
         } else {
-            add(text, among_neighbours(recipe));
+            add(text, among_neighbours(recipe, NEAR_KM));
         }
     }
 }
 
-fn apart(recipe: &Recipe) -> String {
+fn apart(recipe: &Recipe, period: &str) -> String {
     let Recipe { metric, zh, en, unit, range: (_, max), decimals, .. } = recipe;
     let kind = if recipe.kind == MetricKind::Water { "water" } else { "environment" };
     format!(
         "[[metric]]\nname = \"{metric}_apart\"\nzh = \"{zh}与周边之差\"\nen = \"{en} less that around\"\nkind = \"{kind}\"\n\
-         unit = \"{unit}\"\nmin = -{max}\nmax = {max}\nperiod = \"10m\"\ndecimals = {decimals}\nsource = \"the planted city\"\n"
+         unit = \"{unit}\"\nmin = -{max}\nmax = {max}\nperiod = \"{period}\"\ndecimals = {decimals}\nsource = \"the planted city\"\n"
     )
 }
 
-fn among_neighbours(recipe: &Recipe) -> String {
+fn among_neighbours(recipe: &Recipe, near_km: u32) -> String {
     let metric = recipe.metric;
     format!(
-        "[[derived]]\nmetric = \"{metric}_apart\"\nrule = \"neighbours\"\nof = \"{metric}\"\nradius_km = {NEAR_KM}\n\
+        "[[derived]]\nmetric = \"{metric}_apart\"\nrule = \"neighbours\"\nof = \"{metric}\"\nradius_km = {near_km}\n\
          most = {NEIGHBOURS}\n{}source = \"the planted city\"\n",
         usual(metric)
     )
@@ -143,11 +143,13 @@ fn among_neighbours(recipe: &Recipe) -> String {
 
 fn along_river(recipe: &Recipe, survey: &Survey, region: usize) -> String {
     let metric = recipe.metric;
+    // what rain does not touch comes down the river only: nothing below need be waited for
+    let around = if recipe.rain == 0.0 { "around = \"above\"\n" } else { "" };
     let own = survey.places.iter().filter(|place| place.kind == StationKind::Water && place.region == region);
     let sections: Vec<String> = own.map(|place| format!("\"{}\"", place.id)).collect();
     format!(
         "[[derived]]\nmetric = \"{metric}_apart\"\nrule = \"sections\"\nof = \"{metric}\"\nlag = \"{}m\"\n\
-         stations = [{}]\n{}source = \"the planted city\"\n",
+         stations = [{}]\n{around}{}source = \"the planted city\"\n",
         FLOW.0 / Span::MINUTE.0,
         sections.join(", "),
         usual(metric)
@@ -169,6 +171,24 @@ fn usual(metric: &str) -> String {
     text
 }
 
+/// The twelve stations of Beijing: longitude and latitude, to about a hundredth of a degree, which is enough to say who is near.
+const BEIJING: [(&str, f64, f64); 12] = [
+    ("Aotizhongxin", 116.40, 39.98),
+    ("Changping", 116.23, 40.22),
+    ("Dingling", 116.22, 40.29),
+    ("Dongsi", 116.42, 39.93),
+    ("Guanyuan", 116.34, 39.93),
+    ("Gucheng", 116.18, 39.91),
+    ("Huairou", 116.63, 40.33),
+    ("Nongzhanguan", 116.46, 39.94),
+    ("Shunyi", 116.66, 40.13),
+    ("Tiantan", 116.41, 39.89),
+    ("Wanliu", 116.29, 39.99),
+    ("Wanshouxigong", 116.35, 39.88),
+];
+/// How far away a neighbour may be there.
+const NEAR_IN_BEIJING_KM: u32 = 60;
+
 /// The catalogue of some stations of Beijing that send once an hour.
 pub(super) fn beijing(sources: &[&str]) -> String {
     let mut text = format!("# Stations of Beijing with faults planted.\n\n{OFFICES}");
@@ -185,13 +205,23 @@ pub(super) fn beijing(sources: &[&str]) -> String {
         add(
             &mut text,
             format!(
-                "[[station]]\nid = \"{id}\"\nzh = \"{id}\"\nen = \"{id}\"\nkind = \"air\"\ndistrict = \"{key}\"\n\
+                "[[station]]\nid = \"{id}\"\nzh = \"{id}\"\nen = \"{id}\"\nkind = \"air\"\ndistrict = \"{key}\"\n{}\
                  gateway = \"{gateway}\"\nperiod = \"1h\"\nmetrics = [{}]\n",
+                point(id),
                 metrics.join(", ")
             ),
         );
     }
+    for recipe in recipe::of(StationKind::Air) {
+        add(&mut text, apart(recipe, "1h"));
+        add(&mut text, among_neighbours(recipe, NEAR_IN_BEIJING_KM));
+    }
     text
+}
+
+fn point(id: &str) -> String {
+    let known = BEIJING.iter().find(|(name, ..)| *name == id);
+    known.map_or_else(String::new, |(_, longitude, latitude)| format!("point = [{longitude}, {latitude}]\n"))
 }
 
 fn add(text: &mut String, entry: String) {

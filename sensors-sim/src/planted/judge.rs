@@ -27,7 +27,7 @@ use super::truth::{Row, Truth};
 pub use episodes::Episode;
 pub use kinds::Kinds;
 pub use orders::{Grouping, Member, Order, group};
-pub use table::{OVERALL, by_size, details, overall};
+pub use table::{OVERALL, by_size, details, overall, sizes};
 
 /// How one kind of fault fared.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -10,6 +10,7 @@ use crate::alert::AlertSubjects;
 use crate::calendar::Calendar;
 use crate::calibration::Calibration;
 use crate::deadline::{Clock, Deadline, OfficeHours, check_rivals};
+use crate::derived::bounds::{Sent, TooLong};
 use crate::derived::{self, Derived, gate_metric};
 use crate::detector::{self, DetectorEntry, GatewayRule};
 use crate::entry::{Document, Entry, Ids, check_tops, document, entries};
@@ -313,7 +314,31 @@ impl<'a> Builder<'a> {
         let mut derived = Derived::default();
         entries.iter().for_each(|entry| derived.read(entry, &known));
         self.read_gates(&mut derived, detectors, metrics, stations);
+        self.check_bounds(&derived, &Sent { metrics, stations, detectors });
         derived
+    }
+
+    /// So much is held of each reckoned series and no more.
+    fn check_bounds(&self, derived: &Derived, sent: &Sent<'_>) {
+        let too_long = sent.too_long(derived);
+        let tell = |entry: &Entry<'_>, key, metric: &str| {
+            if let Some(TooLong { found, wanted }) = too_long.get(metric) {
+                entry.wrong(key, found.clone(), wanted.clone());
+            }
+        };
+        for entry in self.entries("derived") {
+            entry.peek::<Arc<str>>("metric").iter().for_each(|metric| tell(&entry, "metric", metric));
+        }
+        let gated: Vec<_> =
+            self.entries("detector").into_iter().filter(|entry| entry.has("unless")).collect();
+        for entry in gated {
+            let Some(name) = entry.peek::<Arc<str>>("name") else { continue };
+            let Some(detector) = sent.detectors.iter().find(|detector| detector.name == name) else {
+                continue;
+            };
+            let metrics = detector.metrics.iter().map(|metric| gate_metric(&name, metric));
+            metrics.for_each(|metric| tell(&entry, "unless", &metric));
+        }
     }
 
     /// What detectors with `unless` watch.

@@ -140,7 +140,7 @@ impl DetectorEntry {
         let category = entry.want_ref("category", known.categories);
         let (severity, source) = (entry.want("severity"), entry.want_text("source"));
         let source_zh = entry.get_text("source_zh");
-        let grade: Option<Arc<str>> = entry.get("grade");
+        let grade = entry.get_text("grade");
         let on_change = entry.get("on_change").unwrap_or_default();
         let unless = read_unless(entry, known);
         let rises = entry.get::<Rises>("rises");

@@ -9,7 +9,7 @@
 //! | `station.id`, `station.district`, `station.kind` | texts, as the catalogue has them |
 //!
 //! With them numbers, texts, `true`, `false`, `+ - * / %`, comparisons, `&& || !`, `a ? b : c` and parentheses. All numbers are
-//! doubles: `2` is `2.0`. The types are checked when the catalogue is, so that an expression that is there gives a yes or no, or a
+//! doubles: `2` is `2.0`. A metric that is named by itself must have a value, and so must each window. The types are checked when the catalogue is, so that an expression that is there gives a yes or no, or a
 //! number, always the same of both.
 //!
 //! Cost is bounded by form: there are no lists, macros or calls but those above, [`MAX_CHARS`] characters, [`MAX_NODES`] nodes, and
@@ -72,6 +72,8 @@ pub struct Expression {
     pub gives: Gives,
     /// The metrics that it names, each once.
     pub metrics: Vec<Arc<str>>,
+    /// Which of [`Self::metrics`] it names by themselves, and not in windows alone: their values are wanted.
+    wanted: Vec<usize>,
     /// Its windows.
     pub windows: Vec<Window>,
     /// The detectors that it asks about, each once.
@@ -134,11 +136,11 @@ impl Expression {
             Type::Number => Gives::Number,
             Type::Text => return Err("gives a text; yes or no, or a number, is wanted".into()),
         };
-        let Reading { metrics, windows, detectors, .. } = reading;
+        let Reading { metrics, wanted, windows, detectors, .. } = reading;
         if metrics.is_empty() {
             return Err("names no metric; it is evaluated when values of one come".into());
         }
-        Ok(Self { text: text.into(), tree, gives, metrics, windows, detectors })
+        Ok(Self { text: text.into(), tree, gives, metrics, wanted, windows, detectors })
     }
 
     /// As it was written.
@@ -147,12 +149,13 @@ impl Expression {
         &self.text
     }
 
-    /// What it gives on these values; `None` where one that it names is missing, or the result is no finite number.
+    /// What it gives on these values; `None` where a metric that it names by itself is missing or a window has no value, or the result is no
+    /// finite number.
     #[must_use]
     pub fn value(&self, values: &Values<'_>) -> Option<f64> {
         static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
-        let numbers = || values.metrics.iter().chain(values.windows);
-        if numbers().any(|value| value.is_nan()) {
+        let mut wanted = self.wanted.iter().filter_map(|place| values.metrics.get(*place));
+        if wanted.any(|value| value.is_nan()) || values.windows.iter().any(|value| value.is_nan()) {
             return None;
         }
         let mut context = Context::with_env(Arc::clone(&ENV));
@@ -175,6 +178,7 @@ impl Expression {
 #[derive(Default)]
 struct Reading {
     metrics: Vec<Arc<str>>,
+    wanted: Vec<usize>,
     windows: Vec<Window>,
     detectors: Vec<Arc<str>>,
     nodes: usize,
@@ -190,7 +194,11 @@ impl Reading {
         }
         match &of.expr {
             Expr::Literal(literal) => literal_of(of.id, literal),
-            Expr::Ident(name) => Ok((ident(of.id, 'm', self.metric(name)), Type::Number)),
+            Expr::Ident(name) => {
+                let place = self.metric(name);
+                self.wanted.push(place);
+                Ok((ident(of.id, 'm', place), Type::Number))
+            }
             Expr::Select(select) => match (&select.operand.expr, select.test) {
                 (Expr::Ident(station), false) if station == "station" => {
                     let place = STATION.iter().position(|known| *known == select.field);
@@ -360,6 +368,19 @@ mod tests {
         let window = |metric, over, span: &str| Window { metric, over, span: span.parse().expect("a span") };
         assert_eq!(of.windows, [window(0, Over::Max, "90m"), window(1, Over::Min, "1h")]);
         assert_eq!((of.detectors.len(), of.gives), (1, Gives::YesNo));
+    }
+
+    /// Weather that comes every ten minutes, and readings that come every minute.
+    #[test]
+    fn a_metric_that_only_a_window_names_was_demanded_of_every_frame() {
+        let text = "max(wind, \"10m\") >= 5.0 && noise > 60.0";
+        assert_eq!(value(text, &[f64::NAN, 61.0], &[6.0], &[]), Some(1.0));
+        assert_eq!(value(text, &[4.0, f64::NAN], &[6.0], &[]), None, "what is named by itself must be there");
+        assert_eq!(value(text, &[f64::NAN, 61.0], &[f64::NAN], &[]), None, "so must something in the window");
+        let both = "wind > 1.0 || max(wind, \"10m\") > 5.0";
+        assert_eq!(value(both, &[f64::NAN], &[6.0], &[]), None);
+        let both = "max(wind, \"10m\") > 5.0 || wind > 1.0";
+        assert_eq!(value(both, &[f64::NAN], &[6.0], &[]), None);
     }
 
     #[test]

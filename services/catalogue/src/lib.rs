@@ -96,6 +96,7 @@ pub use sparkplug::SparkplugMetric;
 pub use station::{Plan, Station, StationKind};
 
 use alert::AlertSubjects;
+use derived::bounds::Sent;
 use family::Families;
 use line::LineFields;
 use route::Routes;
@@ -259,11 +260,16 @@ impl Catalogue {
         SeriesContext { period: period.unwrap_or_default(), lateness, plan, days }
     }
 
-    /// By how much a reading of a series may come after a newer one and still change what was judged.
+    /// By how much a reading of a series may come after a newer one and still change what was judged; of a reckoned series, what it is
+    /// reckoned from.
     #[must_use]
     pub fn allowed_lateness(&self, series: &Series) -> Span {
-        let given = self.metric(series.metric()).and_then(|metric| metric.allowed_lateness);
-        given.unwrap_or_else(|| self.series_context(series).period.times(metric::ALLOWED_PERIODS))
+        if let Some(how) = self.derived.of(series) {
+            let Self { metrics, stations, detectors, .. } = self;
+            return Sent { metrics, stations, detectors }.allowed(series, how);
+        }
+        let period = self.series_context(series).period;
+        self.metric(series.metric()).map_or(Span::ZERO, |metric| metric.allowed(period))
     }
 
     /// The series that are reckoned from others.

@@ -64,7 +64,7 @@ impl Limit {
         let (value, unit) = (entry.want("value"), entry.want::<Unit>("unit"));
         let (window, direction) = (entry.want_text("window"), entry.get("direction").unwrap_or_default());
         let (standard, edition) = (entry.want_text("standard"), entry.want_text("edition"));
-        let (grade, source) = (entry.get("grade"), entry.want_text("source"));
+        let (grade, source) = (entry.get_text("grade"), entry.want_text("source"));
         let source_zh = entry.get_text("source_zh");
         let validity = Validity::read(entry, true);
         entry.finish();

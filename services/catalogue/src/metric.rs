@@ -103,6 +103,11 @@ impl Metric {
         time > city + self.ahead
     }
 
+    /// By how much readings that are so far apart may be late and still change what was judged.
+    pub(crate) fn allowed(&self, period: Span) -> Span {
+        self.allowed_lateness.unwrap_or_else(|| period.times(ALLOWED_PERIODS))
+    }
+
     pub(crate) fn read(entry: &Entry<'_>, ids: &mut Ids) -> Option<Self> {
         let name = entry.want_id("name", ids);
         let (title, kind, unit) = (entry.want_title(), entry.want::<MetricKind>("kind"), entry.want("unit"));
@@ -136,7 +141,6 @@ impl Metric {
     }
 }
 
-/// A period: a span that is not zero.
 /// By how many periods of its series a reading may be late and still be judged, unless the metric says otherwise.
 pub(crate) const ALLOWED_PERIODS: i64 = 32;
 /// The most periods of a metric by which a reading may be late and still be judged: so many readings of each series are held.
@@ -154,6 +158,7 @@ fn want_allowed(entry: &Entry<'_>, period: Option<Span>) -> Option<Span> {
     Some(allowed)
 }
 
+/// A period: a span that is not zero.
 pub(crate) fn want_period(entry: &Entry<'_>, key: &'static str, needed: bool) -> Option<Span> {
     let period: Span = if needed { entry.want(key)? } else { entry.get(key)? };
     if period == Span::ZERO {

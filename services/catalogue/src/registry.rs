@@ -109,6 +109,13 @@ impl Registry {
         self.0.insert((kind, id.to_owned()), entry);
     }
 
+    /// Those that these files do not have themselves: an entry that stands in a file is the file's.
+    #[must_use]
+    pub fn less(mut self, files: &Catalogue) -> Self {
+        self.0.retain(|(kind, id), _| !files.has(*kind, id));
+        self
+    }
+
     /// Takes an entry out; false when there is none of this name.
     pub fn remove(&mut self, kind: Kind, id: &str) -> bool {
         self.0.remove(&(kind, id.to_owned())).is_some()
@@ -176,9 +183,7 @@ impl Catalogue {
     /// # Errors
     /// All faults, when something that was registered does not fit those files.
     pub fn reloaded(&self, files: &Self) -> Result<Self, Vec<Fault>> {
-        let mut registry = self.registry.clone();
-        registry.0.retain(|(kind, id), _| !files.has(*kind, id));
-        files.with(&registry)
+        files.with(&self.registry.clone().less(files))
     }
 
     /// Whether there is an entry of this kind and name, whoever wrote it.

@@ -8,6 +8,7 @@ use yiwang_detect::topology::{Meter, Nature, Site, Topology};
 use yiwang_model::Span;
 
 use crate::detector::DetectorEntry;
+use crate::metric::ALLOWED_PERIODS;
 use crate::station::Station;
 use crate::{Catalogue, Metric};
 
@@ -49,7 +50,8 @@ impl Catalogue {
         let entries = self.detectors_for(&metric.name).iter();
         let silent_after = entries.clone().filter_map(|entry| silent_after(entry, period)).min();
         let is_watched = entries.clone().any(|entry| Nature::of(&entry.kind) == Some(Nature::Value));
-        Meter { metric: Arc::clone(&metric.name), period, silent_after, is_watched }
+        let allowed_lateness = metric.allowed_lateness.unwrap_or_else(|| period.times(ALLOWED_PERIODS));
+        Meter { metric: Arc::clone(&metric.name), period, allowed_lateness, silent_after, is_watched }
     }
 }
 

@@ -18,11 +18,16 @@
 //! one under which its begin is likeliest, begins being normal around the middle of those that are the cause's alone. The middle of a
 //! plume, and one in the weather of its region, are found from sizes (`infer`).
 //!
+//! Of a silent series nobody knows whether its values move, nor of what is reckoned from it: it speaks neither for a cause of values nor
+//! against it, unless it told before it fell silent. What is left of a station when all causes are found, if it is several of its
+//! metrics, is one episode of that place. A limit that is exceeded is never part of one.
+//!
 //! # What waits
 //! A silence waits for half of what its series may be silent (a series should be allowed two of its periods), at most `hold`. An
 //! exceeded limit is told at once, and so is a value that moved while fewer than three other stations of its region or maker have; else it
 //! waits for `spread`. When the time is over the causes are looked for among the alarms whose begins lie near, within `hold` for
-//! silences, which count from the last reading, and `spread` for values. What none explains surfaces. What was told before its cause
+//! silences, which count from the last reading, and `spread` for values. A value that none explains, and that moves the other way than an open
+//! cause moved its metric there before, is its way back and joins it. What is left surfaces. What was told before its cause
 //! was found is withdrawn into it, and so is each alarm that it explains; none of them has an order of its own.
 //!
 //! # The life of a cause
@@ -39,12 +44,13 @@
 //! does not name, members of families, pass.
 //!
 //! Memory: 152 bytes an alarm that waits, was told within `spread`, or is part of a cause, and 208 for each of its steps, at most two,
-//! names shared; 160 a cause that is open, and 24 a metric that it moves. At most one alarm for each series and detector. 24 an alarm that
-//! ended as part of a cause within two days.
+//! names shared; 176 a cause that is open, 24 a metric that it moves, and 32 each of the eight series that show it. At most one alarm for each series and detector. 24 an alarm that
+//! ended as part of a cause within two days, or twice what its metric allows a reading to be late.
 //!
 //! # Saved state
-//! Head 0xa9; number of causes; for each scope, name, episode (16 bytes), begin, since, end (option), ending (option), calm in ns,
-//! alarms ever, still open, said, severity, number of metrics moved, each with its sign as a whole number; number of alarms; for each
+//! Head 0xab; number of causes; for each scope, name, episode (16 bytes), begin, since, end (option), ending (option), calm in ns,
+//! alarms ever, still open, the most open at once, said, severity, number of metrics moved, each with its sign as a whole number, number of series that show it, each by
+//! source and metric; number of alarms; for each
 //! source, metric, detector, episode (16 bytes), finding, ended finding (option), and 0 new, 1 waiting and until when, 2 told, to be
 //! looked at and when, 3 told and until when it is remembered, 4 and the cause by scope and name, or 5 left and until when; number of
 //! alarms that were part of one, each by episode and until when.
@@ -69,17 +75,18 @@ mod join;
 mod parent;
 mod saved;
 mod search;
+mod shown;
 mod tend;
 
 use alarm::{Alarm, Stage};
 use parent::Parent;
 
 const NAME: &str = "cause";
-const HEAD: u8 = 0xa9;
-/// For how long steps of an alarm that ended as part of a cause are not told.
+const HEAD: u8 = 0xab;
+/// For how long steps of an alarm that ended as part of a cause are not told, at least: its series may be judged anew for so long as its metric allows.
 const PAST: Span = Span::DAY.times(2);
 const _: () = assert!(size_of::<(Key, Alarm)>() <= 152);
-const _: () = assert!(size_of::<(Cause, Parent)>() <= 160);
+const _: () = assert!(size_of::<(Cause, Parent)>() <= 176);
 const _: () = assert!(size_of::<Anomaly>() <= 208);
 
 pub(crate) const KIND: Kind = Kind {
@@ -137,6 +144,7 @@ fn build(spec: &Spec) -> Result<Box<dyn Rule>, Vec<Error>> {
         alarms: BTreeMap::new(),
         parents: BTreeMap::new(),
         past: BTreeMap::new(),
+        city: Timestamp::MIN,
     }))
 }
 
@@ -158,10 +166,13 @@ struct Causes {
     parents: BTreeMap<Cause, Parent>,
     /// Alarms that were part of a cause and are followed no more, and until when their steps are not told.
     past: BTreeMap<AnomalyId, Timestamp>,
+    /// City time of the epoch; no part of the state.
+    city: Timestamp,
 }
 
 impl Rule for Causes {
     fn step(&mut self, epoch: &Epoch<'_>, out: &mut Vec<Anomaly>) {
+        self.city = epoch.city;
         for said in epoch.events {
             self.hear(said, out);
         }
@@ -185,18 +196,10 @@ impl Rule for Causes {
     }
 
     fn evidence(&self, subject: &Series) -> Vec<Series> {
-        let is_of = |alarm: &Alarm| {
-            matches!(&alarm.stage, Stage::Child(cause)
-                if cause.name == *subject.source() && cause.scope.word() == &**subject.metric())
-        };
-        let mut series: Vec<Series> = self
-            .alarms
-            .iter()
-            .filter(|(_, alarm)| is_of(alarm))
-            .map(|((series, _), _)| series.clone())
-            .collect();
-        series.dedup();
-        series
+        let is_of =
+            |cause: &Cause| cause.name == *subject.source() && cause.scope.word() == &**subject.metric();
+        let own = self.parents.iter().find(|(cause, _)| is_of(cause));
+        own.map_or_else(Vec::new, |(_, parent)| parent.shown.to_vec())
     }
 
     fn retire(&mut self, city: Timestamp, out: &mut Vec<Anomaly>) {

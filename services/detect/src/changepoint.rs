@@ -161,8 +161,9 @@ impl Changepoint {
         let Some(usual) = usual else { return };
         let z = usual.distance(value);
         let before = self.innovations.next(time, z, self.period);
-        let innovation = self.innovations.of(z, before);
-        self.innovations.learn(z, before);
+        let correlation = self.innovations.correlation();
+        let innovation = self.innovations.of(z, before, correlation);
+        self.innovations.learn(z, before, correlation);
         if usual.is_known {
             self.runs.see(time, innovation.clamp(-MOST, MOST), self.rules.run);
             self.judge(time, value, usual, out);

@@ -52,6 +52,8 @@ const HEAD: u8 = 0x82;
 const FURTHEST: f64 = 1e100;
 /// A bar that a tail sets is not below: what never moved has a tail without width.
 const LEAST_BAR: f64 = 1e-6;
+/// Bars are raised to no more than so many times themselves.
+const MOST_FATIGUE: f64 = 1e3;
 
 pub(crate) const KIND: Kind = Kind {
     name: NAME,
@@ -212,12 +214,17 @@ struct Ensemble {
 }
 
 impl Ensemble {
-    /// What each witness has to measure now for an alarm.
-    fn bars(&self) -> [f64; COUNT] {
-        let tired = self.rules.bars.map(|bar| bar * (1.0 + self.fatigue));
-        let Some(times) = self.rules.false_per_day else { return tired };
+    /// What each witness has to measure for an alarm to cost what is asked for, of those whose tails are known.
+    fn priced(&self) -> [Option<f64>; COUNT] {
+        let Some(times) = self.rules.false_per_day else { return [None; COUNT] };
         let bar = |at: usize| self.tails[at].costing(times, self.a_day).map(|bar| bar.max(LEAST_BAR));
-        std::array::from_fn(|at| bar(at).unwrap_or(tired[at]))
+        std::array::from_fn(bar)
+    }
+
+    /// What each witness has to measure now for an alarm.
+    fn bars(&self, priced: &[Option<f64>; COUNT]) -> [f64; COUNT] {
+        let tired = self.rules.bars.map(|bar| bar * (1.0 + self.fatigue));
+        std::array::from_fn(|at| priced[at].unwrap_or(tired[at]))
     }
 
     fn reading(&mut self, sample: &Sample, out: &mut Vec<Event>) {
@@ -241,7 +248,8 @@ impl Ensemble {
         if self.witnesses.seen() <= rules.warm_up {
             return None;
         }
-        let bars = self.bars();
+        let priced = self.priced();
+        let bars = self.bars(&priced);
         self.tails.iter_mut().zip(&measures).for_each(|(tail, measure)| tail.see(*measure, rules.rest));
         if self.resting > 0 {
             self.resting -= 1;
@@ -256,7 +264,10 @@ impl Ensemble {
             return None;
         }
         self.resting = rules.rest;
-        self.fatigue += rules.fatigue * (1.0 + self.fatigue);
+        // A bar that says what it costs is not raised, nor are others for its sake.
+        if priced[loudest].is_none() {
+            self.fatigue = (self.fatigue + rules.fatigue * (1.0 + self.fatigue)).min(MOST_FATIGUE);
+        }
         Some(Sight {
             value: sample.value,
             badness: quotient,
@@ -269,7 +280,8 @@ impl Ensemble {
 
 /// The witness with the largest share of its bar, the first of equals, and that share.
 fn loudest(measures: &[f64; COUNT], bars: &[f64; COUNT]) -> (usize, f64) {
-    let quotients = measures.iter().zip(bars).map(|(measure, bar)| measure / bar).enumerate();
+    let share = |(measure, bar): (&f64, &f64)| (measure / bar).min(f64::MAX);
+    let quotients = measures.iter().zip(bars).map(share).enumerate();
     quotients.fold((0, 0.0), |most, quotient| if quotient.1 > most.1 { quotient } else { most })
 }
 
@@ -311,7 +323,7 @@ impl Detector for Ensemble {
         let newest = from.option(Reader::time)?;
         let score = from.number()?;
         let resting = from.count(usize::MAX >> 1)? as u64;
-        let fatigue = from.number()?;
+        let fatigue = from.number()?.clamp(0.0, MOST_FATIGUE);
         let witnesses = Witnesses::read(&mut from, &self.rules)?;
         let mut tails = [Tail::default(); COUNT];
         for tail in &mut tails {
@@ -350,5 +362,35 @@ mod tests {
         let mut state = Vec::new();
         detector.snapshot(&mut state);
         assert!((3_000..3_800).contains(&state.len()), "{} bytes", state.len());
+    }
+
+    fn spec_of(params: &str) -> Spec {
+        let table: toml::Table = format!("params = {params}").parse().unwrap();
+        crate::cases::spec(NAME, &toml::Value::Table(table))
+    }
+
+    /// How many readings of white noise, a minute apart, are an alarm.
+    fn alarms_of_noise(detector: &mut dyn Detector, readings: i64) -> usize {
+        let (mut noise, mut said) = (crate::noise::Noise::new(5, 0.0), Vec::new());
+        let mut is_alarm = |at: i64| {
+            let time = Timestamp(0) + Span::MINUTE.times(at);
+            let sample = Sample { time, value: noise.next(), quality: Quality::Good };
+            detector.step(&Input::Reading(sample), &mut said);
+            detector.score() >= Some(0.5)
+        };
+        (0..readings).filter(|at| is_alarm(*at)).count()
+    }
+
+    /// Tired without end the bars would grow past all numbers, and the state would be refused at the next start.
+    #[test]
+    fn a_series_of_many_alarms_is_not_tired_beyond_measure() {
+        let spec = spec_of("{ fatigue = 10, fade = 1e9, warm_up = 20, rest = 1, false_per_day = 1400 }");
+        let mut detector =
+            build(&spec).unwrap().make(&SeriesContext { period: Span::MINUTE, ..SeriesContext::default() });
+        assert!(alarms_of_noise(&mut *detector, 60_000) > 320);
+        let mut state = Vec::new();
+        detector.snapshot(&mut state);
+        let mut again = build(&spec).unwrap().make(&SeriesContext::default());
+        again.restore(&state).expect("its own state");
     }
 }

@@ -39,10 +39,23 @@ pub(crate) struct Sight {
     pub(crate) severity: Severity,
 }
 
+impl Sight {
+    /// With numbers that a state can hold: a quotient by the least of parameters may be none.
+    fn finite(self) -> Self {
+        let number = |number: f64| number.clamp(f64::MIN, f64::MAX);
+        Self {
+            value: number(self.value),
+            badness: number(self.badness),
+            limit: self.limit.map(number),
+            ..self
+        }
+    }
+}
+
 impl Episode {
     /// An episode that began at `begin` and of which nothing was said yet.
     pub(crate) fn new(begin: Timestamp, sight: Sight) -> Box<Self> {
-        let Sight { value, badness, limit, edition, severity } = sight;
+        let Sight { value, badness, limit, edition, severity } = sight.finite();
         Box::new(Self { begin, extreme: value, badness, said: badness, limit, edition, severity })
     }
 
@@ -54,6 +67,7 @@ impl Episode {
     /// Takes one more sight of it: extreme, badness and severity only grow. With `limit_moves` the limit shown
     /// is the newest; else the one of the extreme.
     pub(crate) fn see(&mut self, sight: Sight, limit_moves: bool) -> bool {
+        let sight = sight.finite();
         let worse = sight.badness > self.badness;
         let graver = sight.severity > self.severity;
         if worse {

@@ -7,14 +7,14 @@
 //! noise is told as well, as either takes longer to be known than a shift; but only on more evidence than there ever was in this fault for what was told.
 //!
 //! |z| > `k` outside of a fault is a spike. A fault is over when the last 12 values are as before (mean below 0.9, mean square below 2); or after
-//! `adapt` readings, when its level becomes the usual one. While there is half of the evidence for any form nothing is learnt.
+//! `adapt` readings, when its level becomes the usual one, and its spread if it is noise. While there is half of the evidence for any form nothing is learnt.
 //!
 //! An episode begins as many periods ago as there were readings since the evidence is best, and ends with the reading at which the fault is over; that of a spike with the first of `calm`
-//! readings within `k`. The extreme is the value furthest out, the limit `k` spreads from what was usual.
+//! readings within `k`, or with a verdict, of which it was the beginning. The extreme is the value furthest out, the limit `k` spreads from what was usual.
 //!
 //! Memory: 480 bytes and the profile's cells (none 10, day 542, week 1,550 bytes), and 100 more while an episode is open.
 //!
-//! Saved state: head 0x39; profile; window (count, singles); forms told, readings since, most evidence (single), time at which
+//! Saved state: head 0x3a; profile; window (count, singles); forms told, readings since, most evidence and mean distance (singles), time at which
 //! the last fault was over; then as every [`Watch`].
 
 use std::mem::size_of;
@@ -30,6 +30,7 @@ use crate::params::{
 };
 use crate::profile::{MEMORY, MIN_SCALE, PROFILE, Profile, Settings, UTC_OFFSET, Usual, WARM_UP};
 use crate::registry::{Kind, Make};
+use crate::robust::FURTHEST;
 use crate::state::{Reader, put_byte, put_count, put_single, put_time};
 use crate::watch::Watch;
 use crate::{Detector, Error, Event, Input, Prototype, Sample, SeriesContext, Spec};
@@ -39,7 +40,7 @@ mod bank;
 use bank::{Bars, Evidence, Form, LONGEST, weigh};
 
 const NAME: &str = "fault";
-const HEAD: u8 = 0x39;
+const HEAD: u8 = 0x3a;
 /// Spreads beyond which a reading weighs no more.
 const CUT: f64 = 6.0;
 /// More than any 64 cut readings are evidence for.
@@ -121,6 +122,7 @@ impl Prototype for Prepared {
             told: 0,
             since: 0,
             peak: 0.0,
+            mean: 0.0,
             over: Timestamp::MIN,
             watch: Watch::default(),
         })
@@ -158,6 +160,8 @@ struct Fault {
     since: u32,
     /// The most evidence that there was for what was told, in nats.
     peak: f32,
+    /// Mean distance, not cut, of about the last [`CALM`] readings of the fault.
+    mean: f32,
     /// Until when the last fault went; no other begins before.
     over: Timestamp,
     watch: Watch,
@@ -165,7 +169,9 @@ struct Fault {
 
 impl Fault {
     fn reading(&mut self, Sample { time, value, .. }: Sample, out: &mut Vec<Event>) {
-        let Some(usual) = self.profile.usual(time) else { return self.profile.learn(time, value) };
+        let Some(usual) = self.profile.usual(time).map(Usual::steady) else {
+            return self.profile.learn(time, value);
+        };
         if !usual.is_known {
             return self.profile.learn(time, value);
         }
@@ -180,6 +186,9 @@ impl Fault {
             && self.told & form.bit() == 0
             && evidence.of(form) > f64::from(self.peak)
         {
+            if self.told == 0 {
+                self.begin(time, z, out);
+            }
             self.told |= form.bit();
             self.peak = evidence.of(form) as f32;
             if form == self.rules.form {
@@ -188,7 +197,7 @@ impl Fault {
             }
         } else if self.told != 0 {
             self.grow(&evidence);
-            self.go_on(time, value, usual, out);
+            self.go_on(time, value, z, usual, out);
         } else if !evidence.is_suspicious(&self.rules.bars) && z.abs() < self.rules.k {
             self.profile.learn(time, value);
         }
@@ -218,6 +227,12 @@ impl Fault {
         }
     }
 
+    /// A fault is told; a spike that is open was its first reading.
+    fn begin(&mut self, time: Timestamp, z: f64, out: &mut Vec<Event>) {
+        self.mean = z as f32;
+        self.watch.end(time, out);
+    }
+
     /// Keeps the most evidence for what was told.
     fn grow(&mut self, evidence: &Evidence) {
         for form in [Form::Shift, Form::Drift, Form::Noise] {
@@ -228,24 +243,39 @@ impl Fault {
     }
 
     /// A fault goes on, or is over.
-    fn go_on(&mut self, time: Timestamp, value: f64, usual: Usual, out: &mut Vec<Event>) {
+    fn go_on(&mut self, time: Timestamp, value: f64, z: f64, usual: Usual, out: &mut Vec<Event>) {
         self.since = self.since.saturating_add(1);
+        self.mean += (z - f64::from(self.mean)) as f32 / CALM as f32;
         let last = &self.seen()[self.seen().len().saturating_sub(CALM)..];
         let count = last.len().max(1) as f64;
         let mean = last.iter().map(|z| f64::from(*z)).sum::<f64>() / count;
         let square = last.iter().map(|z| f64::from(*z) * f64::from(*z)).sum::<f64>() / count;
         let is_calm = self.since >= CALM as u32 && mean.abs() < CALM_MEAN && square < CALM_SQUARE;
         if !is_calm && self.since < self.rules.adapt {
-            if self.watch.is_open() && self.rules.form != Form::Spike {
+            if self.watch.is_open() {
                 self.watch.broken(time, self.rules.sight(value, usual), WORSEN_STEP, out);
             }
             return;
         }
         if !is_calm {
-            self.profile.move_by(mean * usual.spread);
+            self.adopt(square - mean * mean, usual);
         }
-        (self.told, self.since, self.filled, self.peak, self.over) = (0, 0, 0, 0.0, time);
+        (self.told, self.since, self.filled, self.over) = (0, 0, 0, time);
+        (self.peak, self.mean) = (0.0, 0.0);
         self.watch.end(time, out);
+    }
+
+    /// What it became is the usual from here on.
+    fn adopt(&mut self, variance: f64, usual: Usual) {
+        self.profile.move_by(f64::from(self.mean) * usual.spread);
+        if self.told & Form::Noise.bit() != 0 {
+            self.profile.widen(variance.sqrt());
+        }
+    }
+
+    /// Whether an episode can be open: one of its form, or a spike where no fault is told.
+    fn fits(&self, told: u8) -> bool {
+        if self.rules.form == Form::Spike { told == 0 } else { told & self.rules.form.bit() != 0 }
     }
 }
 
@@ -266,6 +296,7 @@ impl Detector for Fault {
         put_byte(out, self.told);
         put_count(out, self.since as usize);
         put_single(out, self.peak);
+        put_single(out, self.mean);
         put_time(out, self.over);
         self.watch.put(out);
     }
@@ -278,12 +309,72 @@ impl Detector for Fault {
             *z = from.single(CUT)?;
         }
         let (told, since) = (from.byte()?, from.count(u32::MAX as usize)? as u32);
-        let peak = from.single_to(MOST_NATS)?;
+        let (peak, mean) = (from.single_to(MOST_NATS)?, from.single(FURTHEST)?);
         let (over, watch) = (from.time()?, Watch::read(&mut from)?);
+        if watch.is_open() && !self.fits(told) {
+            return Err(from.damaged("an episode is open of another form"));
+        }
         from.end()?;
+        self.mean = mean;
         (self.profile, self.window, self.over, self.watch) = (profile, window, over, watch);
         // at most as long as the window
         (self.filled, self.told, self.since, self.peak) = (filled as u8, told, since, peak);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use yiwang_model::{Phase, Quality};
+
+    use super::*;
+    use crate::cases::spec;
+    use crate::noise::Noise;
+
+    /// What an entry of this form says of noise that such a function bends from reading 300 on: phases and readings.
+    fn told(form: &str, readings: i64, bend: impl Fn(f64) -> f64) -> Vec<(Phase, i64)> {
+        let table: toml::Table =
+            format!("params = {{ form = \"{form}\", profile = \"none\", warm_up = 100 }}").parse().unwrap();
+        let spec = spec(NAME, &toml::Value::Table(table));
+        let series = SeriesContext { period: Span::MINUTE, ..SeriesContext::default() };
+        let mut detector = build(&spec).unwrap().make(&series);
+        let (mut noise, mut said, mut out) = (Noise::new(11, 0.0), Vec::new(), Vec::new());
+        for at in 0..readings {
+            let value = if at < 300 { noise.next() } else { bend(noise.next()) };
+            let time = Timestamp(0) + Span::MINUTE.times(at);
+            detector.step(&Input::Reading(Sample { time, value, quality: Quality::Good }), &mut out);
+            said.extend(out.drain(..).map(|event| match event {
+                Event::Raised(_) => (Phase::Raised, at),
+                Event::Worsened(_) => (Phase::Worsened, at),
+                Event::Cleared(_) => (Phase::Cleared, at),
+            }));
+        }
+        said.retain(|(phase, _)| *phase != Phase::Worsened);
+        said
+    }
+
+    /// What does not go away is one episode, not one every `adapt` readings.
+    #[test]
+    fn what_lasts_becomes_the_usual_at_once_however_large_it_is() {
+        for (form, bend) in [
+            ("shift", (|z| z + 8.0) as fn(f64) -> f64),
+            ("shift", |z| z + 30.0),
+            ("shift", |z| z + 1e6),
+            ("noise", |z| 4.0 * z),
+        ] {
+            let said = told(form, 3_000, bend);
+            let raised = said.iter().filter(|(phase, _)| *phase == Phase::Raised).count();
+            assert_eq!(raised, 1, "{form}: {said:?}");
+            assert_eq!(said.last().map(|(phase, _)| *phase), Some(Phase::Cleared), "{form}: {said:?}");
+        }
+    }
+
+    /// The first reading of a shift is a spike for as long as nobody knows better, and no longer.
+    #[test]
+    fn a_spike_ends_when_it_was_the_beginning_of_a_shift() {
+        let shift = told("shift", 800, |z| z + 8.0);
+        let (_, known) = shift[0];
+        let spike = told("spike", 800, |z| z + 8.0);
+        assert_eq!(spike[1], (Phase::Cleared, known), "{spike:?} {shift:?}");
     }
 }

@@ -60,17 +60,18 @@ impl Innovations {
         self.last = None;
     }
 
-    /// What z brings beyond the one before.
-    pub(crate) fn of(&self, z: f64, before: Option<f64>) -> f64 {
+    /// What z brings beyond the one before, given [`Innovations::correlation`].
+    pub(crate) fn of(&self, z: f64, before: Option<f64>, correlation: f64) -> f64 {
         let Some(before) = before else { return z };
-        (z - self.correlation() * before) / f64::from(self.spread).max(1e-3)
+        (z - correlation * before) / f64::from(self.spread).max(1e-3)
     }
 
-    pub(crate) fn learn(&mut self, z: f64, before: Option<f64>) {
+    /// Takes into what is usual what [`Innovations::of`] was asked of.
+    pub(crate) fn learn(&mut self, z: f64, before: Option<f64>, correlation: f64) {
         let Some(before) = before else { return };
         self.learnt = self.learnt.saturating_add(1);
-        let weight = (1.0 / (PRIOR + f64::from(self.learnt))).max(1.0 / MEMORY);
-        let error = z - self.correlation() * before;
+        let weight = 1.0 / (PRIOR + f64::from(self.learnt)).min(MEMORY);
+        let error = z - correlation * before;
         self.spread = learn_spread(f64::from(self.spread), 0.0, error, weight) as f32;
         let (z, before) = (z.clamp(-CLIP, CLIP), before.clamp(-CLIP, CLIP));
         let mean = |of: f32, new: f64| (f64::from(of) + weight * (new - f64::from(of))) as f32;
@@ -111,8 +112,9 @@ mod tests {
         for at in 0..6_000 {
             let z = noise.next();
             let before = innovations.next(Timestamp::from_secs(at), z, Span::SECOND);
-            brought.push(innovations.of(z, before));
-            innovations.learn(z, before);
+            let correlation = innovations.correlation();
+            brought.push(innovations.of(z, before, correlation));
+            innovations.learn(z, before, correlation);
         }
         assert!((0.6..0.8).contains(&innovations.correlation()), "{}", innovations.correlation());
         let late = &brought[2_000..];

@@ -37,8 +37,8 @@
 //! each time. Readings inside an hour are summed exactly, in units of 2⁻⁶⁴, so that their order never shows.
 //!
 //! # Memory
-//! 32 bytes for `instant`. For windows 168 bytes, and for each cell of a window (1, 8 or 24) 8 bytes where a
-//! reading is an hour's value, else 20; so at most 648 bytes a series. 100 more while an episode is open.
+//! 16 bytes for `instant`. For windows 152 bytes, and for each cell of a window (1, 8 or 24) 8 bytes where a
+//! reading is an hour's value, else 20; so at most 632 bytes a series. 100 more while an episode is open.
 //!
 //! # Saved state
 //! Head 0x11; what is judged (option: cell in ns, cells, stride, cells by sums or not); then for `instant` nothing, for windows the number of the next window's end (option) and for each

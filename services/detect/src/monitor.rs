@@ -64,12 +64,16 @@ impl Tuning {
         }
     }
 
-    /// Slack and bar of the sums, for a change of so much in innovations.
-    fn slack_and_bar(&self, change: f64) -> (f64, f64) {
-        let slack = (change / 2.0).clamp(0.25, 1.5);
+    /// The bar of sums with this slack: at least [`least_bar`].
+    fn bar(&self, slack: f64) -> f64 {
         let bar = libm::log((2.0 * slack * slack * self.between).max(2.0)) / (2.0 * slack) - OVERSHOOT;
-        (slack, bar.max(2.0 * (CLIP - slack)))
+        bar.max(least_bar(slack))
     }
+}
+
+/// Two innovations reach no bar.
+fn least_bar(slack: f64) -> f64 {
+    2.0 * (CLIP - slack)
 }
 
 /// Where it went.
@@ -185,28 +189,28 @@ impl Monitor {
             return self.after_a_change(time, z, usual, sizes, tuning);
         }
         let before = self.innovations.next(time, z, period);
-        let innovation = self.innovations.of(z, before);
+        let correlation = self.innovations.correlation();
+        let innovation = self.innovations.of(z, before, correlation);
+        let learn = |own: &mut Self| {
+            own.profile.learn(time, value);
+            own.innovations.learn(z, before, correlation);
+        };
         if !usual.is_known {
-            self.learn(time, value, z, before);
+            learn(self);
             return Verdict::Usual;
         }
-        match self.alarm(time, innovation, sizes, tuning) {
+        match self.alarm(time, innovation, correlation, sizes, tuning) {
             Ok(change) => {
                 self.changed = Some(Changed { readings: 0, mean: z as f32, side: change.side });
                 Verdict::Changed(Change { mean: z, ..change })
             }
             Err(suspected) => {
                 if !suspected {
-                    self.learn(time, value, z, before);
+                    learn(self);
                 }
                 Verdict::Usual
             }
         }
-    }
-
-    fn learn(&mut self, time: Timestamp, value: f64, z: f64, before: Option<f64>) {
-        self.profile.learn(time, value);
-        self.innovations.learn(z, before);
     }
 
     /// The change, or whether one is suspected.
@@ -214,19 +218,24 @@ impl Monitor {
         &mut self,
         time: Timestamp,
         innovation: f64,
+        correlation: f64,
         sizes: Sizes,
         tuning: &Tuning,
     ) -> Result<Change, bool> {
-        let correlation = self.innovations.correlation();
         let shrinks = ((1.0 - correlation) / (1.0 + correlation)).sqrt();
         let mut suspected = false;
         for (side, size, sum) in [(Side::Up, sizes.up, 0), (Side::Down, sizes.down, 1)] {
             if size.is_infinite() {
                 continue;
             }
-            let (slack, bar) = tuning.slack_and_bar(size * shrinks);
+            let slack = (size * shrinks / 2.0).clamp(0.25, 1.5);
             let sum = &mut self.sums[sum];
             sum.add((side.sign() * innovation).clamp(-CLIP, CLIP) - slack, time);
+            if f64::from(sum.size) <= least_bar(slack) / 2.0 {
+                // a logarithm is spared most readings
+                continue;
+            }
+            let bar = tuning.bar(slack);
             if f64::from(sum.size) > bar {
                 let since = sum.since;
                 self.sums = [NO_SUM; 2];

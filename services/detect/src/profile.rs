@@ -109,11 +109,18 @@ pub(crate) struct Usual {
     pub(crate) spread: f64,
     /// Level and spread of all times.
     pub(crate) all: (f64, f64),
+    /// The spread around what is expected, of all hours together: for a series whose hours do not differ in it. In the metric's unit, above 0.
+    pub(crate) steady: f64,
     /// Whether enough was learnt to judge.
     pub(crate) is_known: bool,
 }
 
 impl Usual {
+    /// With the spread of all hours.
+    pub(crate) fn steady(self) -> Self {
+        Self { spread: self.steady, ..self }
+    }
+
     /// How many spreads a value is above the level.
     pub(crate) fn distance(&self, value: f64) -> f64 {
         ((value - self.level) / self.spread).clamp(-FURTHEST, FURTHEST)
@@ -239,6 +246,7 @@ impl Profile {
             level: self.centre + self.offset(&chain[..depth]),
             spread: self.spread(&chain),
             all: (self.centre + f64::from(self.levels[0]), f64::from(self.spreads[0]).max(self.least())),
+            steady: self.steady(&chain),
             is_known: old && self.readings >= self.settings.warm_up,
         })
     }
@@ -263,6 +271,13 @@ impl Profile {
         let known = (count * own + trust * pooled) / (count + trust);
         let shown = if count < visit { all } else { known * (1.0 + visit / count) };
         shown.max(self.least())
+    }
+
+    /// That of all slots, wider by how little the level of the slot is known: its error is a reading's by √n.
+    fn steady(&self, chain: &Chain) -> f64 {
+        let pooled = f64::from(self.spreads[self.spreads_of(chain)[1]]);
+        let known = f64::from(self.counts[chain[1].0]) + self.shape.trust();
+        (pooled * (1.0 + 1.0 / known).sqrt()).max(self.least())
     }
 
     /// Places of the spread around the level of all times, around what is expected at any time, and in this slot of the day.
@@ -307,7 +322,7 @@ impl Profile {
 
     fn learn_level(&mut self, cell: usize, share: f64, from_centre: f64, most: f64) {
         let (level, memory) = (f64::from(self.levels[cell]), self.shape.memory(share));
-        let weight = (1.0 / (f64::from(self.counts[cell]) + 1.0)).max(1.0 / memory);
+        let weight = 1.0 / (f64::from(self.counts[cell]) + 1.0).min(memory);
         self.levels[cell] = (level + weight * (from_centre - level).clamp(-most, most)) as f32;
         self.counts[cell] = self.counts[cell].saturating_add(1);
     }
@@ -323,7 +338,7 @@ impl Profile {
         for (place, deviation, cell) in learns.into_iter().take(places) {
             let (counted, share) = chain[cell];
             let count = f64::from(self.counts[counted]);
-            let weight = (2.0 / (count + 2.0)).max(1.0 / self.shape.memory(share));
+            let weight = 2.0 / (count + 2.0).min(2.0 * self.shape.memory(share));
             let spread = f64::from(self.spreads[place]);
             self.spreads[place] = learn_spread(spread, least, deviation, weight) as f32;
         }
@@ -349,6 +364,14 @@ impl Profile {
     /// Makes a new level the usual one, at all times.
     pub(crate) fn move_by(&mut self, by: f64) {
         self.centre = (self.centre + by).clamp(-FURTHEST, FURTHEST);
+    }
+
+    /// Makes spreads so many times as wide the usual ones, at all times; never narrower.
+    pub(crate) fn widen(&mut self, times: f64) {
+        let times = times.max(1.0);
+        self.spreads
+            .iter_mut()
+            .for_each(|spread| *spread = (f64::from(*spread) * times).min(FURTHEST) as f32);
     }
 
     pub(crate) fn put(&self, out: &mut Vec<u8>) {

@@ -54,6 +54,16 @@ const ENTRIES: &[(&str, &str)] = &[
     ),
     ("fault", r#"{ form = "noise", shift = 9, drift = 9, noise = 5, adapt = 15, warm_up = 16 }"#),
     ("fault", r#"{ form = "spike", k = 2, calm = 3, profile = "none", warm_up = 16 }"#),
+    ("fault", r#"{ form = "spike", k = 3e-308, calm = 3, profile = "none", warm_up = 16 }"#),
+    (
+        "fault",
+        r#"{ form = "shift", k = 1e308, shift = 5, drift = 5, noise = 5, adapt = 20, profile = "none", warm_up = 16 }"#,
+    ),
+    ("seasonal", r#"{ k = 3e-308, readings = 1, calm = 2, profile = "day", warm_up = 16 }"#),
+    (
+        "ensemble",
+        r#"{ warm_up = 20, rest = 5, fatigue = 10, range_bar = 1e-305, jump_bar = 1e-305, false_per_day = 1000, serious_at = 2 }"#,
+    ),
     ("changepoint", r#"{ run = 10, readings = 2, sure = 0.6, settle = 10, profile = "none", warm_up = 16 }"#),
     ("changepoint", r#"{ run = 100, readings = 3, sure = 0.5, settle = 8, warm_up = 20 }"#),
     ("trend", r#"{ seasons = 12, years = 5, p = 0.5, least = 0 }"#),

@@ -6,7 +6,7 @@
 //! Differences up to `min_change` never count, so that a coarse meter is not blamed for its steps; readings
 //! further apart than `max_gap` are not compared.
 //!
-//! Memory: 40 bytes a series, and 100 more while an episode is open.
+//! Memory: 32 bytes a series, and 100 more while an episode is open.
 //!
 //! Saved state: head 0x31; last time and value (option); calm readings in a row; time of the first of them
 //! (option); episode (option).
@@ -28,7 +28,7 @@ use crate::{Detector, Error, Event, Input, Prototype, Sample, SeriesContext, Spe
 
 const NAME: &str = "rate";
 const HEAD: u8 = 0x31;
-const _: () = assert!(size_of::<Rate>() <= 40);
+const _: () = assert!(size_of::<Rate>() <= 32);
 
 pub(crate) const KIND: Kind = Kind {
     name: NAME,
@@ -91,7 +91,7 @@ struct Prepared(Arc<Rules>);
 
 impl Prototype for Prepared {
     fn make(&self, _: &SeriesContext) -> Box<dyn Detector> {
-        Box::new(Rate { rules: Arc::clone(&self.0), last: None, watch: Watch::default() })
+        Box::new(Rate { rules: Arc::clone(&self.0), last: NOTHING, watch: Watch::default() })
     }
 }
 
@@ -113,19 +113,18 @@ fn build(spec: &Spec) -> Result<Box<dyn Prototype>, Vec<Error>> {
 
 struct Rate {
     rules: Arc<Rules>,
-    last: Option<(Timestamp, f64)>,
+    /// The reading before; not a number while there was none.
+    last: (Timestamp, f64),
     watch: Watch,
 }
 
+const NOTHING: (Timestamp, f64) = (Timestamp::MIN, f64::NAN);
+
 impl Rate {
     fn reading(&mut self, sample: &Sample, out: &mut Vec<Event>) {
-        let Some((time, value)) = self.last else {
-            self.last = Some((sample.time, sample.value));
-            return;
-        };
-        self.last = Some((sample.time, sample.value));
+        let (time, value) = std::mem::replace(&mut self.last, (sample.time, sample.value));
         let over = sample.time - time;
-        if over > self.rules.max_gap {
+        if value.is_nan() || over > self.rules.max_gap {
             return;
         }
         match self.rules.too_fast(sample.value - value, over) {
@@ -146,7 +145,8 @@ impl Detector for Rate {
 
     fn snapshot(&self, out: &mut Vec<u8>) {
         put_byte(out, HEAD);
-        put_option(out, self.last, |out, (time, value)| {
+        let last = Some(self.last).filter(|(_, value)| !value.is_nan());
+        put_option(out, last, |out, (time, value)| {
             put_time(out, time);
             put_number(out, value);
         });
@@ -158,7 +158,7 @@ impl Detector for Rate {
         let last = from.option(|from| Ok((from.time()?, from.number()?)))?;
         let watch = Watch::read(&mut from)?;
         from.end()?;
-        (self.last, self.watch) = (last, watch);
+        (self.last, self.watch) = (last.unwrap_or(NOTHING), watch);
         Ok(())
     }
 }

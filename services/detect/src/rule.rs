@@ -4,6 +4,7 @@
 //! there once; `events` are sorted by [`sort`]; epochs come in order. A rule keeps its state by gateway, so
 //! that gateways can be dealt out over workers, each with a rule of its own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use yiwang_model::{Anomaly, Phase, Series, Timestamp};
@@ -88,17 +89,70 @@ pub trait Rule: Send {
 }
 
 /// Puts events into the one order in which rules take them: event time, series, detector; what one detector
-/// said of one series stays in the order in which it said it.
-pub fn sort(events: &mut [SeriesEvent]) {
-    events.sort_by(|a, b| {
+/// said of one series stays in the order in which it said it: what it says of an earlier time comes at that of the step before.
+pub fn sort(events: &mut Vec<SeriesEvent>) {
+    let mut last = BTreeMap::new();
+    let mut times = Vec::with_capacity(events.len());
+    for SeriesEvent { anomaly, .. } in &*events {
+        let last = last.entry((&anomaly.series, &anomaly.detector)).or_insert(Timestamp::MIN);
+        *last = at(anomaly).max(*last);
+        times.push(*last);
+    }
+    let mut timed: Vec<(Timestamp, SeriesEvent)> = times.into_iter().zip(events.drain(..)).collect();
+    timed.sort_by(|(a_time, a), (b_time, b)| {
         let (a, b) = (&a.anomaly, &b.anomaly);
-        at(a).cmp(&at(b)).then_with(|| a.series.cmp(&b.series)).then_with(|| a.detector.cmp(&b.detector))
+        a_time.cmp(b_time).then_with(|| (&a.series, &a.detector).cmp(&(&b.series, &b.detector)))
     });
+    events.extend(timed.into_iter().map(|(_, event)| event));
 }
 
 fn at(of: &Anomaly) -> Timestamp {
     match of.phase {
         Phase::Cleared => of.end.unwrap_or(of.begin),
         Phase::Raised | Phase::Worsened | Phase::Revised | Phase::Withdrawn => of.begin,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use yiwang_model::Severity;
+
+    use super::*;
+    use crate::{Event, Finding};
+
+    fn step(series: &str, begin: i64, phase: Phase, id: i64) -> SeriesEvent {
+        let series = Series::new(series, "m").unwrap();
+        let finding = Finding {
+            begin: Timestamp(begin),
+            end: None,
+            extreme: 0.0,
+            limit: None,
+            edition: "".into(),
+            severity: Severity::Notice,
+        };
+        let raised = Event::Raised(finding).of(&"silence".into(), &series);
+        let id = yiwang_model::AnomalyId::of("silence", &series, Timestamp(id));
+        SeriesEvent { gateway: series, anomaly: Anomaly { phase, id, ..raised } }
+    }
+
+    /// A correction takes an episode back and a reading raises it again from an earlier time: whoever takes the raise first ends with nothing.
+    #[test]
+    fn what_is_said_of_a_series_keeps_its_order_whatever_times_it_names() {
+        let said = [
+            step("b", 40, Phase::Withdrawn, 40),
+            step("a", 38, Phase::Raised, 38),
+            step("b", 35, Phase::Raised, 40),
+            step("c", 36, Phase::Raised, 36),
+        ];
+        let mut events = said.to_vec();
+        sort(&mut events);
+        let order = |events: &[SeriesEvent]| -> Vec<(String, i64)> {
+            events
+                .iter()
+                .map(|event| (event.anomaly.series.source().to_string(), event.anomaly.begin.0))
+                .collect()
+        };
+        let wanted = [("c", 36), ("a", 38), ("b", 40), ("b", 35)];
+        assert_eq!(order(&events), wanted.map(|(source, begin)| (source.to_owned(), begin)));
     }
 }

@@ -10,8 +10,8 @@ use yiwang_model::{Severity, Timestamp};
 
 use crate::Error;
 
-/// The longest text that a state may hold, in bytes.
-const MAX_TEXT_BYTES: usize = 4096;
+/// The longest text that a state may hold, in bytes: some are put together of several of a catalogue, each of at most 4,096.
+const MAX_TEXT_BYTES: usize = 16_384;
 
 pub(crate) fn put_byte(out: &mut Vec<u8>, byte: u8) {
     out.push(byte);

@@ -43,6 +43,8 @@ pub struct Meter {
     pub metric: Arc<str>,
     /// How far apart its readings are.
     pub period: Span,
+    /// How late a reading may be and still change what was judged.
+    pub allowed_lateness: Span,
     /// How long it may be silent before that is told; `None` where it never is.
     pub silent_after: Option<Span>,
     /// Whether it would be told that its values moved.
@@ -88,11 +90,21 @@ pub enum Scope {
     Region = 5,
     /// The instruments of one maker.
     Maker = 6,
+    /// Several metrics of one station, whatever moved them.
+    Place = 7,
 }
 
 impl Scope {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Station, Self::Gateway, Self::Power, Self::Broker, Self::Plume, Self::Region, Self::Maker];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Station,
+        Self::Gateway,
+        Self::Power,
+        Self::Broker,
+        Self::Plume,
+        Self::Region,
+        Self::Maker,
+        Self::Place,
+    ];
 
     /// The word for it, which stands for a metric in the subject of its episodes.
     #[must_use]
@@ -105,6 +117,7 @@ impl Scope {
             Self::Plume => "plume",
             Self::Region => "weather",
             Self::Maker => "maker",
+            Self::Place => "place",
         }
     }
 
@@ -127,7 +140,8 @@ pub struct Cause {
 impl Cause {
     /// The group that it touches; of a plume its middle.
     pub(crate) fn group(&self) -> Self {
-        let scope = if self.scope == Scope::Plume { Scope::Station } else { self.scope };
+        let is_one = matches!(self.scope, Scope::Plume | Scope::Place);
+        let scope = if is_one { Scope::Station } else { self.scope };
         Self { scope, name: Arc::clone(&self.name) }
     }
 
@@ -219,6 +233,12 @@ impl Topology {
         Some((site, self.first[site] + metric))
     }
 
+    /// What the city says of a series.
+    pub(crate) fn meter(&self, series: &Series) -> Option<&Meter> {
+        let meters = &self.sites[*self.by_source.get(series.source())?].meters;
+        meters.iter().find(|meter| meter.metric == *series.metric())
+    }
+
     /// The series of a site, with their numbers.
     pub(crate) fn series_of(&self, site: usize) -> impl Iterator<Item = (usize, &Meter)> {
         let numbered = self.sites[site].meters.iter().enumerate();
@@ -242,9 +262,9 @@ impl Topology {
             || (!site.gateways.is_empty() && site.gateways.iter().all(gone))
     }
 
-    /// Whether a cause has to do with a site.
+    /// Whether a cause has to do with a site; of plumes see [`Topology::around`].
     pub(crate) fn touches(&self, cause: &Cause, site: usize) -> bool {
-        self.members(cause).binary_search(&site).is_ok()
+        self.members(&cause.group()).binary_search(&site).is_ok()
     }
 
     /// The sites of one kind within so many kilometres of one, with how far they are, the nearest first.

@@ -212,7 +212,7 @@ fn quality(words: &BTreeMap<String, Quality>, text: &[u8]) -> Result<Quality, Wh
     }
     match text.as_bytes() {
         [] => Ok(Quality::Good),
-        [digit @ b'0'..=b'7'] => Ok(Quality::from_number(digit - b'0').unwrap_or_default()),
+        [digit @ b'0'..=b'8'] => Ok(Quality::from_number(digit - b'0').unwrap_or_default()),
         _ => text.parse().map_err(|error: yiwang_model::Error| Why(Reason::BadQuality, error.to_string())),
     }
 }

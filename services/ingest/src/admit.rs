@@ -173,7 +173,7 @@ fn implausible(metric: &Metric, time: Timestamp, reason: Reason, off: Span) -> R
 /// The reason and the sentence.
 pub fn quality(number: u8) -> Result<Quality, Refused> {
     Quality::from_number(number)
-        .ok_or_else(|| (Reason::BadQuality, format!("quality {number} is not known; known are 0 to 7")))
+        .ok_or_else(|| (Reason::BadQuality, format!("quality {number} is not known; known are 0 to 8")))
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ pub mod seq;
 pub mod sparkplug;
 pub mod start;
 pub mod tick;
+mod wrong_clocks;
 
 #[cfg(test)]
 mod testing;
@@ -54,6 +55,7 @@ use refuse::Refusals;
 use revise::Reviser;
 use seq::Seqs;
 use tick::Ticker;
+use wrong_clocks::Listener;
 
 /// How the doors are set.
 #[derive(Clone, Debug)]
@@ -108,7 +110,7 @@ pub struct Ingest {
 pub struct Tasks {
     /// Committer and ticker.
     pub running: JoinSet<Result<(), yiwang_log::Error>>,
-    /// Who keeps the quarantine: ends when the doors are to close, and must have ended before the last tick.
+    /// Who keeps the quarantine, and who hears of wrong clocks: they end when the doors are to close, and must have before the last tick.
     pub keeping: JoinSet<Result<(), yiwang_log::Error>>,
     /// Cancelled when the city is to tick a last time: after the doors are closed, so that no reading comes behind that tick.
     pub last_tick: CancellationToken,
@@ -159,6 +161,8 @@ impl Ingest {
             next: Offset(0),
         };
         keeper.see().await?;
+        let mut listener = Listener::new(Arc::clone(&log), Arc::clone(&names));
+        listener.catch_up().await?;
         let parts = Parts {
             log,
             names: Arc::clone(&names),
@@ -171,6 +175,7 @@ impl Ingest {
             Tasks { running: JoinSet::new(), keeping: JoinSet::new(), last_tick: CancellationToken::new() };
         tasks.running.spawn(committing);
         tasks.keeping.spawn(keeper.run(stop.clone()));
+        tasks.keeping.spawn(listener.run(stop.clone()));
         tasks.running.spawn(ticker.run(tasks.last_tick.clone()));
         let (seqs, desk) = (Arc::default(), hj212::desk::Desk::default());
         let shared =

@@ -15,9 +15,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use yiwang_catalogue::{Calibration, Catalogue, Metric, Station};
-use yiwang_model::{Quality, Series, SeriesId, Timestamp, Unit};
+use yiwang_catalogue::{Catalogue, Metric};
+use yiwang_model::{Series, SeriesId};
 use yiwang_proto::v1::Reason;
+
+mod known;
+
+use known::own;
+pub use known::{Known, Own, check_unit};
 
 /// How many series there may be.
 #[derive(Clone, Copy, Debug)]
@@ -39,64 +44,6 @@ impl Default for Limits {
     }
 }
 
-/// A series that is known: what admission needs of it.
-#[derive(Clone, Debug)]
-pub struct Known {
-    /// Its number at the doors, from 0.
-    pub dense: u32,
-    /// Its number in the log.
-    pub id: SeriesId,
-    /// Its partition of topic `readings`, or [`QUARANTINED`].
-    pub partition: u16,
-    /// What the catalogue says of its metric.
-    pub metric: Arc<Metric>,
-    /// What it says of this source alone; nothing for most.
-    pub own: Option<Arc<Own>>,
-}
-
-/// What the catalogue says of one metric of one source.
-#[derive(Debug)]
-pub struct Own {
-    /// The other unit in which the source sends, and by how many places the decimal point then moves to the right.
-    pub unit: Option<(Unit, i8)>,
-    /// Windows in which its readings are not judged.
-    pub windows: Vec<Calibration>,
-}
-
-impl Known {
-    /// The quality of a reading of this time that was sent with `quality`: a good one in a calibration is not judged.
-    #[must_use]
-    pub fn quality_at(&self, time: Timestamp, quality: Quality) -> Quality {
-        let Some(own) = self.own.as_ref().filter(|_| quality == Quality::Good) else { return quality };
-        let within = |window: &&Calibration| window.from <= time && time < window.to;
-        own.windows.iter().find(within).map_or(quality, |window| window.quality)
-    }
-
-    /// By how many places the decimal point of a value in this unit moves to the right.
-    ///
-    /// # Errors
-    /// The reason and the sentence for a unit that is neither the metric's nor one that the source is known to send in.
-    pub fn shift(&self, unit: &Unit) -> Result<i8, Refused> {
-        let other = self.own.as_ref().and_then(|own| own.unit.as_ref());
-        match other {
-            Some((other, shift)) if other == unit => Ok(*shift),
-            _ => check_unit(&self.metric, unit).map(|()| 0),
-        }
-    }
-}
-
-/// Refuses a unit that is not the metric's.
-///
-/// # Errors
-/// The reason and the sentence.
-pub fn check_unit(metric: &Metric, unit: &Unit) -> Result<(), Refused> {
-    if *unit == metric.unit {
-        return Ok(());
-    }
-    let (name, wanted, found) = (&metric.name, &metric.unit, unit.as_str());
-    Err((Reason::WrongUnit, format!("metric \"{name}\" is in \"{wanted}\", not in \"{found:.64}\"")))
-}
-
 /// Why a name is not taken in.
 pub type Refused = (Reason, String);
 
@@ -113,6 +60,8 @@ struct Inner {
     catalogue: Arc<Catalogue>,
     partitions: u16,
     limits: Limits,
+    /// The sources whose clocks are known to be wrong.
+    wrong_clocks: HashSet<Arc<str>>,
     /// The seats of the quarantine, and whether it was seen to hold something of each.
     seats: HashMap<SeriesId, bool>,
     /// Whether the quarantine takes no more.
@@ -172,6 +121,19 @@ impl Names {
         self.edition.fetch_add(1, Ordering::Release);
         drop(inner);
         drop(before);
+    }
+
+    /// Says which sources have clocks that are known to be wrong now.
+    pub(crate) fn mark_clocks(&self, wrong: HashSet<Arc<str>>) {
+        if self.read().wrong_clocks == wrong {
+            return;
+        }
+        let mut inner = self.write();
+        let before = std::mem::replace(&mut inner.wrong_clocks, wrong);
+        let changed: Vec<_> = before.symmetric_difference(&inner.wrong_clocks).cloned().collect();
+        // Each is looked up again when it is next sent.
+        changed.iter().for_each(|source| _ = inner.by_name.remove(source));
+        self.edition.fetch_add(1, Ordering::Release);
     }
 
     /// Says whether the quarantine has room; without it sources that are not in the catalogue are refused.
@@ -292,9 +254,21 @@ impl Inner {
     fn new(catalogue: Arc<Catalogue>, partitions: u16, limits: Limits) -> Self {
         let metrics = shared(&catalogue);
         let (by_name, by_id, brought) = (HashMap::new(), HashMap::new(), HashMap::new());
-        let series = Vec::new();
+        let (series, wrong_clocks) = (Vec::new(), HashSet::new());
         let (seats, is_full) = (HashMap::new(), false);
-        Self { catalogue, partitions, limits, seats, is_full, metrics, by_name, series, by_id, brought }
+        Self {
+            catalogue,
+            partitions,
+            limits,
+            wrong_clocks,
+            seats,
+            is_full,
+            metrics,
+            by_name,
+            series,
+            by_id,
+            brought,
+        }
     }
 
     fn find(&self, source: &str, metric: &str) -> Option<&Known> {
@@ -315,7 +289,7 @@ impl Inner {
             return Ok(Found { metric: known, own: None, partition: QUARANTINED });
         };
         if station.metrics.iter().any(|own| own == metric) {
-            let own = own(&self.catalogue, station, series);
+            let own = own(&self.catalogue, station, series, self.wrong_clocks.contains(source));
             return Ok(Found { metric: known, own, partition: series.partition(self.partitions) });
         }
         let own = station.metrics.join(", ");
@@ -404,14 +378,6 @@ impl Inner {
         }
         Ok(())
     }
-}
-
-/// What the catalogue says of this series alone.
-fn own(catalogue: &Catalogue, station: &Station, series: &Series) -> Option<Arc<Own>> {
-    let metric: &str = series.metric();
-    let unit = station.units.get(metric).cloned();
-    let windows: Vec<Calibration> = catalogue.calibrations(series.source(), metric).cloned().collect();
-    (unit.is_some() || !windows.is_empty()).then(|| Arc::new(Own { unit, windows }))
 }
 
 fn shared(catalogue: &Catalogue) -> BTreeMap<Arc<str>, Arc<Metric>> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, excerpt};
 
-/// How far a value can be trusted, after the data flags of HJ 212-2017, table 8. The number is the one that
+/// How far a reading can be trusted, after the data flags of HJ 212-2017, table 8. The number is the one that
 /// stands in the log and on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -30,11 +30,13 @@ pub enum Quality {
     Manual = 6,
     /// The logger lost its link to the meter (B).
     Disconnected = 7,
+    /// Measured as it should be, by a device whose clock is known to be wrong: its time is not to be trusted. HJ 212 has no flag for it.
+    ClockOff = 8,
 }
 
 impl Quality {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Good,
         Self::Suspect,
         Self::Maintenance,
@@ -43,12 +45,13 @@ impl Quality {
         Self::Stopped,
         Self::Manual,
         Self::Disconnected,
+        Self::ClockOff,
     ];
 
-    /// Whether a value of this quality is judged: measured well, or entered by a person who answers for it.
+    /// Whether a value of this quality is judged: measured well, be it at a doubtful time, or entered by a person who answers for it.
     #[must_use]
     pub const fn is_judged(self) -> bool {
-        matches!(self, Self::Good | Self::Manual)
+        matches!(self, Self::Good | Self::Manual | Self::ClockOff)
     }
 
     /// The quality with this number.
@@ -69,6 +72,7 @@ impl Quality {
             Self::Stopped => "stopped",
             Self::Manual => "manual",
             Self::Disconnected => "disconnected",
+            Self::ClockOff => "clock_off",
         }
     }
 }
@@ -86,7 +90,7 @@ impl FromStr for Quality {
         Self::ALL.into_iter().find(|quality| quality.word() == text).ok_or_else(|| Error::Word {
             what: "quality",
             found: excerpt(text),
-            known: "good, suspect, maintenance, calibration, fault, stopped, manual, disconnected",
+            known: "good, suspect, maintenance, calibration, fault, stopped, manual, disconnected, clock_off",
         })
     }
 }

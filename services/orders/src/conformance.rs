@@ -36,6 +36,7 @@ where
     corrections::a_revision_changes_the_episode_and_no_state(&open).await;
     corrections::what_nobody_took_up_closes_when_it_is_withdrawn(&open).await;
     corrections::what_people_took_up_they_close(&open).await;
+    corrections::what_was_over_and_is_raised_again_is_reopened(&open).await;
     corrections::people_may_take_up_what_the_judgement_closed(&open).await;
     corrections::only_opening_brings_an_episode_back(&open).await;
     corrections::the_reading_comes_back_bit_by_bit(&open).await;

@@ -135,7 +135,7 @@ impl<'a> Plan<'a> {
         let anomaly = &draft.evidence.anomaly;
         self.parts.insert(anomaly.id, None);
         if let Some(known) = self.known.get(&anomaly.id) {
-            return self.change(anomaly.id, news::restored(known, anomaly), draft.received);
+            return self.change(anomaly.id, news::restored(known, anomaly, self.channel), draft.received);
         }
         self.last_seq += 1;
         let no = self.number(draft.received);

@@ -25,7 +25,7 @@
 //! | `MANIFEST` | the files that count, and the mark |
 //! | `NAMES` | the series |
 //! | `readings/*.parquet` | readings; any reader of Parquet takes the folder as it is, see `README.md` |
-//! | `records/<measurement>-*.parquet` | anomalies, order events |
+//! | `records/<measurement>-*.parquet` | anomalies, order events, late minutes |
 //! | `latest/*.parquet` | the newest reading of each series as of some flush, so that a start is quick |
 
 use std::collections::BTreeMap;

@@ -37,6 +37,9 @@ pub struct Batch {
     pub mark: Mark,
 }
 
+/// The measurement of records that name a minute of a series for which a reading came too late.
+pub const LATE_MINUTES: &str = "late_minutes";
+
 /// A record that is no reading: an anomaly's step, an order's step. Its key is (measurement, key, time); the
 /// last in log order wins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

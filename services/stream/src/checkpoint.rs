@@ -26,6 +26,8 @@ const VERSION: u16 = 4;
 /// The oldest that is read: those of version 3 are bases, in the same form.
 const OLDEST: u16 = 3;
 const PREFIX: &str = "checkpoint-";
+/// What stands before the name of one that was refused.
+const REFUSED: &str = "refused-";
 /// What a file is called while it is written, see [`yiwang_disk::replace`].
 const BESIDE: &str = ".new";
 /// The largest file that is read, in bytes.
@@ -37,19 +39,24 @@ pub struct Checkpoints {
     folder: PathBuf,
     /// Those that are kept, rising by epoch.
     kept: Vec<Kept>,
+    /// The epochs of those that were refused and still have their names, rising.
+    refused: Vec<u64>,
 }
 
 /// A checkpoint that is kept.
 struct Kept {
     epoch: u64,
     is_base: bool,
+    /// Of its packs.
+    bytes: usize,
     /// Where its state goes on in each partition.
     next: Vec<u64>,
 }
 
 impl Kept {
     fn of(state: &State) -> Self {
-        Self { epoch: state.epoch, is_base: state.since.is_none(), next: state.next.clone() }
+        let bytes = state.series.iter().map(|pack| pack.as_ref().len()).sum();
+        Self { epoch: state.epoch, is_base: state.since.is_none(), bytes, next: state.next.clone() }
     }
 }
 
@@ -57,16 +64,16 @@ impl Checkpoints {
     /// The checkpoints of a folder, which is made if need be; and the newest whole state.
     ///
     /// # Errors
-    /// [`Error::Disk`]; [`Error::Newer`] for a file of a newer release. A damaged file is told in the log and passed
-    /// over, and so are those that follow it.
+    /// [`Error::Disk`]; [`Error::Newer`] for a file of a newer release. A file that is damaged, or that the disk does not give, is told in the log
+    /// and passed over, and so are those that follow it.
     pub fn open(disk: Arc<dyn Disk>, folder: &Path) -> Result<(Self, Option<State>), Error> {
         disk.create_dir(folder).map_err(|error| Error::disk(folder, &error))?;
-        let mut checkpoints = Self { disk, folder: folder.to_owned(), kept: Vec::new() };
+        let mut checkpoints = Self { disk, folder: folder.to_owned(), kept: Vec::new(), refused: Vec::new() };
         checkpoints.clear_leftovers()?;
         let mut chain: Option<State> = None;
         let mut useless = Vec::new();
         for epoch in checkpoints.epochs()? {
-            match checkpoints.read(epoch)? {
+            match checkpoints.read(epoch) {
                 Ok(state)
                     if state.since.is_none() || state.since == chain.as_ref().map(|last| last.epoch) =>
                 {
@@ -75,10 +82,13 @@ impl Checkpoints {
                     useless.clear();
                 }
                 Ok(_) => useless.push((epoch, false)),
-                Err(why) => {
-                    let file = checkpoints.path(epoch);
-                    tracing::warn!(file = %file.display(), why, "damaged checkpoint, taking the one before");
-                    useless.push((epoch, true));
+                Err(Unread::Newer(found)) => {
+                    let file = checkpoints.path(epoch).display().to_string();
+                    return Err(Error::Newer { file, found, known: VERSION });
+                }
+                Err(unread) => {
+                    checkpoints.tell(epoch, &unread);
+                    useless.extend(matches!(unread, Unread::Damaged(_)).then_some((epoch, true)));
                 }
             }
         }
@@ -88,10 +98,66 @@ impl Checkpoints {
         Ok((checkpoints, chain))
     }
 
+    /// The state of the chain before, if there is one: the newest, though whole, is refused.
+    ///
+    /// # Errors
+    /// [`Error::Disk`].
+    pub fn before(&mut self) -> Result<Option<State>, Error> {
+        let Some(base) = self.newest_base() else { return Ok(None) };
+        let refused: Vec<u64> = self.kept.drain(base..).map(|kept| kept.epoch).collect();
+        self.refused.splice(0..0, refused);
+        let Some(base) = self.newest_base() else { return Ok(None) };
+        let mut chain = None;
+        for kept in &self.kept[base..] {
+            match self.read(kept.epoch) {
+                Ok(state) => chain = Some(follow(chain, state)),
+                Err(unread) => {
+                    self.tell(kept.epoch, &unread);
+                    break;
+                }
+            }
+        }
+        Ok(chain)
+    }
+
+    /// Gives the refused ones other names, so that none is taken again; those of another time are removed.
+    ///
+    /// # Errors
+    /// [`Error::Disk`].
+    pub fn set_refused_aside(&mut self) -> Result<(), Error> {
+        if self.refused.is_empty() {
+            return Ok(());
+        }
+        for name in self.names()?.iter().filter(|name| name.starts_with(REFUSED)) {
+            let path = self.folder.join(name);
+            self.disk.remove(&path).map_err(|error| Error::disk(&path, &error))?;
+        }
+        // From the end: what is left of a chain when this is cut off is a chain.
+        while let Some(epoch) = self.refused.pop() {
+            let from = self.path(epoch);
+            let to = self.folder.join(format!("{REFUSED}{PREFIX}{epoch:020}"));
+            self.disk.rename(&from, &to).map_err(|error| Error::disk(&from, &error))?;
+        }
+        self.disk.sync_dir(&self.folder).map_err(|error| Error::disk(&self.folder, &error))
+    }
+
+    /// Whether the increments behind the newest base weigh as much as it.
+    #[must_use]
+    pub fn is_heavy(&self) -> bool {
+        let Some([base, increments @ ..]) = self.newest_base().map(|base| &self.kept[base..]) else {
+            return false;
+        };
+        increments.iter().map(|kept| kept.bytes).sum::<usize>() >= base.bytes.max(1)
+    }
+
+    fn newest_base(&self) -> Option<usize> {
+        self.kept.iter().rposition(|kept| kept.is_base)
+    }
+
     /// Where the state goes on in each partition that is taken if the newest chain is damaged, or else its base: the log must hold on to what comes from there.
     #[must_use]
     pub fn needed(&self) -> Option<&[u64]> {
-        let base = self.kept.iter().rposition(|kept| kept.is_base)?;
+        let base = self.newest_base()?;
         self.kept.get(base.saturating_sub(1)).map(|kept| kept.next.as_slice())
     }
 
@@ -152,17 +218,14 @@ impl Checkpoints {
         self.folder.join(format!("{PREFIX}{epoch:020}"))
     }
 
-    fn read(&self, epoch: u64) -> Result<Result<State, String>, Error> {
-        let path = self.path(epoch);
-        let bytes = yiwang_disk::read_whole(self.disk.as_ref(), &path, MAX_BYTES);
-        let bytes = bytes.map_err(|error| Error::disk(&path, &error))?.unwrap_or_default();
-        match decode(&bytes) {
-            Err(Unread::Newer(found)) => {
-                Err(Error::Newer { file: path.display().to_string(), found, known: VERSION })
-            }
-            Err(Unread::Damaged(why)) => Ok(Err(why)),
-            Ok(state) => Ok(Ok(state)),
-        }
+    fn read(&self, epoch: u64) -> Result<State, Unread> {
+        let bytes = yiwang_disk::read_whole(self.disk.as_ref(), &self.path(epoch), MAX_BYTES);
+        decode(&bytes.map_err(|error| Unread::NotGiven(error.to_string()))?.unwrap_or_default())
+    }
+
+    fn tell(&self, epoch: u64, unread: &Unread) {
+        let file = self.path(epoch);
+        tracing::warn!(file = %file.display(), why = %unread, "damaged checkpoint, taking the one before");
     }
 }
 
@@ -205,10 +268,15 @@ fn frame(bytes: &mut Vec<u8>, payload: &[u8]) {
 }
 
 /// Why a checkpoint is not read.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, thiserror::Error)]
 enum Unread {
+    #[error("it has format version {0}")]
     Newer(u16),
+    #[error("{0}")]
     Damaged(String),
+    /// By the disk, this time: it stays.
+    #[error("it cannot be read: {0}")]
+    NotGiven(String),
 }
 
 fn decode(bytes: &[u8]) -> Result<State, Unread> {

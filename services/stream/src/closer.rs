@@ -1,6 +1,6 @@
 //! The end of an epoch: what all workers said is put into one order, and the rule across series has its word.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use yiwang_catalogue::{Catalogue, GatewayRule};
@@ -9,11 +9,11 @@ use yiwang_detect::rule::{self, Epoch, Heard, Homes, Rule, SeriesEvent};
 use yiwang_model::{Anomaly, AnomalyId, Series, Timestamp};
 
 use crate::directory::Directory;
-use crate::item::{Counts, End, Found, HeardOf, Judged, Kept, Part, Save};
+use crate::item::{Counts, End, Found, HeardOf, Judged, Kept, Marked, Part, Save};
 use crate::pack::Pack;
 use crate::quiet::{Hush, Now, Quiet};
 
-/// How many series the evidence of a cause names.
+/// How many series the evidence of a silent gateway names.
 const NAMED_SERIES: usize = 50;
 
 /// A closed epoch.
@@ -29,6 +29,8 @@ pub struct Closed {
     pub found: Vec<Found>,
     /// What the episodes that were raised or revised follow from, sorted by episode; of one as it happened.
     pub capsules: Vec<Kept>,
+    /// The minutes that readings came too late for, sorted by series and time.
+    pub marked: Vec<Marked>,
     /// What was counted.
     pub counts: Counts,
     /// A state that is to be saved and is whole now: that at the end of an epoch before, or of this one.
@@ -117,9 +119,10 @@ impl Closer {
         }
         let state = self.gather(said.parts);
         let city = end.city.map(Timestamp);
-        let Said { found, capsules, counts, .. } = said;
+        let Said { found, capsules, marked, counts, .. } = said;
+        let marked = marked.into_iter().collect();
         let quiet = self.hush.news();
-        Some(Closed { epoch: end.epoch, city, revision, found, capsules, counts, state, quiet })
+        Some(Closed { epoch: end.epoch, city, revision, found, capsules, marked, counts, state, quiet })
     }
 
     /// Keeps quiet what silences of the catalogue that judged the epoch match.
@@ -172,12 +175,12 @@ impl Closer {
     /// A step that the rule held and let pass, or its own: then with the series to look at.
     fn found(&self, anomaly: Anomaly) -> Found {
         let own = self.rule.as_ref().filter(|(entry, _)| entry.name == anomaly.detector);
-        let mut named = own.map(|(_, rule)| rule.evidence(&anomaly.series)).unwrap_or_default();
-        if !named.is_empty() {
-            named.truncate(NAMED_SERIES);
-            return Found { anomaly, points: Vec::new(), series: named };
-        }
+        let named = own.map(|(_, rule)| rule.evidence(&anomaly.series)).unwrap_or_default();
         let catalogue = self.directory.catalogue(self.revision).filter(|_| own.is_some());
+        if let Some(catalogue) = catalogue.as_ref().filter(|_| !named.is_empty()) {
+            let series = named.iter().map(|series| sent(catalogue, series).clone()).collect();
+            return Found { anomaly, points: Vec::new(), series };
+        }
         let named = catalogue.map(|catalogue| {
             let all = catalogue.series_of(anomaly.series.source()).iter();
             all.take(NAMED_SERIES).cloned().collect::<Vec<Series>>()
@@ -265,6 +268,12 @@ fn inherit(from: &dyn Rule, heir: &mut dyn Rule) -> bool {
     heir.restore(&state).is_ok()
 }
 
+/// The series whose readings show it: its own, or those that it is reckoned from first, for what is reckoned is stored nowhere.
+fn sent<'a>(catalogue: &'a Catalogue, series: &'a Series) -> &'a Series {
+    let how = catalogue.derived().of(series);
+    how.and_then(|how| how.sources.first()).map_or(series, |source| &source.series)
+}
+
 /// What was found in the epoch, for what the rule lets pass at once.
 #[derive(Default)]
 struct AsItWas(BTreeMap<AnomalyId, Vec<Found>>);
@@ -301,6 +310,7 @@ struct Said {
     found: Vec<Found>,
     silences: Vec<(Found, String)>,
     capsules: Vec<Kept>,
+    marked: BTreeSet<Marked>,
     counts: Counts,
     parts: Vec<Part>,
 }
@@ -314,6 +324,7 @@ impl Said {
                 Judged::Found(found) => said.found.push(*found),
                 Judged::Silence(found, gateway) => said.silences.push((*found, gateway)),
                 Judged::Capsule(kept) => said.capsules.push(*kept),
+                Judged::Marked(marked) => _ = said.marked.insert(marked),
                 Judged::Counts(counts) => said.counts.add(&counts),
                 Judged::State(part) => said.parts.push(part),
                 Judged::Fed(_) => {} // went its own way

@@ -36,6 +36,7 @@ use tokio::sync::mpsc;
 use yiwang_model::SeriesId;
 use yiwang_proto::log::{Block, Tick};
 
+use crate::Error;
 use crate::closer::{Closed, Closer, State};
 use crate::derive::{Deriver, Fed};
 use crate::directory::Directory;
@@ -147,12 +148,13 @@ pub struct Running {
 /// Starts the workers. They end when all inlets are closed and everything is done.
 ///
 /// # Errors
-/// What does not fit in the state to go on from, or what the system says about threads.
-pub fn start(workers: usize, beginning: Beginning) -> Result<Running, String> {
-    let judges = restored(&beginning, workers)?;
+/// [`Error::State`]: what does not fit in the state to go on from; [`Error::Worker`]: what the system says about threads.
+pub fn start(workers: usize, beginning: Beginning) -> Result<Running, Error> {
+    let judges = restored(&beginning, workers).map_err(Error::State)?;
     let Beginning { directory, partitions, state } = beginning;
     let first = state.epoch + 1;
-    let closer = Closer::new(directory, usize::from(partitions), 2 * workers, &state)?;
+    let closer =
+        Closer::new(directory, usize::from(partitions), 2 * workers, &state).map_err(Error::State)?;
     // All that is in it is with the judges now.
     drop(state);
     let (inlets, outlets): (Vec<_>, Vec<_>) = (0..workers).map(|_| inlet()).unzip();
@@ -170,10 +172,10 @@ pub fn start(workers: usize, beginning: Beginning) -> Result<Running, String> {
             if worker.index() == 0 { results.lock().ok().and_then(|mut own| own.take()) } else { None };
         run(worker, own, results, &unfinished);
     };
-    let guards = timely::execute(timely::Config::process(workers), work)?;
+    let guards = timely::execute(timely::Config::process(workers), work).map_err(Error::Worker)?;
     let join = move || guards.join().into_iter().try_for_each(|ended| ended);
     let workers = std::thread::Builder::new().name("timely-join".into()).spawn(join);
-    Ok(Running { inlets, closed, workers: workers.map_err(|error| error.to_string())? })
+    Ok(Running { inlets, closed, workers: workers.map_err(|error| Error::Worker(error.to_string()))? })
 }
 
 /// What a worker begins with.

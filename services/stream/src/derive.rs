@@ -94,10 +94,9 @@ impl Deriver {
         let mut items = self.reckon(&touched, early, city, end.epoch);
         let mut said = Vec::new();
         self.judge.epoch(&mut items, end, &mut said);
-        out.extend(
-            said.into_iter()
-                .filter(|said| !matches!(said, Judged::Heard(_) | Judged::Counts(_) | Judged::Fed(_))),
-        );
+        out.extend(said.into_iter().filter(|said| {
+            !matches!(said, Judged::Heard(_) | Judged::Marked(_) | Judged::Counts(_) | Judged::Fed(_))
+        }));
         if end.revision != self.revision {
             self.switch(end.revision);
         }

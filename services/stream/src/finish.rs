@@ -1,24 +1,25 @@
 //! Hand-off 3: what was found in a closed epoch becomes orders, then records of the log, then, now and then, a checkpoint.
 //!
 //! The order matters. Orders first, in one transaction with the epoch; then topic `derived`; then what episodes follow from (see
-//! [`crate::capsule`]), there and in the order store; then the checkpoint, which so never leads. After a crash epochs come again: the order store knows those that it has, and `derived` gets the
+//! [`crate::capsule`]), there and in the order store, and the minutes that readings came too late for; then the checkpoint, which so never leads. After a crash epochs come again: the order store knows those that it has, and `derived` gets the
 //! same content once more.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use prost::Message;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::{JoinError, JoinHandle};
 use yiwang_log::{Class, CursorClass, Log, Offset, Partition, Position, TopicId};
-use yiwang_model::{Anomaly, OrderIntent, Timestamp};
+use yiwang_model::{Anomaly, OrderIntent, SeriesId, Timestamp};
 use yiwang_orders::{Moment, OrderStore};
-use yiwang_proto::log::Derived;
+use yiwang_proto::log::{Derived, LateMark};
 use yiwang_proto::topics;
 
 use crate::checkpoint::Checkpoints;
 use crate::closer::{Closed, State};
 use crate::directory::Directory;
-use crate::item::Counts;
+use crate::item::{Counts, Marked};
 use crate::quiet::Quiet;
 use crate::waits::{CHECKPOINTS, LOG, ORDERS, Waits};
 use crate::{Error, append, route};
@@ -37,8 +38,12 @@ pub struct Progress {
     pub tried: AtomicU64,
     /// Whether one was not written, so that what changed since it is not enough.
     pub lost: AtomicBool,
+    /// Whether the checkpoints behind the newest base weigh as much as it.
+    pub heavy: AtomicBool,
     /// Orders opened since the process began.
     pub opened: AtomicU64,
+    /// Minutes of series, marked because a reading came too late, since the process began.
+    pub marked: AtomicU64,
     /// What was counted since the process began.
     pub counts: Mutex<Counts>,
     /// What waits for something outside just now.
@@ -134,6 +139,9 @@ impl Finisher {
         if !closed.capsules.is_empty() {
             self.keep(&closed).await?;
         }
+        if !closed.marked.is_empty() {
+            self.mark(&closed).await?;
+        }
         if let Some(quiet) = &closed.quiet {
             quiet.clone_into(&mut self.progress.quiet.lock().unwrap_or_else(PoisonError::into_inner));
         }
@@ -181,6 +189,23 @@ impl Finisher {
         Ok(())
     }
 
+    /// Puts the minutes that readings came too late for into the log, in records of about a mebibyte.
+    async fn mark(&self, closed: &Closed) -> Result<(), Error> {
+        let of_one = |marked: &[Marked]| {
+            let series = self.directory.series(SeriesId(marked.first()?.series))?;
+            let (source, metric) = (series.source().to_string(), series.metric().to_string());
+            let minutes_nanos = marked.iter().map(|marked| marked.minute).collect();
+            Some(LateMark { source, metric, minutes_nanos })
+        };
+        let marks: Vec<LateMark> =
+            closed.marked.chunk_by(|a, b| a.series == b.series).filter_map(of_one).collect();
+        for some in pieces(&marks, MARKS_BYTES, Message::encoded_len) {
+            self.say(closed, Derived { marks: some.to_vec(), ..Derived::default() }).await?;
+        }
+        self.progress.marked.fetch_add(closed.marked.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Appends a record of topic `derived` of an epoch.
     async fn say(&self, closed: &Closed, derived: Derived) -> Result<(), Error> {
         let city_nanos = closed.city.unwrap_or_default().nanos();
@@ -192,9 +217,11 @@ impl Finisher {
 
     /// Writes a checkpoint beside all else.
     fn write(&self, state: State) -> Writing {
-        let checkpoints = Arc::clone(&self.checkpoints);
+        let (checkpoints, progress) = (Arc::clone(&self.checkpoints), Arc::clone(&self.progress));
         tokio::task::spawn_blocking(move || {
-            let written = checkpoints.lock().unwrap_or_else(PoisonError::into_inner).write(&state);
+            let mut checkpoints = checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
+            let written = checkpoints.write(&state);
+            progress.heavy.store(checkpoints.is_heavy(), Ordering::Release);
             (state.epoch, written)
         })
     }
@@ -248,8 +275,9 @@ impl Finisher {
     }
 }
 
-/// About how many bytes of capsules, and of steps, a record of topic `derived` has; the log takes up to 16 MiB.
+/// About how many bytes of capsules, of marks and of steps a record of topic `derived` has; the log takes up to 16 MiB.
 const CAPSULE_BYTES: usize = 1 << 20;
+const MARKS_BYTES: usize = 1 << 20;
 const STEPS_BYTES: usize = 4 << 20;
 
 /// How many steps of one epoch are told one by one.

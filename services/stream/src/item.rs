@@ -124,6 +124,15 @@ pub struct Kept {
     pub capsule: Vec<u8>,
 }
 
+/// A minute of a series for which a reading came too late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Marked {
+    /// The number of the series.
+    pub series: u64,
+    /// Where the minute begins, in nanoseconds.
+    pub minute: i64,
+}
+
 /// A gateway was heard in an epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeardOf {
@@ -178,6 +187,8 @@ pub enum Judged {
     Silence(Box<Found>, String),
     /// What an episode that was raised or revised follows from.
     Capsule(Box<Kept>),
+    /// What was made of this minute is to be made anew.
+    Marked(Marked),
     /// What was counted.
     Counts(Counts),
     /// Something for a reckoned series.

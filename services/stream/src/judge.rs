@@ -42,6 +42,8 @@ pub struct Judge {
     groups: Groups,
     /// The readings of one series in an epoch, by event time.
     sorted: Vec<Item>,
+    /// Whether those who ask about episodes may not know of all that are open: at a start, and when another catalogue came into force.
+    untold: bool,
 }
 
 impl Judge {
@@ -65,16 +67,20 @@ impl Judge {
             events: Vec::new(),
             groups: Groups::default(),
             sorted: Vec::new(),
+            untold: true,
         }
     }
 
     /// Takes a whole epoch: its readings in any order, and the tick that closed it.
     pub fn epoch(&mut self, items: &mut [Item], end: &End, out: &mut Vec<Judged>) {
-        if !items.is_sorted_by_key(Item::place) {
+        if !is_in_order(items) {
             items.sort_unstable_by_key(Item::place);
         }
         if self.catalogue.is_none() {
             self.switch(end, out);
+        }
+        if std::mem::take(&mut self.untold) {
+            self.watched.iter().for_each(|watched| watched.tell_open(out));
         }
         self.judge(items, out);
         if let Some(city) = end.city {
@@ -164,7 +170,7 @@ impl Judge {
     }
 
     /// From here on another catalogue is in force. Series that it does not have are forgotten, as they would be by a
-    /// restart.
+    /// restart. Who asks about episodes is told of the open ones in the next epoch: what is said in this one goes to those who asked before.
     fn switch(&mut self, end: &End, out: &mut Vec<Judged>) {
         let Some(catalogue) = self.directory.catalogue(end.revision) else { return };
         self.go_on_saving(true, out);
@@ -179,6 +185,7 @@ impl Judge {
             self.keep(id, watched, (&before, &catalogue), end.city.map(Timestamp), out);
         }
         self.revision = end.revision;
+        self.untold = true;
     }
 
     fn keep(
@@ -253,6 +260,17 @@ impl Judge {
         self.wakes.extend(scheduled.map(|at| Reverse((at, place))));
         Ok(())
     }
+}
+
+/// Whether the readings of each partition are in log order. A series has all of its own in one, so how those of several lie
+/// between each other is of no account; they lie anyhow where workers hand them to one another.
+fn is_in_order(items: &[Item]) -> bool {
+    let mut last = BTreeMap::new();
+    items.chunk_by(|a, b| a.partition == b.partition).all(|run| {
+        let ends = run[0].place()..=run[run.len() - 1].place();
+        run.is_sorted_by_key(Item::place)
+            && last.insert(run[0].partition, *ends.end()).is_none_or(|last| last < *ends.start())
+    })
 }
 
 /// Notes that a gateway was heard, with the earliest and latest event time.

@@ -15,6 +15,7 @@ use yiwang_log::{Append, Log, Partition, TopicId};
 use yiwang_model::{Anomaly, SeriesId, Timestamp};
 use yiwang_orders::OrderStore;
 
+mod begin;
 pub mod capsule;
 pub mod checkpoint;
 pub mod closer;
@@ -46,10 +47,9 @@ pub mod waits;
 mod watched;
 pub mod what_if;
 
+use begin::Begun;
 use checkpoint::Checkpoints;
-use closer::State;
-use dataflow::{Beginning, Running};
-use directory::{Directory, Follower};
+use dataflow::Running;
 use finish::{Finisher, Progress};
 use reader::{Reader, Saves, Wish};
 
@@ -79,10 +79,10 @@ pub struct Stream {
 const LIVE: usize = 1024;
 
 impl Stream {
-    /// Goes on from the newest checkpoint in `folder`, or from the beginning of the log, with so many workers.
+    /// Goes on from the newest checkpoint in `folder` that fits, or from the beginning of the log, with so many workers.
     ///
     /// # Errors
-    /// [`Error::State`] when the checkpoint does not fit, [`Error::Cut`] when there is none and the log has been cut; what
+    /// [`Error::State`] when no checkpoint fits, [`Error::Cut`] when there is none and the log has been cut; what
     /// log and disk say.
     pub async fn start(parts: Parts, folder: &Path, workers: usize) -> Result<Self, Error> {
         Self::start_saving(parts, folder, workers, Saves::default()).await
@@ -96,18 +96,8 @@ impl Stream {
     async fn start_saving(parts: Parts, folder: &Path, workers: usize, saves: Saves) -> Result<Self, Error> {
         let Parts { log, orders, disk, wall } = parts;
         let (checkpoints, state) = Checkpoints::open(disk, folder)?;
-        let state = begin(log.as_ref(), state)?;
-        let directory = Arc::new(Directory::default());
-        let mut follower = Follower::new(Arc::clone(&log), Arc::clone(&directory));
-        follower.want_all().await?;
-        if state.revision > 0 {
-            follower.want_catalogue(state.revision).await?;
-        }
-        let partitions = log.layout().topics[usize::from(yiwang_proto::topics::READINGS)].partitions;
-        tracing::info!(epoch = state.epoch, workers, "judgement begins");
-        let next = state.next.clone();
-        let beginning = Beginning { directory: Arc::clone(&directory), partitions, state: Arc::new(state) };
-        let running = dataflow::start(workers, beginning).map_err(Error::State)?;
+        let (checkpoints, begun) = begin::newest_that_fits(&log, (checkpoints, state), workers).await?;
+        let Begun { directory, follower, next, running } = begun;
         let Running { inlets, closed, workers } = running;
         let (wish, wishes) = watch::channel(Wish::Follow);
         let (live, _) = broadcast::channel(LIVE);
@@ -156,19 +146,6 @@ impl Stream {
             ended.map_err(|panic| Error::Worker(panic.to_string()))??;
         }
         Ok(())
-    }
-}
-
-/// The state to go on from: the saved one, or the beginning of the log.
-fn begin(log: &dyn Log, saved: Option<State>) -> Result<State, Error> {
-    let starts: Vec<u64> = reader::readings(log).map(|extent| extent.start.0).collect();
-    let state = saved.unwrap_or_else(|| State { next: vec![0; starts.len()], ..State::default() });
-    if state.next.len() != starts.len() {
-        return Err(Error::State("it is of a log with another number of partitions".into()));
-    }
-    match starts.iter().zip(&state.next).find(|(start, next)| start > next) {
-        Some((start, next)) => Err(Error::Cut { wanted: *next, start: *start }),
-        None => Ok(state),
     }
 }
 

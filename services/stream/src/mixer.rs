@@ -7,6 +7,7 @@
 //! Memory: for each frame, of as many as may still change, 64 bytes and 24 for each source; what is usual, see [`apart`].
 
 mod apart;
+mod rank;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -71,7 +72,8 @@ pub(crate) struct Reckoning {
 }
 
 impl Mixer {
-    /// A series of which readings may be so late.
+    /// A series of which what it is reckoned from may be so late, see [`yiwang_catalogue::Catalogue::allowed_lateness`]: its judgement takes
+    /// what a frame becomes for as long as the frame may change here.
     pub(crate) fn new(how: Arc<Derivation>, allowed: Span) -> Self {
         let windows = windows(&how).iter().map(|window| frames_in(window.span, how.frame)).max();
         let back = if how.rule == Rule::Clock { CLOCK_FRAMES } else { windows.unwrap_or(0) };
@@ -229,6 +231,7 @@ impl Mixer {
                 (others.len() >= *least).then(|| value(0) - median(&others))
             }
             Rule::Apart(apart) => self.usual.as_ref()?.value(apart, number, &frame.numbers()),
+            Rule::Rank { least, smallest } => rank::rank(&frame.numbers(), *least, *smallest),
             Rule::Balance { ratio } => Some(if *ratio { value(0) / value(1) } else { value(0) - value(1) }),
             Rule::Clock => {
                 let frames = self.frames.range(number + 1 - CLOCK_FRAMES..=number);
@@ -335,7 +338,9 @@ impl Mixer {
 fn expression(how: &Derivation) -> Option<&Expression> {
     match &how.rule {
         Rule::Expression(expression, _) | Rule::Gate(expression, _) => Some(expression),
-        Rule::Neighbours { .. } | Rule::Apart(_) | Rule::Balance { .. } | Rule::Clock => None,
+        Rule::Neighbours { .. } | Rule::Apart(_) | Rule::Balance { .. } | Rule::Rank { .. } | Rule::Clock => {
+            None
+        }
     }
 }
 
@@ -343,9 +348,9 @@ fn windows(how: &Derivation) -> &[Window] {
     expression(how).map_or(&[], |expression| &expression.windows)
 }
 
-/// How many frames behind the newest may change, of readings that may be so late.
+/// How many frames behind the newest may change; a part of one is not judged any more.
 fn changeable(how: &Derivation, allowed: Span) -> i64 {
-    frames_in(allowed, how.frame) + 2
+    (allowed.0 / how.frame.0.max(1)).max(1)
 }
 
 /// How many frames a span has, a part counted whole; at least one.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use yiwang_catalogue::Catalogue;
 use yiwang_detect::Event;
 use yiwang_model::order::EvidencePoint;
-use yiwang_model::{Anomaly, Phase, Series, SeriesId, Timestamp};
+use yiwang_model::{Anomaly, Phase, Series, SeriesId, Span, Timestamp};
 
 use crate::capsule::Opening;
 use crate::derive::{Fed, What};
 use crate::history::History;
-use crate::item::{Counts, Found, Item, Judged, Kept};
+use crate::item::{Counts, Found, Item, Judged, Kept, Marked};
 use crate::slot::Slot;
 
 /// The most values that the evidence of an order shows.
@@ -29,6 +29,17 @@ pub(crate) struct Outlet<'a> {
     /// Of what detectors say in one step; kept for its memory.
     pub(crate) events: &'a mut Vec<Event>,
     pub(crate) out: &'a mut Vec<Judged>,
+}
+
+impl Outlet<'_> {
+    /// A reading came too late: what was made of its minute is to be made anew.
+    pub(crate) fn mark(&mut self, item: &Item) {
+        let minute = item.time.nanos().div_euclid(Span::MINUTE.0).saturating_mul(Span::MINUTE.0);
+        let marked = Judged::Marked(Marked { series: item.series.0, minute });
+        if self.out.last() != Some(&marked) {
+            self.out.push(marked);
+        }
+    }
 }
 
 /// What of a series does not change while its detectors speak.

@@ -1,6 +1,6 @@
 //! Packs: the saved states of some series, on their way from the judges into a checkpoint and back.
 //!
-//! A pack is what up to 256 `SeriesState` give, each behind its length as a varint, pressed by zstd. States of
+//! A pack is what up to 256 `SeriesState` give, fewer where they are large, each behind its length as a varint, pressed by zstd. States of
 //! series of a kind are much alike: a tenth of the bytes is left, and the state of a large city is held once, not
 //! three times, while it is written.
 
@@ -13,6 +13,8 @@ use yiwang_proto::log::SeriesState;
 
 /// The most series of one pack.
 const SERIES: usize = 256;
+/// A pack of so many bytes, before it is pressed, takes no more series.
+const FULL_BYTES: usize = 16 << 20;
 /// The most bytes that are read of a pack unpressed: a thousand times what it holds.
 const MAX_BYTES: u64 = 256 << 20;
 /// The fastest of zstd's usual levels: a checkpoint must not cost the judgement its time.
@@ -48,7 +50,7 @@ impl Packer {
         encode_varint(self.state.len() as u64, &mut self.plain);
         self.plain.extend_from_slice(&self.state);
         self.count += 1;
-        if self.count < SERIES { None } else { self.end() }
+        if self.count < SERIES && self.plain.len() < FULL_BYTES { None } else { self.end() }
     }
 
     /// A pack of those that are left, if any are.
@@ -157,6 +159,7 @@ impl AsRef<[u8]> for Pack {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use yiwang_proto::log::DetectorState;
 
     use super::*;
 
@@ -169,6 +172,17 @@ mod tests {
         let unpacked: Vec<SeriesState> =
             packs.iter().flat_map(|pack| pack.states().expect("a whole pack")).collect();
         assert_eq!(unpacked, states);
+    }
+
+    /// The states of a flapping series with all its steps are large: so many in one pack would be refused.
+    #[test]
+    fn large_states_make_packs_that_are_read() {
+        let large = DetectorState { state: vec![7; 2 << 20], ..DetectorState::default() };
+        let state = |id| SeriesState { id, detectors: vec![large.clone()], ..SeriesState::default() };
+        let packs: Vec<Pack> = Pack::of((1..20).map(state)).collect();
+        let counts: Vec<usize> =
+            packs.iter().map(|pack| pack.states().expect("a whole pack").len()).collect();
+        assert_eq!(counts, [8, 8, 3]);
     }
 
     proptest! {

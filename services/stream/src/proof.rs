@@ -15,6 +15,8 @@ mod late;
 mod order;
 mod orders;
 mod quiet;
+mod reckoned;
+mod refused;
 mod same;
 mod script;
 mod switch;

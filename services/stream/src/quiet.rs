@@ -37,16 +37,18 @@ struct Kept {
     anomaly: Anomaly,
     /// The series to look at.
     series: Vec<Series>,
-    /// When the silence that kept it last was to end.
+    /// When the silence that kept it last ended, or is to end.
     until: Timestamp,
 }
+
+/// Under which revision of the catalogue all were looked at last, and when to look at all again.
+type Looked = Option<(u32, Option<Timestamp>)>;
 
 /// Keeps episodes quiet.
 #[derive(Debug, Default)]
 pub(crate) struct Hush {
     kept: BTreeMap<AnomalyId, Kept>,
-    /// Under which revision of the catalogue all were looked at last, and when to look at all again.
-    looked: Option<(u32, Option<Timestamp>)>,
+    looked: Looked,
     /// Whether people were told of all that is kept.
     told: bool,
 }
@@ -117,6 +119,8 @@ impl Hush {
             kept.until = silence.to;
             return;
         }
+        // one that was taken out or shortened ended when that was seen
+        kept.until = kept.until.min(now.city);
         let goes_on_beyond = kept.anomaly.end.is_none_or(|end| touched && end > kept.until);
         if goes_on_beyond {
             found.extend(self.kept.remove(&id).into_iter().flat_map(Kept::opened));
@@ -134,24 +138,31 @@ impl Hush {
         Some(Quiet { count: active.len(), episodes: active.into_iter().take(MAX_TOLD).cloned().collect() })
     }
 
-    /// The whole state; empty for none.
+    /// The whole state, as JSON: what is kept and when all was looked at last, in a row; empty for none.
     pub(crate) fn save(&self) -> Vec<u8> {
         let kept: Vec<&Kept> = self.kept.values().collect();
-        if kept.is_empty() { Vec::new() } else { serde_json::to_vec(&kept).unwrap_or_default() }
+        if kept.is_empty() {
+            Vec::new()
+        } else {
+            serde_json::to_vec(&(kept, self.looked)).unwrap_or_default()
+        }
     }
 
-    /// Takes over what [`Hush::save`] gave.
+    /// Takes over what [`Hush::save`] gave, now or when it told only what is kept: then all is looked at again.
     ///
     /// # Errors
     /// When the bytes are no such state.
     pub(crate) fn restore(state: &[u8]) -> Result<Self, String> {
-        let kept: Vec<Kept> = match state {
-            [] => Vec::new(),
+        let (kept, looked): (Vec<Kept>, Looked) = match state {
+            [] => (Vec::new(), None),
             state => serde_json::from_slice(state)
-                .map_err(|error| format!("the episodes that are kept quiet are damaged: {error}"))?,
+                .or_else(|error| Ok((serde_json::from_slice(state).map_err(|_| error)?, None)))
+                .map_err(|error: serde_json::Error| {
+                    format!("the episodes that are kept quiet are damaged: {error}")
+                })?,
         };
         let kept = kept.into_iter().map(|kept| (kept.anomaly.id, kept)).collect();
-        Ok(Self { kept, ..Self::default() })
+        Ok(Self { kept, looked, ..Self::default() })
     }
 }
 
@@ -177,10 +188,26 @@ impl Kept {
 mod tests {
     use super::*;
 
+    /// A state with one episode, as it was saved before it told when all was looked at, and as it is now.
+    #[test]
+    fn a_state_without_a_last_look_is_still_read() {
+        let series = serde_json::json!({"source": "s-1", "metric": "pm10"});
+        let anomaly = serde_json::json!({"id": "0".repeat(32), "detector": "silent", "series": series, "phase": "raised",
+            "begin": "2026-03-01T00:00:00Z", "end": null, "extreme": 0.0, "limit": null, "edition": "a rule",
+            "severity": "warning", "silenced": "known"});
+        let kept =
+            serde_json::json!([{"anomaly": anomaly, "series": [series], "until": "2026-03-02T00:00:00Z"}]);
+        let mut hush = Hush::restore(kept.to_string().as_bytes()).unwrap();
+        assert_eq!((hush.kept.len(), hush.looked), (1, None));
+        hush.looked = Some((7, Some(Timestamp(9))));
+        let again = Hush::restore(&hush.save()).unwrap();
+        assert_eq!((again.kept, again.looked), (hush.kept, hush.looked));
+    }
+
     #[test]
     fn a_state_of_nobodys_making_is_refused() {
         assert!(Hush::restore(&[]).is_ok_and(|hush| hush.save().is_empty()));
-        for bytes in [&b"{"[..], b"[1]", b"[{\"anomaly\":null}]", &[0xff, 0xfe]] {
+        for bytes in [&b"{"[..], b"[1]", b"[[1],null]", b"[[],1]", b"[{\"anomaly\":null}]", &[0xff, 0xfe]] {
             assert!(Hush::restore(bytes).unwrap_err().contains("kept quiet are damaged"), "{bytes:?}");
         }
     }

@@ -23,8 +23,10 @@ const SAVE_AFTER_ROWS: u64 = 1_000_000;
 /// After how long a state is saved when fewer came.
 const SAVE_AFTER: Duration = Duration::from_secs(15);
 
-/// After so many saves of what changed all is saved again, so that a start has few files to read.
+/// After so many saves of what changed all is saved again, so that a start has few files to read; and as soon as what changed weighs as much as all.
 const CHANGES: u32 = 9;
+/// A save of which nothing was heard for so long will not come: of its tick only a part was in the log.
+const GIVEN_UP: Duration = SAVE_AFTER.saturating_mul(20);
 
 /// What the rest of the city asks of the reader.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -228,9 +230,10 @@ impl Saves {
     /// What changed since the save before; all where there was none in this life, where that was not written, or now and then. And when
     /// there is another catalogue, under which series may be forgotten and all begin anew.
     fn choose(&mut self, revision: u32) -> Save {
-        let is_lost = self.progress.lost.swap(false, Ordering::AcqRel);
+        let is_lost = self.progress.lost.swap(false, Ordering::AcqRel) || self.waits();
         let is_first = self.what == Save::No;
-        if is_first || is_lost || revision != self.revision || self.changes >= CHANGES {
+        let is_much = self.changes >= CHANGES || self.progress.heavy.load(Ordering::Acquire);
+        if is_first || is_lost || is_much || revision != self.revision {
             (self.changes, self.revision) = (0, revision);
             return Save::Whole;
         }
@@ -238,10 +241,15 @@ impl Saves {
         Save::Changes { since: self.save }
     }
 
+    /// Whether the save before is still under way.
+    fn waits(&self) -> bool {
+        !self.always && self.save > self.progress.tried.load(Ordering::Acquire)
+    }
+
     fn is_time(&self) -> bool {
-        let waits = self.save > self.progress.tried.load(Ordering::Acquire);
-        let due = self.rows >= SAVE_AFTER_ROWS || self.since.elapsed() >= SAVE_AFTER;
-        self.always || (due && !waits)
+        let since = self.since.elapsed();
+        let due = self.rows >= SAVE_AFTER_ROWS || since >= SAVE_AFTER;
+        self.always || (due && (!self.waits() || since >= GIVEN_UP))
     }
 }
 
@@ -258,6 +266,30 @@ mod tests {
         saves.progress.tried.store(7, Ordering::Release);
         assert_eq!(saves.at(8, 1), Save::No, "what was said of a number holds");
         assert_eq!(saves.at(9, 1), Save::Changes { since: 7 });
+    }
+
+    /// A power cut leaves a tick in some partitions only: no state comes of its epoch.
+    #[test]
+    fn a_save_that_never_comes_is_given_up_and_all_is_saved() {
+        let mut saves = Saves { rows: SAVE_AFTER_ROWS, ..Saves::default() };
+        saves.progress.tried.store(7, Ordering::Release);
+        assert_eq!(saves.at(8, 1), Save::Whole);
+        saves.progress.tried.store(8, Ordering::Release);
+        saves.rows = SAVE_AFTER_ROWS;
+        assert_eq!(saves.at(9, 1), Save::Changes { since: 8 });
+        saves.rows = SAVE_AFTER_ROWS;
+        assert_eq!(saves.at(10, 1), Save::No, "it may still come");
+        saves.since = Instant::now().checked_sub(GIVEN_UP).expect("a machine that was on for so long");
+        assert_eq!(saves.at(11, 1), Save::Whole);
+    }
+
+    #[test]
+    fn all_is_saved_once_what_changed_weighs_as_much() {
+        let mut saves = Saves { always: true, ..Saves::default() };
+        assert_eq!(saves.at(1, 1), Save::Whole);
+        assert_eq!(saves.at(2, 1), Save::Changes { since: 1 });
+        saves.progress.heavy.store(true, Ordering::Release);
+        assert_eq!(saves.at(3, 1), Save::Whole);
     }
 
     #[test]

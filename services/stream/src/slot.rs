@@ -311,6 +311,11 @@ impl Slot {
         inherited
     }
 
+    /// The open episode.
+    pub(crate) fn open(&self) -> Option<&Anomaly> {
+        self.past().tale.open().map(|open| &open.anomaly)
+    }
+
     /// Ends the open episode, as a catalogue does that no longer has the detector.
     pub(crate) fn end(&self, city: Option<Timestamp>) -> Option<Anomaly> {
         let open = self.past().tale.open()?.anomaly.clone();

@@ -10,11 +10,11 @@ use std::time::Duration;
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 use yiwang_log::{CursorClass, Log, Offset, Partition, Position, Stored};
-use yiwang_model::Anomaly;
+use yiwang_model::{Anomaly, Span, Timestamp};
 use yiwang_orders::OrderEvent;
-use yiwang_proto::log::{Derived, OrderEvents, ReadingsRecord, readings_record::Kind};
+use yiwang_proto::log::{Derived, LateMark, OrderEvents, ReadingsRecord, readings_record::Kind};
 use yiwang_proto::topics;
-use yiwang_series::{Batch, Mark, Record, SeriesSink};
+use yiwang_series::{Batch, LATE_MINUTES, Mark, Record, SeriesSink};
 
 use crate::Error;
 use crate::directory::{Directory, Follower};
@@ -177,7 +177,23 @@ fn derived(stored: Stored, batch: &mut Batch) -> Result<(), Error> {
         let time = anomaly.end.unwrap_or(anomaly.begin);
         batch.records.push(Record { measurement: "anomalies".into(), key, time, body });
     }
+    let at = Timestamp(derived.city_nanos);
+    batch.records.extend(derived.marks.iter().flat_map(|mark| late_minutes(mark, at)));
     Ok(())
+}
+
+/// The minutes of a series that readings came too late for, marked at this city time: one record each, whose key a later mark of the
+/// same minute has again.
+fn late_minutes(mark: &LateMark, at: Timestamp) -> impl Iterator<Item = Record> {
+    let hour = |minute: i64| Timestamp(minute.div_euclid(Span::HOUR.0).saturating_mul(Span::HOUR.0));
+    mark.minutes_nanos.iter().map(move |minute| {
+        let LateMark { source, metric, .. } = mark;
+        let body = serde_json::json!({
+            "source": source, "metric": metric, "minute": Timestamp(*minute), "hour": hour(*minute), "marked_at": at
+        });
+        let key = format!("{source}/{metric}");
+        Record { measurement: LATE_MINUTES.into(), key, time: Timestamp(*minute), body: body.to_string() }
+    })
 }
 
 fn events(stored: Stored, batch: &mut Batch) -> Result<(), Error> {

@@ -17,7 +17,7 @@ use yiwang_model::{Because, Series, SeriesId, Span, Timestamp};
 use yiwang_proto::log::SeriesState;
 
 use crate::history::{History, Seen};
-use crate::item::{Counts, Found, Item, Judged};
+use crate::item::{Found, Item, Judged};
 use crate::outlet::{Links, Outlet, SILENCE, Scene, feeds_of, give, tell_asking, wrap};
 use crate::slot::{From, Play, Slot};
 
@@ -123,7 +123,7 @@ impl Watched {
         heard: &mut Option<(Timestamp, Timestamp)>,
         outlet: &mut Outlet<'_>,
     ) -> Option<Because> {
-        let because = self.place(item, city, heard, outlet.counts)?;
+        let because = self.place(item, city, heard, outlet)?;
         if let Some(links) = &self.links {
             links.feed(item, because.was.is_none(), city, outlet);
         }
@@ -135,7 +135,7 @@ impl Watched {
         item: &Item,
         city: Option<Timestamp>,
         heard: &mut Option<(Timestamp, Timestamp)>,
-        counts: &mut Counts,
+        outlet: &mut Outlet<'_>,
     ) -> Option<Because> {
         let because = |was| Some(Because { time: item.time, value: item.value, was });
         let newest = self.newest();
@@ -147,7 +147,7 @@ impl Watched {
         };
         match self.history.see(item, settled) {
             Seen::New => {
-                counts.judged += 1;
+                outlet.counts.judged += 1;
                 // what is next counts when it is stepped
                 self.since += u32::from(item.time <= self.clock);
                 let (first, last) = heard.unwrap_or((item.time, item.time));
@@ -158,15 +158,16 @@ impl Watched {
                 because(None)
             }
             Seen::Correction(was) => {
-                counts.corrections += 1;
+                outlet.counts.corrections += 1;
                 because(Some(was.value))
             }
             Seen::Repeat => {
-                counts.repeats += 1;
+                outlet.counts.repeats += 1;
                 None
             }
             Seen::TooLate => {
-                counts.too_late += 1;
+                outlet.counts.too_late += 1;
+                outlet.mark(item);
                 None
             }
         }
@@ -324,6 +325,13 @@ impl Watched {
         let known = home.is_some();
         self.gateway = home.unwrap_or_else(|| Arc::clone(&self.gateway));
         known
+    }
+
+    /// Tells those who ask about its detectors of the episodes that are open. Who knew of one learns nothing new.
+    pub(crate) fn tell_open(&self, out: &mut Vec<Judged>) {
+        for slot in &self.slots {
+            slot.open().into_iter().for_each(|open| tell_asking(slot, open, out));
+        }
     }
 
     fn is_judged_like(&self, slots: &[Slot]) -> bool {

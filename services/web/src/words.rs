@@ -250,6 +250,7 @@ pub(crate) const fn quality(lang: Lang, quality: Quality) -> &'static str {
         Quality::Stopped => lang.pick("停运", "stopped"),
         Quality::Manual => lang.pick("人工录入", "manual"),
         Quality::Disconnected => lang.pick("通讯中断", "disconnected"),
+        Quality::ClockOff => lang.pick("时钟不准", "clock off"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `yiwang backtest`: yesterday's readings under tomorrow's rules.
 //!
 //! What a log has is judged twice through the very dataflow of a city: once as it was, under the catalogues that were in force, and once
-//! under another. Out come the orders that would be added, removed and changed. The first run must be what the live city derived, step by
+//! under another, with what was registered by API at each time. Out come the orders that would be added, removed and changed. The first run must be what the live city derived, step by
 //! step and id by id, which topic `derived` tells; when it is not, the second cannot be believed either, and the exit code says so.
 //!
 //! All of the log is judged, from its beginning or from the first epoch that retention left whole; `--from` and `--to` choose by begin what
@@ -24,10 +24,12 @@ use crate::reconcile::of_folder;
 use crate::replay;
 
 mod differ;
+mod instead;
 mod judge;
 mod show;
 
 use differ::Report;
+use instead::Instead;
 use judge::Ran;
 
 /// What to judge again.
@@ -74,8 +76,10 @@ pub fn run(options: &Options) -> Result<ExitCode, Failed> {
                 let log: Arc<dyn Log> = open_log(&config)?;
                 let before = judge::log(&log, None, workers).await?;
                 let live = judge::live(log.as_ref(), &before).await?;
-                let after = judge::log(&log, Some(&new), workers).await?;
-                anyhow::Ok((before, after, Some(live)))
+                let instead = Instead::of_log(log.as_ref(), &new).await?;
+                instead.left_out().for_each(|left_out| eprintln!("{left_out}"));
+                let after = judge::log(&log, Some(&instead), workers).await?;
+                Ok::<_, Failed>((before, after, Some(live)))
             })?
         }
         (None, Some(file)) => {

@@ -288,6 +288,11 @@ impl Health for CityHealth {
                 judged.too_late,
             ),
             counter(
+                "yiwang_marked_minutes_total",
+                "Minutes of series that readings came too late for, named in topic derived and in the store's records late_minutes.",
+                self.progress.marked.load(Ordering::Relaxed),
+            ),
+            counter(
                 "yiwang_unknown_total",
                 "Readings of series that the catalogue in force does not have.",
                 judged.unknown,

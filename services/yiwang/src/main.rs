@@ -20,6 +20,8 @@ mod reload;
 mod replay;
 mod score;
 mod simulate;
+#[cfg(test)]
+mod testing;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

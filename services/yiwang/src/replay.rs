@@ -138,7 +138,7 @@ fn start(workers: usize, directory: &Arc<Directory>) -> anyhow::Result<Running> 
     let state = State { revision: REVISION, next: vec![0; usize::from(PARTITIONS)], ..State::default() };
     let beginning =
         Beginning { directory: Arc::clone(directory), partitions: PARTITIONS, state: Arc::new(state) };
-    dataflow::start(workers, beginning).map_err(|why| anyhow!(why))
+    Ok(dataflow::start(workers, beginning)?)
 }
 
 async fn judge(running: Running, rows: Vec<Admitted>) -> anyhow::Result<Vec<Closed>> {
@@ -319,6 +319,7 @@ mod tests {
         let found = vec![Found { anomaly, points: Vec::new(), series: Vec::new() }];
         let city = Some(Timestamp::from_secs(1_000 * epoch.cast_signed()));
         Closed {
+            marked: Vec::new(),
             epoch,
             city,
             revision: REVISION,

@@ -12,7 +12,7 @@ use anyhow::Context;
 use serde::Deserialize;
 use yiwang_model::Timestamp;
 
-use super::{by_series, newest};
+use super::{Kinds, by_series, newest};
 use crate::planted::kind::Class;
 use crate::planted::truth::Truth;
 
@@ -76,9 +76,9 @@ impl Order {
     }
 }
 
-/// Judges orders. `tolerance` is in readings of each series.
+/// Judges orders. Of `kinds` only the metrics count; `tolerance` is in readings of each series.
 #[must_use]
-pub fn group(truth: &Truth, orders: &[Order], tolerance: u32) -> Grouping {
+pub fn group(truth: &Truth, orders: &[Order], kinds: &Kinds, tolerance: u32) -> Grouping {
     let by_series = by_series(truth);
     let causes: BTreeMap<usize, (&str, &str)> = truth
         .rows
@@ -90,7 +90,8 @@ pub fn group(truth: &Truth, orders: &[Order], tolerance: u32) -> Grouping {
     let (mut found, mut named) = (BTreeSet::new(), BTreeSet::new());
     for order in orders {
         let of_member = |member: &Member| {
-            let own = by_series.get(&(member.source.as_str(), member.metric.as_str()));
+            let metric = kinds.metric_of(&member.metric);
+            let own = by_series.get(&(member.source.as_str(), metric.as_str()));
             let row = |class| newest(truth, own, class, member.opened, tolerance);
             row(Class::Cause).or_else(|| row(Class::Fault)).map(|at| truth.rows[at].number)
         };

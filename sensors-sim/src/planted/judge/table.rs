@@ -55,19 +55,30 @@ pub fn details(name: &str, outcome: &Outcome) -> String {
     text
 }
 
-/// Recall by kind over how many times the usual the faults are.
+/// The header of a table of recall by kind over how many times the usual the faults are: of the rows of [`by_size`].
 #[must_use]
-pub fn by_size(outcome: &Outcome) -> String {
-    let all = outcome.all();
-    let factors: BTreeSet<i64> = all.by_factor.keys().copied().collect();
-    let mut text = "| recall over size |".to_owned();
+pub fn sizes(outcome: &Outcome) -> String {
+    let factors = factors(outcome);
+    let mut text = "| judge | fault |".to_owned();
     factors
         .iter()
         .for_each(|factor| write!(text, " {} |", *factor as f64 / 100.0).expect("a text takes all"));
-    writeln!(text, "\n|---|{}", "---|".repeat(factors.len())).expect("a text takes all");
+    writeln!(text, "\n|---|---|{}", "---|".repeat(factors.len())).expect("a text takes all");
+    text
+}
+
+/// The sizes that there were, in hundredths of the usual.
+fn factors(outcome: &Outcome) -> BTreeSet<i64> {
+    outcome.all().by_factor.keys().copied().collect()
+}
+
+/// Recall of a judge by kind, over the sizes that [`sizes`] names.
+#[must_use]
+pub fn by_size(name: &str, outcome: &Outcome) -> String {
+    let (all, factors, mut text) = (outcome.all(), factors(outcome), String::new());
     let rows = outcome.faults.iter().map(|(kind, tally)| (kind.word(), tally));
     for (word, tally) in rows.chain([("all", &all)]) {
-        write!(text, "| {word} |").expect("a text takes all");
+        write!(text, "| {name} | {word} |").expect("a text takes all");
         for factor in &factors {
             let (planted, found) = tally.by_factor.get(factor).copied().unwrap_or_default();
             write!(text, " {} |", share(found, planted)).expect("a text takes all");

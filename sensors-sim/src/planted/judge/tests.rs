@@ -157,7 +157,8 @@ fn outcomes_of_cities_add_up() {
     );
     assert!(
         details("me", &sum).contains("| spike | 2 | 2 | 1.000 | 1.000 | 0 | 0 |")
-            && by_size(&sum).contains("| spike | 1.000 |")
+            && by_size("me", &sum) == "| me | spike | 1.000 |\n| me | all | 1.000 |\n"
+            && sizes(&sum) == "| judge | fault | 1 |\n|---|---|---|\n"
     );
 }
 
@@ -215,7 +216,7 @@ fn orders_are_held_against_causes() {
     };
     let fault = || order("3", "", "", &[("f", 1000)]);
     let maker = |target| order("2", "maker", target, &[("p", 1000), ("q", 1000)]);
-    let judged = |orders: &[Order]| group(&truth, orders, 12);
+    let judged = |orders: &[Order]| group(&truth, orders, &Kinds::default(), 12);
 
     let good = judged(&[gateway(&[]), maker("maker-1"), fault()]);
     let wanted = Grouping { orders: 3, stray: 0, members: 6, pure: 6, causes: 2, found: 2, named: 2 };

@@ -73,6 +73,30 @@ fn a_balance_looks_up_the_river_and_back_in_time() {
 }
 
 #[test]
+fn a_station_is_ranked_among_its_peers_at_one_event_time() {
+    let ranked = |more: &str| {
+        city(&format!("rule = \"rank\"\nof = \"no2\"\nstations = [\"c\"]\nleast = 2\n{more}")).expect("good")
+    };
+    let (all, named) = (ranked(""), ranked("peers = [\"a\", \"c\", \"far\"]\nbest = \"smallest\""));
+    let how = all.derived().of(&series("c", "made")).expect("there");
+    assert_eq!(
+        (sources(how), &how.rule),
+        (vec!["c".into(), "a".into(), "b".into(), "far".into()], &Rule::Rank { least: 2, smallest: false })
+    );
+    assert_eq!(
+        (how.frame, how.patience),
+        (Span(1), Span::MINUTE.times(3)),
+        "a period and the usual lateness"
+    );
+    let how = named.derived().of(&series("c", "made")).expect("there");
+    assert_eq!(
+        (sources(how), &how.rule),
+        (vec!["c".into(), "a".into(), "far".into()], &Rule::Rank { least: 2, smallest: true })
+    );
+    assert_eq!(named.derived().of(&series("a", "made")), None);
+}
+
+#[test]
 fn an_expression_is_for_every_station_that_has_what_it_names() {
     let city =
         city("rule = \"expression\"\nexpression = 'pm2_5 > 2 * no2 && active(\"jump\")'").expect("good");
@@ -109,6 +133,16 @@ fn mistakes_are_told_with_what_would_be_right() {
             "rule = \"balance\"\nof = \"no2\"\nupstream = \"x\"\ndownstream = \"a\"",
             "derived.upstream",
             "\"x\"",
+        ),
+        ("rule = \"rank\"\nof = \"no2\"\nstations = [\"a\"]", "derived.least", "a finite number"),
+        ("rule = \"rank\"\nof = \"no2\"\nstations = [\"a\"]\nleast = 4", "derived.least", "from 1 to 3"),
+        ("rule = \"rank\"\nof = \"no2\"\nstations = [\"a\"]\nleast = 1.5", "derived.least", "whole number"),
+        ("rule = \"rank\"\nof = \"made\"\nstations = [\"a\"]\nleast = 1", "derived.of", "reckoned itself"),
+        ("rule = \"rank\"\nof = \"no2\"\nstations = [\"z\"]\nleast = 1", "derived.stations", "not there"),
+        (
+            "rule = \"rank\"\nof = \"no2\"\nstations = [\"a\"]\nleast = 1\nbest = \"worst\"",
+            "derived.best",
+            "largest",
         ),
         ("rule = \"expression\"\nexpression = 'pm2_5 >'", "derived.expression", "no expression"),
         ("rule = \"expression\"\nexpression = 'so2 > 1'", "derived.expression", "no station sends"),
@@ -162,6 +196,23 @@ fn sections_are_held_against_the_same_water() {
 }
 
 #[test]
+fn sections_held_against_those_above_wait_for_no_water() {
+    let stations = "stations = [\"b\", \"a\", \"c\", \"far\"]";
+    let entry = |around: &str| {
+        city(&format!("rule = \"sections\"\nof = \"pm2_5\"\nlag = \"3m\"\nleast = 1\n{stations}\n{around}"))
+    };
+    let lag_of_first = |catalogue: &Catalogue, station: &str| {
+        catalogue.derived().of(&series(station, "made")).expect("there").sources[0].lag
+    };
+    let (both, above) = (entry("").expect("good"), entry("around = \"above\"").expect("good"));
+    // of the last there are three above, of those before there are not
+    assert_eq!(lag_of_first(&above, "far"), Span::ZERO);
+    assert_eq!(lag_of_first(&above, "a"), lag_of_first(&both, "a"));
+    assert_eq!(above.derived().of(&series("far", "made")).expect("there").sources.len(), 4);
+    assert!(entry("around = \"below\"").is_err());
+}
+
+#[test]
 fn companions_are_of_the_same_stations_and_need_what_is_usual() {
     let entry = |more: &str| {
         city(&format!("rule = \"neighbours\"\nof = \"pm2_5\"\nradius_km = 15\nleast = 2\n{more}"))
@@ -178,6 +229,24 @@ fn companions_are_of_the_same_stations_and_need_what_is_usual() {
     assert!(told("with = [\"no2\"]").contains("companions without usual"));
     assert!(told("usual = \"1h\"").contains("a day or more"));
     assert!(told("usual = \"2d\"\nwith = [\"so2\"]").contains("so2"));
+}
+
+#[test]
+fn a_metric_was_its_own_companion() {
+    let told = |more: &str| {
+        let faults = city(&format!(
+            "rule = \"neighbours\"\nof = \"pm2_5\"\nradius_km = 15\nleast = 2\nusual = \"28d\"\n{more}"
+        ));
+        faults.expect_err(more).iter().map(ToString::to_string).collect::<String>()
+    };
+    assert!(
+        told("with = [\"pm2_5\"]").contains("derived.with")
+            && told("with = [\"pm2_5\"]").contains("which is of")
+    );
+    assert!(told("against = [\"pm2_5\"]").contains("derived.against"));
+    assert!(told("with = [\"no2\"]\nagainst = [\"no2\"]").contains("which is in with"));
+    assert!(told("with = [\"made\"]").contains("which no station sends"), "it is reckoned itself");
+    assert!(told("with = [\"no2\", \"no2\"]").contains("which is there twice"));
 }
 
 #[test]
@@ -218,6 +287,70 @@ fn a_detector_with_a_condition_watches_what_comes_while_that_does_not_hold() {
     let is_gated: Vec<bool> =
         city.detectors_for("pm2_5").iter().map(|of| city.derived().is_gated(of, &own)).collect();
     assert_eq!(is_gated, [false, true]);
+}
+
+#[test]
+fn a_condition_over_a_year_was_taken() {
+    let told = |unless: &str| {
+        gated(unless).err().map(|faults| faults.iter().map(ToString::to_string).collect::<String>())
+    };
+    assert_eq!(told("max(no2, \"1000m\") > 5.0"), None);
+    let said = told("max(no2, \"1001m\") > 5.0").expect("a frame too many");
+    assert!(said.contains("detector.unless") && said.contains("a window of 16h41m"), "{said}");
+    assert!(told("max(no2, \"365d\") > 5.0").is_some());
+}
+
+/// The small city with a station that has a slower and later metric, and this.
+fn with_rain(entry: &str) -> Result<Catalogue, Vec<Fault>> {
+    city(&format!(
+        "{entry}\n[[metric]]\nname = \"rain\"\nzh = \"雨\"\nen = \"Rain\"\nkind = \"environment\"\nunit = \"mm\"\nmin = 0\nmax = 9\n\
+         period = \"10m\"\nsource = \"test\"\n[[station]]\nid = \"wet\"\nzh = \"站\"\nen = \"Wet\"\nkind = \"air\"\ndistrict = \"d\"\n\
+         gateway = \"g\"\nmetrics = [\"pm2_5\", \"rain\"]\n"
+    ))
+}
+
+#[test]
+fn a_reckoned_series_may_be_as_late_as_what_it_is_reckoned_from() {
+    let river = "rule = \"balance\"\nof = \"no2\"\nupstream = \"a\"\ndownstream = \"b\"\nlag = \"3h\"";
+    let allowed = |of: &Catalogue, station: &str, metric: &str| of.allowed_lateness(&series(station, metric));
+    let minutes = |count| Span::MINUTE.times(count);
+    // 32 periods of its source, the lag, and two frames
+    assert_eq!(allowed(&city(river).expect("good"), "b", "made"), minutes(32 + 180 + 2));
+    let rain =
+        with_rain("rule = \"expression\"\nexpression = 'pm2_5 > 1 && max(rain, \"30m\") > 1'").expect("good");
+    assert_eq!(allowed(&rain, "wet", "pm2_5"), minutes(32));
+    assert_eq!(allowed(&rain, "wet", "made"), minutes(320 + 2));
+    let gate = "rule = \"clock\"\nof = \"pm2_5\"\n[[detector]]\nname = \"gated\"\nzh = \"门\"\nen = \"G\"\nkind = \"spike\"\n\
+        metrics = [\"pm2_5\"]\nmin_scale = 1\nunless = 'rain > 1'\ncategory = \"air\"\nseverity = \"notice\"\nsource = \"test\"";
+    let gate = with_rain(gate).expect("good");
+    assert_eq!(allowed(&gate, "wet", "pm2_5:unless:gated"), minutes(320 + 2));
+    assert_eq!(allowed(&gate, "wet", "made"), minutes(32 + 2));
+    let asking = "rule = \"expression\"\nexpression = 'pm2_5 > 1 && active(\"rain-jump\")'\n[[detector]]\nname = \"rain-jump\"\nzh = \"雨\"\n\
+        en = \"R\"\nkind = \"spike\"\nmetrics = [\"rain\"]\nmin_scale = 1\ncategory = \"air\"\nseverity = \"notice\"\nsource = \"test\"";
+    let asking = with_rain(asking).expect("good");
+    assert_eq!(
+        allowed(&asking, "wet", "made"),
+        minutes(320 + 2),
+        "its episodes come as late as what they are found in"
+    );
+    assert_eq!(allowed(&asking, "a", "made"), minutes(32 + 2));
+}
+
+#[test]
+fn a_lag_of_more_frames_than_are_held_was_taken() {
+    let river = |lag: &str| {
+        city(&format!(
+            "rule = \"balance\"\nof = \"no2\"\nupstream = \"a\"\ndownstream = \"b\"\nlag = \"{lag}\""
+        ))
+    };
+    assert!(river("968m").is_ok(), "with 32 minutes it is 1,000 frames");
+    let faults = river("969m").expect_err("a frame too many");
+    let said = faults[0].to_string();
+    assert!(
+        said.contains("derived.metric") && said.contains("16h41m") && said.contains("at most 16h40m"),
+        "{said}"
+    );
+    assert!(river("9000000h").is_err());
 }
 
 #[test]

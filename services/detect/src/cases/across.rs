@@ -56,7 +56,13 @@ fn topology(case: &toml::Value) -> Arc<Topology> {
     let names: BTreeSet<(&str, &str)> = names.collect();
     let silent_after = case["silence"]["params"]["after"].as_str().unwrap().parse().ok();
     let site = |(gateway, series): (&str, &str)| {
-        let meter = Meter { metric: "m".into(), period: Span::ZERO, silent_after, is_watched: false };
+        let meter = Meter {
+            metric: "m".into(),
+            period: Span::ZERO,
+            allowed_lateness: Span::ZERO,
+            silent_after,
+            is_watched: false,
+        };
         let (source, gateways) = (format!("{gateway}:{series}").into(), vec![gateway.into()]);
         Site { source, gateways, meters: vec![meter], region: "city".into(), ..Site::default() }
     };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use yiwang_model::{Anomaly, Phase, Timestamp};
+use yiwang_model::{Anomaly, Phase, Span, Timestamp};
 
 use super::alarm::{Alarm, Stage};
 use super::company::Company;
@@ -69,8 +69,9 @@ impl Causes {
     }
 
     fn remember(&mut self, alarm: &Alarm) {
-        let end = alarm.cleared.as_ref().and_then(|cleared| cleared.end);
-        self.past.insert(alarm.raised.id, end.unwrap_or(alarm.raised.begin) + PAST);
+        let allowed =
+            self.topology.meter(&alarm.raised.series).map_or(Span::ZERO, |meter| meter.allowed_lateness);
+        self.past.insert(alarm.raised.id, self.city + PAST.max(allowed.times(2)));
     }
 
     /// An alarm of the same detector and series comes after this one.

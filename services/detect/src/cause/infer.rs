@@ -8,6 +8,7 @@ use yiwang_model::{Span, Timestamp};
 use crate::topology::{Cause, Scope, Topology};
 
 mod outage;
+mod place;
 mod plume;
 mod value;
 
@@ -59,19 +60,19 @@ pub(super) struct Known<'a> {
     pub(super) grain: Span,
 }
 
-/// Gives each alarm that several causes could explain to the one whose begin fits best. `begin` finds from its own alarms when a cause
-/// began, `far` how badly an alarm fits that.
+/// Gives each alarm that several causes could explain to the one whose begin fits best. `could` says which picks may explain an alarm, `begin` finds from
+/// its own alarms when a cause began, `far` how badly an alarm fits that.
 fn settle<B>(
     sights: &Sights,
     picks: &mut Vec<Pick>,
-    could: impl Fn(&Pick, usize, &Sight) -> bool,
+    could: impl Fn(&[Pick], usize, &Sight) -> Vec<usize>,
     begin: impl Fn(&[Sight]) -> (Timestamp, B),
     far: impl Fn(Timestamp, &B) -> i64,
 ) {
     let mut own: Vec<Vec<Sight>> = vec![Vec::new(); picks.len()];
     let mut shared: Vec<(usize, Vec<usize>)> = Vec::new();
     for (series, sight) in sights {
-        let fits: Vec<usize> = (0..picks.len()).filter(|pick| could(&picks[*pick], *series, sight)).collect();
+        let fits = could(picks, *series, sight);
         match fits[..] {
             [only] => own[only].push(*sight),
             [] => {}
@@ -88,10 +89,11 @@ fn settle<B>(
         pick.begin = at;
         begins.push(fit);
     }
+    let is_shared: BTreeSet<usize> = shared.iter().map(|(series, _)| *series).collect();
+    picks.iter_mut().for_each(|pick| pick.taken.retain(|taken| !is_shared.contains(taken)));
     for (series, fits) in shared {
         let onset = sights[&series].onset;
         let best = fits.into_iter().min_by_key(|pick| (far(onset, &begins[*pick]), &picks[*pick].cause));
-        picks.iter_mut().for_each(|pick| pick.taken.retain(|taken| *taken != series));
         best.into_iter().for_each(|pick| picks[pick].taken.push(series));
     }
     picks.iter_mut().for_each(|pick| pick.taken.sort_unstable());
@@ -107,7 +109,7 @@ fn better<'a>(a: &(f64, &'a Cause), b: &(f64, &'a Cause)) -> bool {
 fn prior(scope: Scope) -> f64 {
     match scope {
         Scope::Station => -3.0,
-        Scope::Gateway | Scope::Power => -4.0,
+        Scope::Gateway | Scope::Power | Scope::Place => -4.0,
         Scope::Broker | Scope::Plume => -5.0,
         Scope::Region | Scope::Maker => -6.0,
     }

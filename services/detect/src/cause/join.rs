@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use yiwang_model::{Anomaly, Span, Timestamp};
+use yiwang_model::{Anomaly, Series, Span, Timestamp};
 
 use super::alarm::{Alarm, Stage};
 use super::parent::Parent;
 use super::{Causes, Key, infer};
-use crate::topology::{Cause, Nature};
+use crate::topology::{Cause, Nature, Scope};
 
 impl Causes {
-    /// The open cause that an alarm is part of.
+    /// The open cause that an alarm is part of: one that another alarm of its series is part of, or that began when it did.
     pub(super) fn joins(&self, key: &Key) -> Option<Cause> {
         let (site, _) = self.topology.find(&key.0)?;
         let alarm = self.alarms.get(key)?;
@@ -19,24 +19,51 @@ impl Causes {
         if nature == Nature::Silence {
             return self.joins_outage(site, onset);
         }
+        let (metric, sign, spread) = (key.0.metric(), alarm.sign(), self.rules.spread);
+        let is_begun = |parent: &Parent| {
+            parent.moves(metric, sign) && Span((onset - parent.since).0.saturating_abs()) <= spread
+        };
+        // a limit that is exceeded stays an order of its own in its place
+        let may = |cause: &Cause| nature != Nature::Limit || cause.scope != Scope::Place;
+        let sibling = self.sibling(&key.0, sign).filter(may);
+        sibling.or_else(|| self.moving(site, onset, is_begun).filter(may))
+    }
+
+    /// The open cause whose values go back with an alarm that nothing else explains: it moved them the other way before.
+    pub(super) fn goes_back(&self, key: &Key) -> Option<Cause> {
+        let (site, _) = self.topology.find(&key.0)?;
+        let alarm = self.alarms.get(key)?;
+        if self.topology.nature(&key.1)? != Nature::Value || alarm.sign() == 0 {
+            return None;
+        }
+        let onset = alarm.onset(Nature::Value);
+        let moved = |parent: &Parent| {
+            parent.moves(key.0.metric(), -alarm.sign()) && onset - parent.since > self.rules.spread
+        };
+        self.moving(site, onset, moved)
+    }
+
+    /// Of the open causes that move values at a site and fit the one that began nearest.
+    fn moving(&self, site: usize, onset: Timestamp, fits: impl Fn(&Parent) -> bool) -> Option<Cause> {
+        let moving = self.parents.iter().filter(|(cause, parent)| {
+            !cause.scope.is_outage() && fits(parent) && infer::reaches(&self.topology, cause, site)
+        });
+        let near = |(_, parent): &(&Cause, &Parent)| (onset - parent.since).0.saturating_abs();
+        moving.min_by_key(near).map(|(cause, _)| cause.clone())
+    }
+
+    /// The open cause that another alarm of a series, which moved the same way, is part of.
+    fn sibling(&self, series: &Series, sign: i8) -> Option<Cause> {
         let same =
-            self.alarms.range((key.0.clone(), "".into())..).take_while(|((series, _), _)| *series == key.0);
-        let agrees = |other: &Alarm| other.sign() * alarm.sign() >= 0;
-        let sibling = same.filter(|(_, other)| agrees(other)).filter_map(|(_, alarm)| match &alarm.stage {
+            self.alarms.range((series.clone(), "".into())..).take_while(|((other, _), _)| other == series);
+        let agrees = |other: &Alarm| other.sign() * sign >= 0;
+        let cause = |alarm: &Alarm| match &alarm.stage {
             Stage::Child(cause) if !cause.scope.is_outage() && self.parents.contains_key(cause) => {
                 Some(cause.clone())
             }
             _ => None,
-        });
-        let fits = |(cause, parent): &(&Cause, &Parent)| {
-            !cause.scope.is_outage()
-                && parent.moves(key.0.metric(), alarm.sign())
-                && Span((onset - parent.since).0.saturating_abs()) <= self.rules.spread
-                && infer::reaches(&self.topology, cause, site)
         };
-        let near = |(_, parent): &(&Cause, &Parent)| (onset - parent.since).0.saturating_abs();
-        let fitting = self.parents.iter().filter(fits).min_by_key(near).map(|(cause, _)| cause.clone());
-        sibling.min().or(fitting)
+        same.filter(|(_, other)| agrees(other)).filter_map(|(_, other)| cause(other)).min()
     }
 
     pub(super) fn joins_outage(&self, site: usize, onset: Timestamp) -> Option<Cause> {

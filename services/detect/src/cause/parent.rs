@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use yiwang_model::{Anomaly, AnomalyId, Severity, Span, Timestamp};
+use yiwang_model::{Anomaly, AnomalyId, Series, Severity, Span, Timestamp};
 
 use super::{Rules, alarm::Alarm};
 use crate::topology::{Cause, Scope};
@@ -29,19 +29,37 @@ pub(super) struct Parent {
     pub(super) calm: Span,
     /// How many alarms it explained.
     pub(super) all: usize,
-    /// How many of them are open.
+    /// How many of them are open, and the most that were at once: one that comes and goes is one.
     pub(super) open: usize,
-    /// How many it had when it was last spoken of.
+    pub(super) most: usize,
+    /// How many were open at once when it was last spoken of.
     pub(super) said: usize,
     pub(super) severity: Severity,
     /// The metrics that it moves, and which way.
     pub(super) moves: Vec<(Arc<str>, i8)>,
+    /// The series that show it best.
+    pub(super) shown: Box<[Series]>,
 }
 
 impl Parent {
     pub(super) fn new(id: AnomalyId, begin: Timestamp, since: Timestamp, severity: Severity) -> Self {
         let (end, ending, calm) = (None, None, Span::ZERO);
-        Self { id, begin, since, end, ending, calm, all: 0, open: 0, said: 0, severity, moves: Vec::new() }
+        let (moves, shown) = Default::default();
+        Self {
+            id,
+            begin,
+            since,
+            end,
+            ending,
+            calm,
+            all: 0,
+            open: 0,
+            most: 0,
+            said: 0,
+            severity,
+            moves,
+            shown,
+        }
     }
 
     pub(super) fn also_moves(&mut self, moves: Vec<(Arc<str>, i8)>) {
@@ -60,7 +78,10 @@ impl Parent {
         self.calm = self.calm.max(hold);
         self.ending = None;
         match &alarm.cleared {
-            None => self.open += 1,
+            None => {
+                self.open += 1;
+                self.most = self.most.max(self.open);
+            }
             Some(cleared) => self.end = self.end.max(cleared.end),
         }
     }
@@ -83,7 +104,7 @@ impl Parent {
     /// Whether it is over now: enough of its alarms ended, and for long enough.
     pub(super) fn is_over(&mut self, scope: Scope, city: Timestamp) -> bool {
         let left = if scope.is_outage() { OUTAGE_LEFT } else { VALUES_LEFT };
-        if self.open.saturating_mul(left) > self.all {
+        if self.open.saturating_mul(left) > self.most {
             self.ending = None;
             return false;
         }
@@ -91,17 +112,17 @@ impl Parent {
     }
 
     pub(super) fn raised(&mut self, cause: &Cause, rules: &Rules) -> Option<Anomaly> {
-        self.said = self.all;
+        self.said = self.most;
         self.severity = self.grade(None, rules);
         self.tell(cause, Event::Raised(self.finding(None, rules)), rules)
     }
 
     pub(super) fn worsened(&mut self, cause: &Cause, city: Timestamp, rules: &Rules) -> Option<Anomaly> {
         let severity = self.grade(Some(city), rules);
-        if severity <= self.severity && self.all < self.said.saturating_mul(2) {
+        if severity <= self.severity && self.most < self.said.saturating_mul(2) {
             return None;
         }
-        (self.said, self.severity) = (self.all, severity.max(self.severity));
+        (self.said, self.severity) = (self.most, severity.max(self.severity));
         self.tell(cause, Event::Worsened(self.finding(None, rules)), rules)
     }
 
@@ -113,7 +134,7 @@ impl Parent {
     /// One step graver with many alarms, one when it lasts long.
     fn grade(&self, city: Option<Timestamp>, rules: &Rules) -> Severity {
         let is_long = self.ending.is_none() && city.is_some_and(|city| city - self.begin >= rules.long);
-        let steps = usize::from(self.all >= rules.many) + usize::from(is_long);
+        let steps = usize::from(self.most >= rules.many) + usize::from(is_long);
         (0..steps).fold(rules.severity, |severity, _| graver(severity))
     }
 

@@ -7,6 +7,7 @@ use yiwang_model::{Anomaly, AnomalyId, Phase, Series, Span, Timestamp};
 
 use super::alarm::{Alarm, Stage};
 use super::parent::Parent;
+use super::shown::SHOWN;
 use super::{Causes, HEAD, Key, NAME};
 use crate::Error;
 use crate::state::{Reader, put_byte, put_count, put_number, put_option, put_text, put_time, put_whole};
@@ -48,12 +49,17 @@ fn put_parent(out: &mut Vec<u8>, parent: &Parent) {
     put_option(out, parent.end, put_time);
     put_option(out, parent.ending, put_time);
     put_whole(out, parent.calm.0);
-    [parent.all, parent.open, parent.said].into_iter().for_each(|count| put_count(out, count));
+    [parent.all, parent.open, parent.most, parent.said].into_iter().for_each(|count| put_count(out, count));
     put_byte(out, parent.severity as u8);
     put_count(out, parent.moves.len());
     for (metric, sign) in &parent.moves {
         put_text(out, metric);
         put_whole(out, (*sign).into());
+    }
+    put_count(out, parent.shown.len());
+    for series in &parent.shown {
+        put_text(out, series.source());
+        put_text(out, series.metric());
     }
 }
 
@@ -93,9 +99,7 @@ pub(super) fn read(state: &[u8]) -> Result<State, Error> {
         parents.insert(cause, read_parent(&mut from)?);
     }
     for _ in 0..from.count(from.left())? {
-        let (source, metric) = (from.text()?, from.text()?);
-        let series = Series::new(source, metric).map_err(|error| from.damaged(error.to_string()))?;
-        let key = (series, from.text()?);
+        let key = (read_series(&mut from)?, from.text()?);
         let alarm = read_alarm(&mut from, &key)?;
         if matches!(&alarm.stage, Stage::Child(cause) if !parents.contains_key(cause)) {
             return Err(from.damaged("an alarm is part of a cause that is not there"));
@@ -128,8 +132,8 @@ fn read_parent(from: &mut Reader<'_>) -> Result<Parent, Error> {
     let (end, ending) = (from.option(Reader::time)?, from.option(Reader::time)?);
     let calm = Span(from.whole()?.max(0));
     let mut count = || from.count(usize::MAX >> 1);
-    let (all, open, said) = (count()?, count()?, count()?);
-    if open > all || said > all {
+    let (all, open, most, said) = (count()?, count()?, count()?, count()?);
+    if open > most || most > all || said > most {
         return Err(from.damaged("more alarms of a cause are open than it has"));
     }
     let severity = from.severity()?;
@@ -137,11 +141,17 @@ fn read_parent(from: &mut Reader<'_>) -> Result<Parent, Error> {
     for _ in 0..from.count(from.left())? {
         let metric = from.text()?;
         match from.whole()? {
-            sign @ (1 | -1) => moves.push((metric, sign as i8)), // one of these two
+            sign @ -1..=1 => moves.push((metric, sign as i8)), // one of these three
             sign => return Err(from.damaged(format!("{sign} is no way to move"))),
         }
     }
-    Ok(Parent { id, begin, since, end, ending, calm, all, open, said, severity, moves })
+    let shown = (0..from.count(SHOWN)?).map(|_| read_series(from)).collect::<Result<_, _>>()?;
+    Ok(Parent { id, begin, since, end, ending, calm, all, open, most, said, severity, moves, shown })
+}
+
+fn read_series(from: &mut Reader<'_>) -> Result<Series, Error> {
+    let (source, metric) = (from.text()?, from.text()?);
+    Series::new(source, metric).map_err(|error| from.damaged(error.to_string()))
 }
 
 fn read_alarm(from: &mut Reader<'_>, key: &Key) -> Result<Alarm, Error> {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use yiwang_model::{Anomaly, AnomalyId, Span, Timestamp};
 
-use super::alarm::{Alarm, Stage};
+use super::alarm::Stage;
 use super::infer::{self, Known, Pick, Sights};
 use super::parent::Parent;
 use super::{Causes, Key};
-use crate::topology::{Cause, Nature};
+use crate::topology::{Cause, Nature, Scope};
 
 impl Causes {
     /// The onset of the first alarm of its sort whose time is over.
@@ -40,11 +40,8 @@ impl Causes {
             let known = Known { topology: &topology, explained: &explained, open: &open, now: city, grain };
             let picks =
                 if is_silence { infer::outages(&known, &sights) } else { infer::values(&known, &sights) };
-            let is_due = |key: &Key| self.alarms.get(key).is_some_and(|alarm| alarm.is_due(city));
-            let is_ripe =
-                |pick: &Pick| pick.taken.iter().filter_map(|series| near.get(series)).flatten().any(is_due);
-            // of the others more may be to come
-            let ripe: Vec<Pick> = picks.into_iter().filter(is_ripe).collect();
+            let own = picks.into_iter().filter_map(|pick| self.own(pick, &near));
+            let ripe: Vec<Pick> = own.filter(|pick| self.is_ripe(pick, &near, city)).collect();
             let found = !ripe.is_empty();
             for pick in ripe {
                 self.open(pick, &near, out);
@@ -54,10 +51,31 @@ impl Causes {
             }
         }
         for key in near.into_values().flatten() {
-            if let Some(alarm) = self.alarms.get_mut(&key).filter(|alarm| alarm.is_due(city)) {
+            if self.alarms.get(&key).is_none_or(|alarm| !alarm.is_due(city)) {
+                continue;
+            }
+            if let Some(cause) = self.goes_back(&key) {
+                self.join(&key, &cause, out);
+            } else if let Some(alarm) = self.alarms.get_mut(&key) {
                 alarm.show(city + self.rules.spread, out);
             }
         }
+    }
+
+    /// What of a cause is its own: a limit that is exceeded stays an order of its own, unless something wider than its station did it.
+    fn own(&self, mut pick: Pick, near: &BTreeMap<usize, Vec<Key>>) -> Option<Pick> {
+        let is_limit = |key: &Key| self.topology.nature(&key.1) == Some(Nature::Limit);
+        let has_limit = |series: &usize| near.get(series).is_some_and(|keys| keys.iter().any(is_limit));
+        if pick.cause.scope == Scope::Place {
+            pick.taken.retain(|series| !has_limit(series));
+        }
+        (pick.cause.scope != Scope::Place || pick.taken.len() > 1).then_some(pick)
+    }
+
+    /// Whether a cause is told now: the time of one of its alarms is over, of the others more may be to come.
+    fn is_ripe(&self, pick: &Pick, near: &BTreeMap<usize, Vec<Key>>, city: Timestamp) -> bool {
+        let is_due = |key: &Key| self.alarms.get(key).is_some_and(|alarm| alarm.is_due(city));
+        pick.taken.iter().filter_map(|series| near.get(series)).flatten().any(is_due)
     }
 
     /// What nothing explains yet around a moment, and which alarms that is, by the number of the series.
@@ -79,15 +97,27 @@ impl Causes {
     }
 
     /// The series that speak for no cause: their alarms of the sort are part of one, or began at another time and go on; and of a
-    /// silent series nobody knows whether its values move.
+    /// silent series nobody knows whether its values move, unless it told of that before.
     pub(super) fn explained(&self, is_silence: bool, sights: &Sights) -> BTreeSet<usize> {
-        let of_sort = |(_, detector): &Key| {
-            self.topology.nature(detector).is_some_and(|nature| nature == Nature::Silence || !is_silence)
-        };
-        let open = self.alarms.iter().filter(|(key, alarm)| alarm.cleared.is_none() && of_sort(key));
-        let series = open.filter_map(|((series, _), alarm)| Some((self.topology.find(series)?.1, alarm)));
-        let is_child = |alarm: &Alarm| matches!(alarm.stage, Stage::Child(_));
-        series.filter(|(at, alarm)| is_child(alarm) || !sights.contains_key(at)).map(|(at, _)| at).collect()
+        let mut explained = BTreeSet::new();
+        for ((series, detector), alarm) in self.alarms.iter().filter(|(_, alarm)| alarm.cleared.is_none()) {
+            let is_mute = self.topology.nature(detector) == Some(Nature::Silence);
+            let Some((site, at)) = self.topology.find(series).filter(|_| is_mute || !is_silence) else {
+                continue;
+            };
+            if is_mute == is_silence && matches!(alarm.stage, Stage::Child(_)) {
+                explained.insert(at);
+            }
+            let of_site = self.topology.series_of(site);
+            // what is reckoned falls silent with its station, and nobody tells of that
+            let muted = of_site
+                .filter(|(other, meter)| {
+                    *other == at || (!is_silence && meter.silent_after.is_none() && is_mute)
+                })
+                .map(|(other, _)| other);
+            explained.extend(muted.filter(|other| !sights.contains_key(other)));
+        }
+        explained
     }
 
     /// The causes that are open; of those that move values the ones that began near.
@@ -111,7 +141,8 @@ impl Causes {
         let id = AnomalyId::of(&self.rules.detector, &subject, begin);
         let fresh = Parent::new(id, begin, pick.begin, self.rules.severity);
         let is_new = !self.parents.contains_key(&pick.cause);
-        let parent = self.parents.entry(pick.cause.clone()).or_insert(fresh);
+        let shown = if is_new { self.shown(&keys) } else { Box::default() };
+        let parent = self.parents.entry(pick.cause.clone()).or_insert(Parent { shown, ..fresh });
         parent.also_moves(pick.moves);
         for key in keys {
             self.join(key, &pick.cause, out);

@@ -2,10 +2,10 @@
 //!
 //! With z in spreads, and N readings from one of the last [`LONGEST`] on (Σ from there, n = 1 … N counted from there):
 //!
-//! > shift: (Σz)² / 2N, drift: (Σn·z)² / 2Σn², noise: N/2·(v − 1 − ln v) with v = Σz² / N
+//! > shift: (Σz)² / 2N, drift: (Σn·z)² / 2Σn², noise: (N − 1)/2·(v − 1 − ln v) with v = (Σz² − max z²) / (N − 1)
 //!
 //! are the logarithms of the generalised likelihood ratios of a level, a ramp from 0 and another variance against normal noise of deviation 1
-//! (Basseville and Nikiforov 1993; Lai 1995 for windows). For each form the best N counts. A shift below [`LEAST_SHIFT`] spreads, a ramp that
+//! (Basseville and Nikiforov 1993; Lai 1995 for windows); noise is weighed without its largest reading, so that a spike is none. For each form the best N counts. A shift below [`LEAST_SHIFT`] spreads, a ramp that
 //! rose less than [`LEAST_RISE`] and a variance below [`LEAST_TIMES`] are what series do by themselves.
 
 use crate::params::{Form as ParamForm, Parameter, defaulted};
@@ -14,10 +14,11 @@ use crate::params::{Form as ParamForm, Parameter, defaulted};
 pub(super) const LONGEST: usize = 64;
 const LEAST_SHIFT: f64 = 1.7;
 const LEAST_RISE: f64 = 2.2;
-const LEAST_TIMES: f64 = 4.5;
-/// A ramp and a variance need so many readings.
+const LEAST_TIMES: f64 = 3.0;
+/// A level, a ramp and a variance need so many readings: a single one is a spike.
+const LEAST_LEVEL: usize = 4;
 const LEAST_RAMP: usize = 12;
-const LEAST_NOISE: usize = 3;
+const LEAST_NOISE: usize = 5;
 /// Nats by which one form must fit better than the others.
 const MARGIN_DRIFT: f64 = 3.0;
 const MARGIN_NOISE: f64 = 1.0;
@@ -50,9 +51,9 @@ impl Form {
 }
 
 const NATS: ParamForm = ParamForm::Number { least: 5.0, most: 1000.0 };
-pub(super) const SHIFT: Parameter = defaulted("shift", NATS, "26", "nats of evidence for a shift");
-pub(super) const DRIFT: Parameter = defaulted("drift", NATS, "34", "nats of evidence for a drift");
-pub(super) const NOISE: Parameter = defaulted("noise", NATS, "26", "nats of evidence for noise");
+pub(super) const SHIFT: Parameter = defaulted("shift", NATS, "17", "nats of evidence for a shift");
+pub(super) const DRIFT: Parameter = defaulted("drift", NATS, "21", "nats of evidence for a drift");
+pub(super) const NOISE: Parameter = defaulted("noise", NATS, "9", "nats of evidence for noise");
 
 /// Nats that each form needs.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,10 +71,11 @@ pub(super) struct Evidence {
     noise: (f64, usize),
 }
 
-/// Weighs the last readings, newest last.
+/// Weighs the last readings, newest last. What is no evidence yet, being too short or a single reading, still says best where a form began.
 pub(super) fn weigh(window: &[f32]) -> Evidence {
     let mut best = Evidence::default();
-    let (mut sum, mut ramp, mut squares) = (0.0, 0.0, 0.0);
+    let (mut level_from, mut noise_from) = ((0.0, 0), (0.0, 0));
+    let (mut sum, mut ramp, mut squares, mut largest) = (0.0, 0.0, 0.0, 0.0_f64);
     let see = |best: &mut (f64, usize), nats: f64, ago: usize| {
         if nats > best.0 {
             *best = (nats, ago);
@@ -84,19 +86,29 @@ pub(super) fn weigh(window: &[f32]) -> Evidence {
         sum += z;
         ramp += sum;
         squares += z * z;
-        if ago > 0 && sum.abs() >= LEAST_SHIFT * count {
-            see(&mut best.shift, sum * sum / (2.0 * count), ago);
+        largest = largest.max(z * z);
+        if sum.abs() >= LEAST_SHIFT * count {
+            let nats = sum * sum / (2.0 * count);
+            see(&mut level_from, nats, ago);
+            see(&mut best.shift, if ago + 1 >= LEAST_LEVEL { nats } else { 0.0 }, ago);
         }
         let of_ramp = count * (count + 1.0) * (2.0 * count + 1.0) / 6.0;
         if ago + 1 >= LEAST_RAMP && ramp.abs() * count >= LEAST_RISE * of_ramp {
             see(&mut best.drift, ramp * ramp / (2.0 * of_ramp), ago);
         }
-        let times = squares / count;
-        if ago + 1 >= LEAST_NOISE && times > LEAST_TIMES {
-            see(&mut best.noise, count / 2.0 * (times - 1.0 - libm::log(times)), ago);
+        see(&mut noise_from, of_noise(squares, count), ago);
+        if ago + 1 >= LEAST_NOISE {
+            see(&mut best.noise, of_noise(squares - largest, count - 1.0), ago);
         }
     }
+    (best.shift.1, best.noise.1) = (level_from.1, noise_from.1);
     best
+}
+
+/// Nats for another variance.
+fn of_noise(squares: f64, count: f64) -> f64 {
+    let times = squares / count;
+    if times > LEAST_TIMES { count / 2.0 * (times - 1.0 - libm::log(times)) } else { 0.0 }
 }
 
 impl Evidence {
@@ -133,7 +145,7 @@ mod tests {
     use super::*;
     use crate::noise::Noise;
 
-    const BARS: Bars = Bars { shift: 26.0, drift: 34.0, noise: 26.0 };
+    const BARS: Bars = Bars { shift: 17.0, drift: 21.0, noise: 9.0 };
 
     /// What is said of noise that such a function bends, and after how many readings.
     fn said(seed: u64, bend: impl Fn(usize, f64) -> f64) -> Option<(Form, usize)> {

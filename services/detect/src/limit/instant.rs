@@ -8,7 +8,7 @@ use super::{HEAD, NAME, Rules};
 use crate::state::{Reader, put_byte};
 use crate::{Detector, Error, Event, Input, Sample};
 
-const _: () = assert!(size_of::<Instant>() <= 32);
+const _: () = assert!(size_of::<Instant>() <= 16);
 
 pub(super) struct Instant {
     rules: Arc<Rules>,
@@ -17,7 +17,7 @@ pub(super) struct Instant {
 
 impl Instant {
     pub(super) fn new(rules: Arc<Rules>) -> Self {
-        Self { rules, judge: Judge::Calm }
+        Self { rules, judge: Judge::default() }
     }
 
     fn reading(&mut self, sample: &Sample, out: &mut Vec<Event>) {

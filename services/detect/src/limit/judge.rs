@@ -19,20 +19,28 @@ pub(super) struct Window {
     pub(super) limit_at: Timestamp,
 }
 
+/// `None` while the limit is kept, which takes 8 bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) enum Judge {
-    #[default]
-    Calm,
+pub(super) struct Judge(Option<Box<Begun>>);
+
+#[derive(Clone, Debug, PartialEq)]
+struct Begun {
+    episode: Episode,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phase {
     /// Beyond the limit for less than the minimum duration.
-    Pending(Box<Episode>),
+    Pending,
     /// Said; `kept_since` while the limit is kept again for less than `hold`.
-    Open { episode: Box<Episode>, kept_since: Option<Timestamp> },
+    Open { kept_since: Option<Timestamp> },
 }
 
 impl Judge {
     /// Whether a lapse of the limit would matter.
     pub(super) fn is_calm(&self) -> bool {
-        matches!(self, Self::Calm)
+        self.0.is_none()
     }
 
     /// Judges a value by the limit in force.
@@ -53,80 +61,76 @@ impl Judge {
 
     fn broken(&mut self, rules: &Rules, row: &LimitRow, window: Window, value: f64, out: &mut Vec<Event>) {
         let sight = sight(rules, row, value);
-        *self = match std::mem::take(self) {
-            Self::Calm => said(rules, Episode::new(window.stamp, sight), window.until, out),
-            Self::Pending(mut episode) => {
-                episode.see(sight, true);
-                said(rules, episode, window.until, out)
+        if let Some(Begun { episode, phase: Phase::Open { kept_since } }) = self.0.as_deref_mut() {
+            let graver = episode.see(sight, true);
+            out.extend(episode.worsened(graver, WORSEN_STEP * row.value.abs()));
+            *kept_since = None;
+            return;
+        }
+        let begun = match &mut self.0 {
+            Some(begun) => {
+                begun.episode.see(sight, true);
+                begun
             }
-            Self::Open { mut episode, .. } => {
-                let graver = episode.see(sight, true);
-                out.extend(episode.worsened(graver, WORSEN_STEP * row.value.abs()));
-                Self::Open { episode, kept_since: None }
+            calm => {
+                let episode = *Episode::new(window.stamp, sight);
+                calm.insert(Box::new(Begun { episode, phase: Phase::Pending }))
             }
         };
+        let lasted: Span = window.until - begun.episode.begin();
+        if lasted >= rules.min_duration {
+            out.push(begun.episode.raised());
+            begun.phase = Phase::Open { kept_since: None };
+        }
     }
 
     fn kept(&mut self, rules: &Rules, row: &LimitRow, window: Window, value: f64, out: &mut Vec<Event>) {
+        let Some(Begun { episode, phase }) = self.0.as_deref_mut() else { return };
+        let Phase::Open { kept_since } = phase else {
+            self.0 = None;
+            return;
+        };
         let distance = rules.hysteresis.at_limit(row.value);
-        let far_enough = !rules.beyond(value, row.value + if rules.above { -distance } else { distance });
-        match self {
-            Self::Calm => {}
-            Self::Pending(_) => *self = Self::Calm,
-            Self::Open { kept_since, .. } if !far_enough => *kept_since = None,
-            Self::Open { episode, kept_since } => {
-                let since = *kept_since.get_or_insert(window.stamp);
-                if window.until - since >= rules.hold {
-                    out.push(episode.cleared(since));
-                    *self = Self::Calm;
-                }
-            }
+        if rules.beyond(value, row.value + if rules.above { -distance } else { distance }) {
+            *kept_since = None;
+            return;
+        }
+        let since = *kept_since.get_or_insert(window.stamp);
+        if window.until - since >= rules.hold {
+            out.push(episode.cleared(since));
+            self.0 = None;
         }
     }
 
     fn lapsed(&mut self, rules: &Rules, window: Window, out: &mut Vec<Event>) {
-        if let Self::Open { episode, .. } = self {
-            out.push(episode.cleared(rules.lapsed_before(window.limit_at).unwrap_or(window.stamp)));
+        if let Some(begun) = self.0.take()
+            && begun.phase != Phase::Pending
+        {
+            out.push(begun.episode.cleared(rules.lapsed_before(window.limit_at).unwrap_or(window.stamp)));
         }
-        *self = Self::Calm;
     }
 
     pub(super) fn put(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Calm => put_byte(out, 0),
-            Self::Pending(episode) => {
-                put_byte(out, 1);
-                episode.put(out);
-            }
-            Self::Open { episode, kept_since } => {
+        let Some(Begun { episode, phase }) = self.0.as_deref() else { return put_byte(out, 0) };
+        match phase {
+            Phase::Pending => put_byte(out, 1),
+            Phase::Open { kept_since } => {
                 put_byte(out, 2);
                 put_option(out, *kept_since, put_time);
-                episode.put(out);
             }
         }
+        episode.put(out);
     }
 
     pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, Error> {
-        match from.byte()? {
-            0 => Ok(Self::Calm),
-            1 => Ok(Self::Pending(Episode::read(from)?)),
-            2 => {
-                let kept_since = from.option(Reader::time)?;
-                Ok(Self::Open { episode: Episode::read(from)?, kept_since })
-            }
-            other => Err(from.damaged(format!("{other} is no phase of an episode"))),
-        }
+        let phase = match from.byte()? {
+            0 => return Ok(Self::default()),
+            1 => Phase::Pending,
+            2 => Phase::Open { kept_since: from.option(Reader::time)? },
+            other => return Err(from.damaged(format!("{other} is no phase of an episode"))),
+        };
+        Ok(Self(Some(Box::new(Begun { episode: *Episode::read(from)?, phase }))))
     }
-}
-
-/// An episode that lasts until `until`: said when that is long enough.
-fn said(rules: &Rules, mut episode: Box<Episode>, until: Timestamp, out: &mut Vec<Event>) -> Judge {
-    let lasted: Span = until - episode.begin();
-    if lasted < rules.min_duration {
-        return Judge::Pending(episode);
-    }
-    out.push(episode.raised());
-    Judge::Open { episode, kept_since: None }
 }
 
 fn sight(rules: &Rules, row: &LimitRow, value: f64) -> Sight {

@@ -47,3 +47,25 @@ fn cells_take_the_memory_that_is_stated() {
     assert_eq!(bytes(Cells::values(24)), 24 * 8);
     assert_eq!(bytes(Cells::sums(24, 45, false)), 24 * 20);
 }
+
+/// Standard, edition and grade may each be as long as a catalogue lets a text be; the quote has all of them.
+#[test]
+fn a_long_quote_is_taken_back_with_its_episode() {
+    let edition = "限".repeat(4_096).as_str().into();
+    let limit = LimitRow { value: 1.0, valid_from: Timestamp::default(), valid_to: None, edition };
+    let spec = Spec {
+        name: "long".into(),
+        kind: "limit".into(),
+        severity: yiwang_model::Severity::Notice,
+        params: [("window".to_owned(), Param::Text("instant".to_owned()))].into(),
+        limits: Arc::new([limit]),
+    };
+    let prototype = build(&spec).map_err(|faults| format!("{faults:?}")).expect("right");
+    let mut detector = prototype.make(&SeriesContext::default());
+    let sample = Sample { time: Timestamp::default(), value: 2.0, quality: Quality::Good };
+    let (mut events, mut state) = (Vec::new(), Vec::new());
+    detector.step(&Input::Reading(sample), &mut events);
+    assert_eq!(events.len(), 1);
+    detector.snapshot(&mut state);
+    prototype.make(&SeriesContext::default()).restore(&state).expect("its own state");
+}

@@ -11,7 +11,7 @@ use super::{HEAD, NAME, Rules, Shape};
 use crate::state::{Reader, put_byte, put_option, put_whole};
 use crate::{Detector, Error, Event, Input, Sample, SeriesContext};
 
-const _: () = assert!(size_of::<Windowed>() <= 168);
+const _: () = assert!(size_of::<Windowed>() <= 152);
 
 pub(super) struct Windowed {
     rules: Arc<Rules>,
@@ -28,7 +28,7 @@ impl Windowed {
     pub(super) fn new(rules: Arc<Rules>, shape: Shape, series: &SeriesContext) -> Self {
         let SeriesContext { period, lateness, .. } = *series;
         let cells = cells_for(&shape, period, rules.energy);
-        Self { rules, shape, period, lateness, cells, next_end: None, judge: Judge::Calm }
+        Self { rules, shape, period, lateness, cells, next_end: None, judge: Judge::default() }
     }
 
     fn reading(&mut self, sample: &Sample, out: &mut Vec<Event>) {

@@ -252,7 +252,7 @@ fn reading_goes_on_behind_a_mark_if_what_stands_before_it_is_the_same() {
         (first.items.len(), rest.items[0].value, rest.items.len(), rest.items[0].line),
         (20, 20.0, 31, 22)
     );
-    std::fs::write(&path, text.replace(",7\n", ",8\n")).unwrap();
+    std::fs::write(&path, text.replace(",7\n", ",9\n")).unwrap();
     assert!(!Reader::open(&path, &mapping).unwrap().resume(mark).unwrap(), "a file that was changed");
     std::fs::write(&path, &text[..text.len() / 4]).unwrap();
     assert!(!Reader::open(&path, &mapping).unwrap().resume(mark).unwrap(), "a file that was cut");

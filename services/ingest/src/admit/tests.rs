@@ -134,9 +134,10 @@ fn a_figure_is_not_published_after_now() {
 }
 
 #[test]
-fn a_quality_is_one_of_eight() {
+fn a_quality_is_one_of_nine() {
     assert_eq!(quality(7), Ok(Quality::Disconnected));
-    assert_eq!(quality(8).unwrap_err().0, Reason::BadQuality);
+    assert_eq!(quality(8), Ok(Quality::ClockOff));
+    assert_eq!(quality(9).unwrap_err().0, Reason::BadQuality);
 }
 
 #[test]

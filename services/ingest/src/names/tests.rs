@@ -1,6 +1,8 @@
 use yiwang_catalogue::Registry;
 use yiwang_catalogue::registry::Kind;
 
+use yiwang_model::{Quality, Timestamp, Unit};
+
 use super::*;
 
 const AIR: &str = "510104-air-1";

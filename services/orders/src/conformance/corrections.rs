@@ -135,6 +135,29 @@ pub(super) async fn what_people_took_up_they_close<S: OrderStore, F: Future<Outp
     }
 }
 
+/// A cause that was over and is found again under its old name has its order again, whatever people made of it.
+pub(super) async fn what_was_over_and_is_raised_again_is_reopened<S: OrderStore, F: Future<Output = S>>(
+    open: &impl Fn(&'static str) -> F,
+) {
+    let store = open("raised-again").await;
+    for (count, state) in (1..).zip(OrderState::ALL) {
+        let (station, epoch) = (state.word(), u64::from(count) * 10);
+        store.apply(epoch, moment(MORNING), &[opened(station, MORNING)]).await.expect("applied");
+        for step in way(state) {
+            store.transition(&nth(count), *step, "li", "ok", moment(after(1))).await.expect("a way");
+        }
+        store
+            .apply(epoch + 1, moment(after(5)), &[note(over(station, MORNING, after(4)), after(5))])
+            .await
+            .expect("applied");
+        each_once(&store, epoch + 2, &[opened(station, MORNING)]).await;
+        let (kind, now, _, anomaly) = last(&store, count).await;
+        let wanted = if state == OrderState::Closed { OrderState::Reopened } else { state };
+        assert_eq!((kind, now, anomaly), (StepKind::Restored, wanted, episode(station, MORNING)));
+        assert_eq!(active(&store).await.0, u64::from(count));
+    }
+}
+
 /// Who reopens what the judgement closed has taken it up.
 pub(super) async fn people_may_take_up_what_the_judgement_closed<S: OrderStore, F: Future<Output = S>>(
     open: &impl Fn(&'static str) -> F,

@@ -168,13 +168,14 @@ impl Model {
             self.orders.insert(episode, Order { no, history, anomaly, touched: false });
             return true;
         };
-        let gone = order.anomaly.phase == Phase::Withdrawn;
-        if gone {
+        let was_over = order.anomaly.phase == Phase::Cleared;
+        let comes_back = was_over || order.anomaly.phase == Phase::Withdrawn;
+        if comes_back {
             order.anomaly = anomaly;
-            let reopens = order.state() == OrderState::Closed && !order.touched;
+            let reopens = order.state() == OrderState::Closed && (was_over || !order.touched);
             self.line(episode, StepKind::Restored, reopens.then_some(OrderState::Reopened));
         }
-        gone
+        comes_back
     }
 
     /// A note; whether it changes something.

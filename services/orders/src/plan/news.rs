@@ -46,13 +46,20 @@ pub(super) fn noted(known: &Known, said: &Anomaly, into: Option<String>, channel
     Some(News { kind, note, state, anomaly })
 }
 
-/// An episode that has an order is opened. None unless it was withdrawn.
-pub(super) fn restored(known: &Known, said: &Anomaly) -> Option<News> {
-    if known.anomaly.phase != Phase::Withdrawn || said.phase == Phase::Withdrawn {
+/// An episode that has an order is opened. None unless it was withdrawn; or was over, as a cause is that is found again: what comes of another city's
+/// alerts may come late.
+pub(super) fn restored(known: &Known, said: &Anomaly, channel: Channel) -> Option<News> {
+    let was_over = known.anomaly.phase == Phase::Cleared && channel != Channel::Alert;
+    let comes_back = match said.phase {
+        Phase::Withdrawn => false,
+        Phase::Raised => was_over || known.anomaly.phase == Phase::Withdrawn,
+        _ => known.anomaly.phase == Phase::Withdrawn,
+    };
+    if !comes_back {
         return None;
     }
-    let closed_by_judgement = known.state == OrderState::Closed && !known.touched;
-    let state = if closed_by_judgement { OrderState::Reopened } else { known.state };
+    let closed_too_early = known.state == OrderState::Closed && (was_over || !known.touched);
+    let state = if closed_too_early { OrderState::Reopened } else { known.state };
     let note = Revised::of(said, &known.unit).to_string();
     Some(News { kind: StepKind::Restored, note, state, anomaly: said.clone() })
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use yiwang_model::order::Step;
 use yiwang_model::{Anomaly, AnomalyId, Because, OrderNo, Row, Series, SeriesId, Timestamp};
 
-use crate::{Batch, Error, Record};
+use crate::{Batch, Error, LATE_MINUTES, Record};
 
 /// A body stops growing here, in bytes; its last line may go over it.
 const BODY_BYTES: usize = 1 << 20;
@@ -65,7 +65,8 @@ impl Lines {
             let tags = self.tags.get(&row.series).ok_or(Error::UnknownSeries(row.series))?;
             to.line(|text| reading(text, tags, row));
         }
-        for record in &batch.records {
+        // what it reckons from readings it reckons from its own
+        for record in batch.records.iter().filter(|record| *record.measurement != *LATE_MINUTES) {
             to.line(|text| match &*record.measurement {
                 "anomalies" => anomaly(text, record),
                 _ => order_event(text, record),

@@ -106,6 +106,20 @@ fn a_damaged_file_costs_what_follows_it_and_no_more() {
 }
 
 #[test]
+fn a_chain_is_heavy_once_what_changed_weighs_as_much_as_all() {
+    let packs = |count| vec![Pack::from([7; 10].as_slice()); count];
+    let disk = SimDisk::new(1);
+    let (mut checkpoints, _) = Checkpoints::open(Arc::new(disk.clone()), folder()).expect("an empty folder");
+    assert!(!checkpoints.is_heavy());
+    for (epoch, count, wanted) in [(1, 5, false), (2, 2, false), (3, 3, true), (4, 1, true)] {
+        checkpoints.write(&State { series: packs(count), ..link(epoch, epoch == 1) }).expect("room");
+        assert_eq!(checkpoints.is_heavy(), wanted, "{epoch}");
+    }
+    checkpoints.write(&State { series: packs(5), ..link(5, true) }).expect("room");
+    assert!(!checkpoints.is_heavy());
+}
+
+#[test]
 fn nothing_follows_what_was_not_written() {
     let disk = SimDisk::new(1);
     let mut checkpoints = chains(&disk);
@@ -153,6 +167,76 @@ fn after_a_failed_write_or_sync_a_start_finds_the_chain_before() {
             assert!(matches!(broken, Err(Error::Disk { .. })), "{operation:?}: {broken:?}");
             assert_eq!(taken(&disk.power_cut()), Some((9, vec![7, 8, 9])), "{operation:?}");
         }
+    }
+}
+
+/// A sector that the disk does not give is no damage: what follows the file is lost, the file stays.
+#[test]
+fn what_the_disk_does_not_give_is_passed_over_and_stays() {
+    for (nth, wanted) in
+        [(1, (9, vec![7, 8, 9])), (4, (6, vec![4, 5, 6])), (5, (7, vec![7])), (6, (8, vec![7, 8]))]
+    {
+        let disk = SimDisk::new(1);
+        chains(&disk);
+        disk.fail(Operation::Open, nth, Trouble::Io);
+        assert_eq!(taken(&disk), Some(wanted), "file {nth} of 4 to 9");
+        let stays = nth + 3;
+        assert!(files(&disk).contains(&stays), "{stays} of {:?}", files(&disk));
+    }
+}
+
+#[test]
+fn a_refused_chain_stands_aside_and_the_one_before_goes_on() {
+    let disk = SimDisk::new(1);
+    chains(&disk);
+    disk.put(&folder().join(format!("{REFUSED}{PREFIX}{:020}", 2)), b"of another time");
+    let (mut checkpoints, _) = Checkpoints::open(Arc::new(disk.clone()), folder()).expect("whole files");
+    let before = checkpoints.before().expect("whole files").expect("a chain before");
+    assert_eq!((before.epoch, before.series.len()), (6, 3));
+    assert_eq!(checkpoints.needed(), Some([4, 7, 9].as_slice()), "all that is left");
+    assert_eq!(files(&disk), [4, 5, 6, 7, 8, 9], "so far all is as it was");
+    checkpoints.set_refused_aside().expect("a disk");
+    assert_eq!(files(&disk), [4, 5, 6]);
+    let aside = disk.paths().into_iter().filter(|path| path.to_string_lossy().contains(REFUSED)).count();
+    assert_eq!(aside, 3, "one chain is kept to be looked at");
+    checkpoints.write(&link(7, true)).expect("room");
+    assert_eq!(taken(&disk), Some((7, vec![7])));
+    assert_eq!(files(&disk), [4, 5, 6, 7], "the chain before still stands");
+    assert_eq!(checkpoints.needed(), Some([6, 7, 9].as_slice()));
+}
+
+#[test]
+fn when_every_chain_is_refused_there_is_none_before() {
+    let disk = SimDisk::new(1);
+    chains(&disk);
+    let (mut checkpoints, _) = Checkpoints::open(Arc::new(disk.clone()), folder()).expect("whole files");
+    assert!(checkpoints.before().expect("whole files").is_some());
+    assert_eq!(checkpoints.before().expect("whole files"), None);
+    checkpoints.set_refused_aside().expect("a disk");
+    assert_eq!((files(&disk), taken(&disk)), (vec![], None));
+}
+
+#[test]
+fn a_power_cut_while_refused_ones_stand_aside_leaves_a_chain() {
+    let operations = |disk: &SimDisk| {
+        let (mut checkpoints, _) = Checkpoints::open(Arc::new(disk.clone()), folder()).expect("whole files");
+        checkpoints.before().expect("whole files");
+        let begin = disk.operations();
+        (begin, checkpoints)
+    };
+    let disk = SimDisk::new(1);
+    chains(&disk);
+    let (begin, mut checkpoints) = operations(&disk);
+    checkpoints.set_refused_aside().expect("a disk");
+    for at in begin..disk.operations() {
+        let disk = SimDisk::new(at);
+        chains(&disk);
+        let (_, mut checkpoints) = operations(&disk);
+        disk.cut_at(at);
+        assert!(checkpoints.set_refused_aside().is_err(), "cut at {at}");
+        let (epoch, packs) = taken(&disk.power_cut()).expect("a chain");
+        let base = if epoch > 6 { 7 } else { 4 };
+        assert_eq!(packs, (base..=epoch).map(|epoch| epoch as u8).collect::<Vec<u8>>(), "cut at {at}");
     }
 }
 

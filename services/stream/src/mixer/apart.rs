@@ -8,15 +8,16 @@
 //! n is the spread of z₀ less the median in calm frames. Let c be what the station's companions (other metrics, turned where they go the other way)
 //! have apart: their mean, at most twice the smaller, where they all go one way and further than 1; else 0. Then
 //!
-//! > value = sign(a) · min(|a|, |a − c|) · n · s₀, and 0 where a and a − c do not go the same way,
+//! > value = sign(a) · min(|a|, |a − c|) · n · s₀ / u, and 0 where a and a − c do not go the same way,
 //!
-//! since an instrument fails alone, and what happens at a station shows in several metrics (minmod limiter: Roe 1986, as van Leer's of 1977 for slopes).
+//! since an instrument fails alone, and what happens at a station shows in several metrics (minmod limiter: Roe 1986, as van Leer's of 1977 for slopes). u = √(1 + (1.5·max(0, d − 1))²),
+//! where d is the spread of those around (1.4826 median absolute deviations) over n: while they disagree, nobody knows what a station should say.
 //!
 //! Levels are learnt from frames that cannot change any more, in order, and change at midnight UTC only: so what a frame comes to does not depend on
 //! the order of arrival. The first three days are learnt as they are; later a value more than 4 spreads off is learnt as what
-//! was expected, unless more than half of a day was so. Days fade over `memory`, spreads over four days.
+//! was expected, unless more than half of the day and of the one before was so: a drift that takes a day is no new level. Days fade over `memory`, spreads over four days.
 //!
-//! Memory: 152 bytes for each source, 24 more for each day whose frames may still change.
+//! Memory: 160 bytes for each source, 24 more for each day whose frames may still change.
 
 use std::collections::BTreeMap;
 
@@ -34,10 +35,18 @@ const YOUNG_DAYS: f64 = 3.0;
 const SPREAD_FADES: f64 = 0.75;
 /// Standard deviations in the mean absolute deviation of normal noise.
 const DEVIATIONS_PER_MEAN: f64 = 1.253_314_137_315_5;
+/// Standard deviations of normal noise in its median absolute deviation.
+const DEVIATIONS_PER_MAD: f64 = 1.4826;
+/// How much of the disagreement of those around, beyond a spread, a value is unsure by.
+const DISAGREEMENT: f64 = 1.5;
+/// What is further from where a source began is learnt as if it were there, in the metric's unit.
+const FURTHEST: f64 = 1e100;
+/// After so many days without a frame nothing is known.
+const FORGOTTEN_DAYS: i64 = 1_000;
 /// From how many spreads on companions count.
 const LEAST_COMMON: f64 = 1.0;
 /// Numbers of a source that are saved: of its sums, of its levels.
-const OF_SUMS: usize = 13;
+const OF_SUMS: usize = 14;
 const OF_LEVEL: usize = 3;
 
 /// What is usual for the sources of one reckoned series.
@@ -67,7 +76,12 @@ struct Level {
 struct Moments([f64; 3]);
 
 impl Moments {
+    /// Values beyond [`FURTHEST`] count as if they were there: what is infinite once never fades.
     fn add(&mut self, value: f64) {
+        if value.is_nan() {
+            return;
+        }
+        let value = value.clamp(-FURTHEST, FURTHEST);
         [1.0, value, value * value].iter().zip(&mut self.0).for_each(|(new, sum)| *sum += new);
     }
 
@@ -84,6 +98,8 @@ struct Sums {
     raw: Moments,
     kept: Moments,
     far: f64,
+    /// Whether more than half of the day before was far off, too.
+    was_far: bool,
     /// Count and sum of what calm frames are off.
     calm: [f64; 2],
 }
@@ -129,11 +145,20 @@ impl Usual {
         self.learnt.unwrap_or(i64::MIN)
     }
 
-    /// A day begins, with what was learnt until then.
+    /// A day begins, and all since the one before: whether or not a frame came on each does not show.
     fn begin(&mut self, day: i64) {
         if day <= self.day {
             return;
         }
+        let since = if self.day == i64::MIN { 1 } else { day.saturating_sub(self.day) };
+        if since > FORGOTTEN_DAYS {
+            self.sums.fill(Sums::default());
+        }
+        (day - since.min(FORGOTTEN_DAYS) + 1..=day).for_each(|day| self.begin_one(day));
+    }
+
+    /// A day begins, with what was learnt until then.
+    fn begin_one(&mut self, day: i64) {
         self.day = day;
         let young = YOUNG_DAYS * self.day_frames as f64;
         let fades = self.fades;
@@ -175,13 +200,14 @@ impl Usual {
         let own = found[0]?;
         let common = common(&found[1..]);
         let news = if own * (own - common) > 0.0 { own.abs().min((own - common).abs()) } else { 0.0 };
-        Some(news.copysign(own) * levels[0].noise * levels[0].scale)
+        let unsure = unsure(values.get(..apart.groups[0].sources)?, levels);
+        Some(news.copysign(own) / unsure * levels[0].noise * levels[0].scale)
     }
 
     pub(super) fn save(&self) -> ReckonedUsual {
         let sums = self.sums.iter().flat_map(|sums| {
-            let Sums { centre, all, raw, kept, far, calm } = sums;
-            let head = [centre.unwrap_or(f64::NAN), *far];
+            let Sums { centre, all, raw, kept, far, was_far, calm } = sums;
+            let head = [centre.unwrap_or(f64::NAN), *far, f64::from(u8::from(*was_far))];
             head.into_iter().chain(all.0).chain(raw.0).chain(kept.0).chain(*calm)
         });
         let numbers =
@@ -208,10 +234,11 @@ impl Usual {
             *sums = Sums {
                 centre: Some(of[0]).filter(|centre| !centre.is_nan()),
                 far: of[1],
-                all: moments(2),
-                raw: moments(5),
-                kept: moments(8),
-                calm: [of[11], of[12]],
+                was_far: of[2] > 0.0,
+                all: moments(3),
+                raw: moments(6),
+                kept: moments(9),
+                calm: [of[12], of[13]],
             };
         }
         let level = |of: &[f64]| Level { level: of[0], scale: of[1], noise: of[2] };
@@ -249,7 +276,9 @@ impl Sums {
 
     /// The day is over: it joins those before.
     fn close(&mut self, fades: f64, young: f64) {
-        let as_it_came = self.all.0[0] < young || 2.0 * self.far > self.raw.0[0];
+        let is_far = 2.0 * self.far > self.raw.0[0];
+        let as_it_came = self.all.0[0] < young || (is_far && self.was_far);
+        self.was_far = is_far;
         self.all.fade_into(fades, if as_it_came { self.raw } else { self.kept });
         self.calm = self.calm.map(|sum| SPREAD_FADES * sum);
         (self.raw, self.kept, self.far) = (Moments::default(), Moments::default(), 0.0);
@@ -269,11 +298,26 @@ impl Sums {
 
 /// The median of those around, in their scales, if so many spoke.
 fn middle(values: &[f64], levels: &[Level], least: usize) -> Option<f64> {
-    let each = values.iter().zip(levels).skip(1);
-    let mut others: Vec<f64> =
-        each.filter(|(value, _)| !value.is_nan()).map(|(value, of)| (value - of.level) / of.scale).collect();
-    others.sort_by(f64::total_cmp);
+    let others = in_scales(values, levels);
     (others.len() >= least.max(1)).then(|| median(&others))
+}
+
+/// Those around that spoke, in their scales, sorted.
+fn in_scales(values: &[f64], levels: &[Level]) -> Vec<f64> {
+    let each = values.iter().zip(levels).skip(1).filter(|(value, _)| !value.is_nan());
+    let mut others: Vec<f64> = each.map(|(value, of)| (value - of.level) / of.scale).collect();
+    others.sort_by(f64::total_cmp);
+    others
+}
+
+/// How many times less a value is worth while those around disagree more than a calm one does with them.
+fn unsure(values: &[f64], levels: &[Level]) -> f64 {
+    let mut others = in_scales(values, levels);
+    let middle = median(&others);
+    others.iter_mut().for_each(|of| *of = (*of - middle).abs());
+    others.sort_by(f64::total_cmp);
+    let beyond = DEVIATIONS_PER_MAD * median(&others) / levels[0].noise - 1.0;
+    (1.0 + (DISAGREEMENT * beyond.max(0.0)).powi(2)).sqrt()
 }
 
 /// How many spreads the first of a group is from those around.

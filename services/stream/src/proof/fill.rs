@@ -12,10 +12,10 @@ use yiwang_log::embedded::EmbeddedLog;
 use yiwang_log::{Append, CursorClass, Log};
 use yiwang_model::{Quality, Row, Series, Timestamp, Vintage};
 use yiwang_orders::{OrderEvent, OrderStore};
-use yiwang_proto::log::{Derived, OrderEvents};
+use yiwang_proto::log::{Derived, LateMark, OrderEvents};
 use yiwang_proto::topics;
 use yiwang_series::embedded::{EmbeddedSeries, Options};
-use yiwang_series::{Record, SeriesSink, SeriesStore};
+use yiwang_series::{LATE_MINUTES, Record, SeriesSink, SeriesStore};
 
 use super::city::{self, Arrival, readings};
 use super::orders::ModelOrders;
@@ -41,6 +41,7 @@ fn key_value(series: &Series, row: &Row) -> (Key, Value) {
 struct Wanted {
     rows: Rows,
     anomalies: BTreeSet<String>,
+    late_minutes: BTreeSet<String>,
     events: BTreeSet<String>,
 }
 
@@ -53,7 +54,9 @@ async fn full_log(arrivals: &[Arrival]) -> (Arc<EmbeddedLog>, Wanted) {
     let found: Vec<_> = verdict.steps.iter().filter(|step| !step.3.is_empty()).collect();
     let anomalies =
         found.iter().flat_map(|step| &step.3).map(|step| serde_json::to_string(step).unwrap()).collect();
-    let derived = found.iter().map(|step| derived(step.0, &step.3)).collect::<Vec<_>>();
+    let mut derived = found.iter().map(|step| derived(step.0, &step.3)).collect::<Vec<_>>();
+    let (mark, late_minutes) = late_mark();
+    derived.push(append(topics::DERIVED, 0, &mark));
     let events = events(&verdict).await;
     for _ in 0..2 {
         fill(log.as_ref(), &derived.iter().map(|record| vec![record.clone()]).collect::<Vec<_>>()).await;
@@ -61,12 +64,27 @@ async fn full_log(arrivals: &[Arrival]) -> (Arc<EmbeddedLog>, Wanted) {
         fill(log.as_ref(), &[vec![append(topics::EVENTS, 0, &record)]]).await;
     }
     let rows = arrivals.iter().map(|arrival| key_value(&arrival.series, &arrival.row)).collect();
-    (log, Wanted { rows, anomalies, events })
+    (log, Wanted { rows, anomalies, late_minutes, events })
+}
+
+/// Two minutes of a series that readings came too late for, and what the store must say of them.
+fn late_mark() -> (Derived, BTreeSet<String>) {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let minutes = ["2026-03-02T08:59:00Z", "2026-03-02T09:00:00Z"];
+    let minutes_nanos = minutes.iter().map(|minute| at(minute).nanos()).collect();
+    let mark = LateMark { source: "e-1".into(), metric: "dust".into(), minutes_nanos };
+    let city_nanos = at("2026-03-02T12:00:00Z").nanos();
+    let body = |minute: &str, hour: &str| {
+        serde_json::json!({ "source": "e-1", "metric": "dust", "minute": at(minute), "hour": at(hour), "marked_at": Timestamp(city_nanos) })
+            .to_string()
+    };
+    let bodies = [body(minutes[0], "2026-03-02T08:00:00Z"), body(minutes[1], "2026-03-02T09:00:00Z")];
+    (Derived { epoch: 7, city_nanos, marks: vec![mark], ..Derived::default() }, bodies.into())
 }
 
 fn derived(epoch: u64, anomalies: &[yiwang_model::Anomaly]) -> Append {
     let anomalies = anomalies.iter().map(|anomaly| serde_json::to_string(anomaly).unwrap()).collect();
-    append(topics::DERIVED, 0, &Derived { epoch, city_nanos: 1, anomalies, capsules: Vec::new() })
+    append(topics::DERIVED, 0, &Derived { epoch, city_nanos: 1, anomalies, ..Derived::default() })
 }
 
 /// The events of the orders of a verdict.
@@ -124,6 +142,7 @@ async fn assert_holds(disk: &SimDisk, log: &Arc<EmbeddedLog>, wanted: &Wanted, w
         .unwrap();
     assert!(rows == wanted.rows, "{what}: {} rows, {} are wanted", rows.len(), wanted.rows.len());
     assert_eq!(bodies(&store, "anomalies").await, wanted.anomalies, "{what}");
+    assert_eq!(bodies(&store, LATE_MINUTES).await, wanted.late_minutes, "{what}");
     assert_eq!(bodies(&store, "order_events").await, wanted.events, "{what}");
     let ends: Vec<_> = marked(log.as_ref(), &store.persisted());
     let all = log.extents().into_iter().filter(|extent| extent.partition.topic.0 <= topics::EVENTS);

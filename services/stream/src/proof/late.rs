@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use yiwang_model::{Anomaly, Phase, Series, Timestamp};
+use yiwang_catalogue::Catalogue;
+use yiwang_model::{Anomaly, Phase, Series, Span, Timestamp};
 
 use super::city::{self, Arrival, catalogue, moment, readings};
 use super::script::{Cuts, Writer};
-use super::world::{Verdict, assert_one_order_each, block_on, judge, log_of};
+use super::world::{Marks, Verdict, assert_one_order_each, block_on, judge, log_of};
 
 /// How long the city goes on after its last reading: all that is waited for is over by then.
 const REST: i64 = 12_000;
@@ -22,8 +23,13 @@ pub(super) fn text() -> String {
 }
 
 pub(super) fn verdict(arrivals: &[Arrival], cuts: Cuts, seed: u64, workers: usize) -> Verdict {
+    verdict_by(&text(), arrivals, cuts, seed, workers)
+}
+
+/// The same by another catalogue.
+pub(super) fn verdict_by(text: &str, arrivals: &[Arrival], cuts: Cuts, seed: u64, workers: usize) -> Verdict {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
-    let mut writer = Writer::new(&text());
+    let mut writer = Writer::new(text);
     writer.play(arrivals, cuts, &mut dice);
     let last = arrivals.last().map_or(0, |last| last.at);
     (1..=20).for_each(|step| writer.tick(moment(last + step * REST / 20)));
@@ -32,7 +38,16 @@ pub(super) fn verdict(arrivals: &[Arrival], cuts: Cuts, seed: u64, workers: usiz
 
 /// Each reading comes up to so much of what is allowed later than it did; what is said again of one key keeps its order.
 pub(super) fn delayed(arrivals: &[Arrival], share: f64, dice: &mut ChaCha8Rng) -> Vec<Arrival> {
-    let catalogue = catalogue();
+    delayed_by(&catalogue(), arrivals, share, dice)
+}
+
+/// The same by another catalogue.
+pub(super) fn delayed_by(
+    catalogue: &Catalogue,
+    arrivals: &[Arrival],
+    share: f64,
+    dice: &mut ChaCha8Rng,
+) -> Vec<Arrival> {
     let mut last: BTreeMap<(Series, Timestamp), i64> = BTreeMap::new();
     let mut all = arrivals.to_vec();
     for arrival in &mut all {
@@ -48,7 +63,7 @@ pub(super) fn delayed(arrivals: &[Arrival], share: f64, dice: &mut ChaCha8Rng) -
     all
 }
 
-fn assert_same(wanted: &Verdict, found: &Verdict, what: &str) {
+pub(super) fn assert_same(wanted: &Verdict, found: &Verdict, what: &str) {
     let (wanted, found) = (wanted.episodes(), found.episodes());
     let missing: Vec<_> = wanted.iter().filter(|of| !found.contains(of)).collect();
     let surplus: Vec<_> = found.iter().filter(|of| !wanted.contains(of)).collect();
@@ -136,6 +151,14 @@ fn what_is_later_than_allowed_changes_nothing_and_is_counted() {
     let found = verdict(&arrivals, CUTS, 1, 2);
     assert_same(&wanted, &found, "too late");
     assert_eq!(found.counts.too_late, late.len() as u64);
+    let mut minutes = Marks::new();
+    for Arrival { series, row, .. } in &late {
+        let of = (series.source().to_string(), series.metric().to_string());
+        let minute = row.time.nanos() / Span::MINUTE.0 * Span::MINUTE.0;
+        minutes.entry(of).or_default().insert(minute);
+    }
+    assert_eq!(found.marks, minutes, "each minute that one came too late for, and no other");
+    assert!(wanted.marks.is_empty());
 }
 
 /// A source that falls silent holds up no other, and what it sends when it is back is judged.

@@ -4,8 +4,8 @@ use yiwang_model::{Anomaly, Phase, Series, Timestamp};
 
 use super::city::{self, moment};
 use super::script::Writer;
-use super::switch::{around, dust, phases, speak, steps, verdict};
-use super::world::Verdict;
+use super::switch::{around, dust, phases, restarted, speak, steps, verdict};
+use super::world::{Verdict, block_on, derived};
 
 /// The small city with a silence from one second to another, for this.
 fn silenced(from: i64, to: i64, what: &str) -> String {
@@ -74,6 +74,56 @@ fn a_silence_that_is_taken_out_ends_there() {
         Some(moment(311)),
         "in the epoch behind the tick that named the change"
     );
+}
+
+/// An episode seems to be over when the silence is taken out; late readings show that it went on beyond that.
+#[test]
+fn a_silence_that_was_taken_out_kept_an_episode_quiet_up_to_its_old_end() {
+    let mut writer = Writer::new(&silenced(0, 3_000, "stations = [\"e-1\"]\ndetectors = [\"dust-limit\"]"));
+    speak(&mut writer, &["e-1"], 0..200, around(200.0));
+    writer.row(&dust("e-1"), 200, 51.0);
+    writer.tick(moment(300));
+    writer.catalogue(city::TEXT);
+    (301..304).for_each(|second| writer.tick(moment(second)));
+    (200..400).step_by(10).for_each(|second| writer.row(&dust("e-1"), second, around(200.0)(second)));
+    writer.row(&dust("e-1"), 400, 50.0);
+    writer.tick(moment(402));
+    writer.tick(moment(403));
+    let verdict = verdict(&writer);
+    let told = of_station(&verdict, "dust-limit", "e-1");
+    let quiet = told.iter().find(|(_, of)| of.phase == Phase::Cleared).unwrap().1;
+    assert_eq!((quiet.end, quiet.silenced.is_some()), (Some(moment(200)), true), "{told:?}");
+    let last = told.last().unwrap().1;
+    assert_eq!((last.phase, last.end, last.silenced.is_some()), (Phase::Cleared, Some(moment(400)), false));
+    assert_eq!(ordered(&verdict, last), Some(moment(402)));
+}
+
+/// Two silences match an episode; what its steps say does not follow from when the city was started.
+#[test]
+fn a_restart_changed_the_name_of_the_silence() {
+    let two = format!(
+        "{}\n[[silence]]\nid = \"b-later\"\nwho = \"desk\"\nwhy = \"known\"\nfrom = {}\nto = {}\nstations = [\"e-1\"]\n",
+        silenced(0, 300, "stations = [\"e-1\"]"),
+        moment(100),
+        moment(900)
+    );
+    let high = |second: i64| if second < 200 { 200.0 } else { around(50.0)(second) };
+    let mut writer = Writer::new(&two);
+    speak(&mut writer, &["e-1"], 0..400, high);
+    let names = |steps: Vec<Anomaly>| steps.into_iter().map(|of| (of.phase, of.silenced)).collect::<Vec<_>>();
+    let whole =
+        of_station(&verdict(&writer), "dust-limit", "e-1").into_iter().map(|(_, of)| of.clone()).collect();
+    let pieces = block_on(told_with_restarts(&writer));
+    let pieces = pieces.into_iter().filter(|of| *of.detector == *"dust-limit").collect();
+    let (whole, pieces) = (names(whole), names(pieces));
+    assert_eq!(whole.len(), 2, "{whole:?}");
+    assert_eq!(whole, pieces);
+}
+
+/// What topic `derived` says of a city that is started anew after every few records.
+async fn told_with_restarts(writer: &Writer) -> Vec<Anomaly> {
+    let log = restarted(writer).await.0;
+    derived(log.as_ref()).await.into_values().flat_map(|(_, steps)| steps).collect()
 }
 
 #[test]

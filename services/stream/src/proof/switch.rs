@@ -1,10 +1,12 @@
 //! Another catalogue comes into force at a tick: what was before is judged by the old one, what comes after by the new.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use yiwang_disk::SimDisk;
-use yiwang_model::{Anomaly, Phase, Series};
+use yiwang_log::embedded::EmbeddedLog;
+use yiwang_model::{Anomaly, AnomalyId, Phase, Series, WorkOrder};
 
 use super::city::{self, moment};
 use super::orders::ModelOrders;
@@ -28,14 +30,13 @@ pub(super) fn verdict(writer: &Writer) -> Verdict {
         let log = log_of(&writer.commits).await;
         let one = judge(&log, 1, 1 << 20).await;
         assert_eq!(one, judge(&log, 3, 256).await);
-        assert_eq!(one.orders, restarted(writer).await);
+        assert_eq!(one.orders, restarted(writer).await.1);
         one
     })
 }
 
-async fn restarted(
-    writer: &Writer,
-) -> std::collections::BTreeMap<yiwang_model::AnomalyId, yiwang_model::WorkOrder> {
+/// The log of a city that is started anew after every few records, and its orders.
+pub(super) async fn restarted(writer: &Writer) -> (Arc<EmbeddedLog>, BTreeMap<AnomalyId, WorkOrder>) {
     let disk = SimDisk::new(3);
     let log = open(Arc::new(disk.clone())).unwrap();
     let orders = Arc::new(ModelOrders::default());
@@ -45,7 +46,7 @@ async fn restarted(
         let stream = Stream::start_saving_often(parts, Path::new(CHECKPOINTS), 2).await.unwrap();
         stream.drain().await.unwrap();
     }
-    orders.all()
+    (log, orders.all())
 }
 
 pub(super) fn steps<'a>(verdict: &'a Verdict, detector: &str) -> Vec<(u64, &'a Anomaly)> {
@@ -135,6 +136,32 @@ fn an_episode_that_a_catalogue_ends_is_not_active_any_more() {
     let verdict = verdict(&writer);
     assert_eq!(phases(&steps(&verdict, "dust-limit")), [Phase::Raised, Phase::Cleared]);
     assert_eq!(phases(&steps(&verdict, "dusty")), [Phase::Raised, Phase::Cleared]);
+}
+
+/// An expression that is changed, and one that is new, ask about an episode that was open before.
+#[test]
+fn an_open_episode_was_not_active_after_a_reload() {
+    let noise = Series::new("e-1", "noise").unwrap();
+    let judged = |before: &str| {
+        let mut writer = Writer::new(before);
+        for second in (0..600).step_by(10) {
+            if second == 300 {
+                writer.catalogue(city::TEXT);
+            }
+            writer.row(&dust("e-1"), second, around(200.0)(second));
+            writer.row(&noise, second, around(50.0)(second));
+            writer.tick(moment(second + 1));
+        }
+        verdict(&writer)
+    };
+    let other = judged(&city::TEXT.replace("noise < 200", "noise < 199"));
+    let found = steps(&other, "dusty");
+    assert_eq!(phases(&found), [Phase::Raised], "it goes on: {found:?}");
+    let new = judged(&city::TEXT.replace(" && active(\"dust-limit\")", " && dust > 999"));
+    let found = steps(&new, "dusty");
+    assert_eq!(phases(&found), [Phase::Raised], "it asks for the first time: {found:?}");
+    assert!((moment(300)..moment(330)).contains(&found[0].1.begin), "{found:?}");
+    assert_eq!(phases(&steps(&new, "dust-limit")), [Phase::Raised]);
 }
 
 /// A series that is reckoned from other stations than before keeps its episode, also over checkpoints before any of them speaks again.

@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use yiwang_disk::{Disk, SimDisk};
 use yiwang_log::embedded::{EmbeddedLog, Options};
 use yiwang_log::{Class, Layout, Log, Offset, Position, TopicId, TopicSpec};
-use yiwang_model::{Anomaly, AnomalyId, Phase, Severity, Span, Timestamp, WorkOrder};
+use yiwang_model::{Anomaly, AnomalyId, Phase, SeriesId, Severity, Span, Timestamp, WorkOrder};
 use yiwang_orders::{Moment, OrderStore};
-use yiwang_proto::log::Derived;
+use yiwang_proto::log::{Derived, LateMark};
 use yiwang_proto::topics;
 
 use super::city::PARTITIONS;
@@ -20,7 +20,7 @@ use super::script::Commit;
 use crate::closer::{Closed, State};
 use crate::dataflow::{self, Beginning, Running};
 use crate::directory::{Directory, Follower};
-use crate::item::{Counts, Kept};
+use crate::item::{Counts, Kept, Marked};
 use crate::reader::{Reader, Saves, Wish};
 use crate::{Parts, route};
 
@@ -92,9 +92,14 @@ pub(super) struct Verdict {
     pub(super) orders: BTreeMap<AnomalyId, WorkOrder>,
     /// What each episode that is part of another is part of.
     pub(super) parts: BTreeMap<AnomalyId, AnomalyId>,
+    /// The minutes that readings came too late for.
+    pub(super) marks: Marks,
     /// What episodes follow from, as it was said.
     pub(super) capsules: Vec<Kept>,
 }
+
+/// By series, where minutes begin, in nanoseconds.
+pub(super) type Marks = BTreeMap<(String, String), BTreeSet<i64>>;
 
 impl Verdict {
     /// The last step of each episode that is not of a silence.
@@ -182,6 +187,11 @@ async fn conclude(directory: &Directory, all: Vec<Closed>) -> Verdict {
         if !intents.is_empty() {
             orders.apply(closed.epoch, Moment { city, wall: wall() }, &intents).await.unwrap();
         }
+        for Marked { series, minute } in closed.marked {
+            let series = directory.series(SeriesId(series)).unwrap();
+            let of = (series.source().to_string(), series.metric().to_string());
+            verdict.marks.entry(of).or_default().insert(minute);
+        }
         verdict.capsules.extend(closed.capsules);
         let anomalies = closed.found.into_iter().map(|found| found.anomaly).collect();
         verdict.steps.push((closed.epoch, closed.city, closed.revision, anomalies));
@@ -204,8 +214,8 @@ pub(super) fn wall() -> Timestamp {
 pub(super) async fn derived(log: &dyn Log) -> BTreeMap<u64, (Timestamp, Vec<Anomaly>)> {
     let mut all = BTreeMap::new();
     for payload in records(log, topics::DERIVED).await {
-        let Derived { epoch, city_nanos, anomalies, capsules } = Derived::decode(payload).unwrap();
-        if anomalies.is_empty() && !capsules.is_empty() {
+        let Derived { epoch, city_nanos, anomalies, capsules, marks } = Derived::decode(payload).unwrap();
+        if anomalies.is_empty() && !(capsules.is_empty() && marks.is_empty()) {
             continue;
         }
         let anomalies: Vec<Anomaly> =
@@ -213,6 +223,17 @@ pub(super) async fn derived(log: &dyn Log) -> BTreeMap<u64, (Timestamp, Vec<Anom
         let said = (Timestamp(city_nanos), anomalies);
         let before = all.insert(epoch, said.clone());
         assert!(before.is_none_or(|before| before == said), "epoch {epoch} is told in two ways");
+    }
+    all
+}
+
+/// The minutes that topic `derived` marks.
+pub(super) async fn marks(log: &dyn Log) -> Marks {
+    let mut all = Marks::new();
+    for payload in records(log, topics::DERIVED).await {
+        for LateMark { source, metric, minutes_nanos } in Derived::decode(payload).unwrap().marks {
+            all.entry((source, metric)).or_default().extend(minutes_nanos);
+        }
     }
     all
 }

@@ -319,6 +319,7 @@ impl<'a> Words<'a> {
             "broker" => Text::new("消息中继失联", "broker is down"),
             "weather" => Text::new("区域天气影响", "weather of the region"),
             "maker" => Text::new("同厂仪器校准偏移", "calibration of the maker's instruments"),
+            "place" => Text::new("站点多项读数同时突变", "several readings of the station moved together"),
             "plume" => Text::new("周边污染团", "plume of pollution"),
             _ => self.detector.clone(),
         }

@@ -36,7 +36,7 @@ pub(crate) struct Point {
     pub(crate) time: Timestamp,
     /// In the unit of the answer.
     pub(crate) value: f64,
-    /// good, suspect, maintenance, calibration, fault, stopped, manual, disconnected; not for steps.
+    /// good, suspect, maintenance, calibration, fault, stopped, manual, disconnected, clock_off; not for steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     quality: Option<&'static str>,
     /// The end of the period, for figures.

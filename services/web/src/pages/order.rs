@@ -276,7 +276,10 @@ async fn chart(web: &Web, lang: Lang, order: &WorkOrder, now: Option<Timestamp>)
     let (evidence, w) = (&order.draft.evidence, Words::of(lang));
     let anomaly = &evidence.anomaly;
     let (from, to) = window(order, now);
-    let mut chart = Chart::of_metric(web, anomaly.series.metric(), (from, to));
+    // a cause has no metric of its own: it is shown by what it did
+    let own = web.catalogue().metric(anomaly.series.metric()).map(|_| &anomaly.series);
+    let metric = own.or(evidence.series.first()).unwrap_or(&anomaly.series).metric();
+    let mut chart = Chart::of_metric(web, metric, (from, to));
     let is_there = anomaly.phase != Phase::Withdrawn;
     chart.episode = is_there.then(|| (anomaly.begin.millis(), anomaly.end.map(Timestamp::millis)));
     for series in evidence.series.iter().take(LINES) {

@@ -8,7 +8,6 @@ use anyhow::{Context, anyhow};
 use prost::Message as _;
 use serde::Serialize;
 use tokio::sync::watch;
-use yiwang_catalogue::Catalogue;
 use yiwang_log::{Extent, Log, Stored};
 use yiwang_model::{Anomaly, AnomalyId, OrderIntent, Phase, Timestamp};
 use yiwang_proto::log::{Derived, ReadingsRecord, Tick, readings_record::Kind};
@@ -20,7 +19,8 @@ use yiwang_stream::reader::{Reader, Saves, Wish};
 use yiwang_stream::route;
 
 use super::differ::Order;
-use crate::reconcile::log_book::{each, last_catalogue};
+use super::instead::Instead;
+use crate::reconcile::log_book::each;
 use crate::replay::gather;
 
 /// What a run came to.
@@ -67,21 +67,16 @@ impl Ran {
     }
 }
 
-/// Judges all of a log: under the catalogues that were in force, or under another instead of each of them.
+/// Judges all of a log: under the catalogues that were in force, or under another in the place of each.
 ///
 /// # Errors
 /// When the log cannot be read, or the judgement dies.
-pub async fn log(
-    log: &Arc<dyn Log>,
-    instead: Option<&Arc<Catalogue>>,
-    workers: usize,
-) -> anyhow::Result<Ran> {
+pub async fn log(log: &Arc<dyn Log>, instead: Option<&Instead>, workers: usize) -> anyhow::Result<Ran> {
     let directory = Arc::new(Directory::default());
     let mut follower = Follower::new(Arc::clone(log), Arc::clone(&directory));
     follower.want_all().await?;
-    if let Some(catalogue) = instead {
-        let last = last_catalogue(log.as_ref()).await?.map_or(0, |last| last.revision);
-        (1..=last).for_each(|revision| directory.revise(revision, Arc::clone(catalogue)));
+    for (revision, catalogue) in instead.iter().flat_map(|instead| instead.catalogues()) {
+        directory.revise(revision, Arc::clone(catalogue));
     }
     let state = beginning(log.as_ref()).await?;
     if state.revision > 0 {
@@ -90,8 +85,7 @@ pub async fn log(
     let (next, after) = (state.next.clone(), state.epoch);
     let partitions = u16::try_from(next.len()).context("a log has fewer partitions")?;
     let beginning = Beginning { directory: Arc::clone(&directory), partitions, state: Arc::new(state) };
-    let Running { inlets, closed, workers } =
-        dataflow::start(workers, beginning).map_err(|why| anyhow!(why))?;
+    let Running { inlets, closed, workers } = dataflow::start(workers, beginning)?;
     let (_wish, wishes) = watch::channel(Wish::Drain);
     let reader = Reader::new(Arc::clone(log), follower, next, inlets, wishes, Saves::default());
     let (read, closed) = tokio::join!(reader.run(), gather(closed));
@@ -163,7 +157,7 @@ pub async fn live(log: &dyn Log, ran: &Ran) -> anyhow::Result<Live> {
             let steps: Vec<Anomaly> =
                 anomalies.iter().map(|text| serde_json::from_str(text)).collect::<Result<_, _>>()?;
             if epoch > ran.after && !steps.is_empty() {
-                derived.insert(epoch, steps);
+                join(derived.entry(epoch).or_default(), steps);
             }
             Ok(())
         })
@@ -172,6 +166,14 @@ pub async fn live(log: &dyn Log, ran: &Ran) -> anyhow::Result<Live> {
     let from = if live.cut { derived.keys().next().copied().unwrap_or(u64::MAX) } else { 0 };
     live.hold(&ran.steps, &derived, from);
     Ok(live)
+}
+
+/// Adds a piece of what was derived in an epoch: many steps stand in several records. After a crash all pieces come again, from the first.
+fn join(steps: &mut Vec<Anomaly>, piece: Vec<Anomaly>) {
+    if steps.starts_with(&piece) {
+        steps.clear();
+    }
+    steps.extend(piece);
 }
 
 impl Live {
@@ -208,4 +210,61 @@ fn difference(epoch: u64, found: &[Anomaly], derived: &[Anomaly]) -> String {
         None => "nothing".to_owned(),
     };
     format!("epoch {epoch}: the city said {}, this run says {}", words(derived.get(at)), words(found.get(at)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::city::open_log;
+    use crate::cli::runtime;
+    use crate::testing::{folder_with, record};
+
+    /// The step that opens an episode of a station.
+    fn step(nth: u32) -> Anomaly {
+        let text = json!({
+            "id": format!("{nth:032x}"), "detector": "silent", "series": {"source": format!("s-{nth}"), "metric": "pm10"},
+            "phase": "raised", "begin": "2026-03-01T00:00:00Z", "end": null, "extreme": 0.0, "limit": null,
+            "edition": "a rule", "severity": "warning",
+        });
+        serde_json::from_value(text).unwrap()
+    }
+
+    /// A record of topic `derived` with the steps of these episodes.
+    fn piece(epoch: u64, of: Range<u32>) -> (u8, Vec<u8>) {
+        let anomalies = of.map(|nth| serde_json::to_string(&step(nth)).unwrap()).collect();
+        record(topics::DERIVED, &Derived { epoch, anomalies, ..Derived::default() })
+    }
+
+    /// A city whose stations fall silent all at once needs several records for an epoch.
+    #[test]
+    fn an_epoch_of_several_records_could_not_be_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let capsules = Derived { epoch: 5, capsules: vec![vec![1]], ..Derived::default() };
+        let config = folder_with(
+            folder.path(),
+            &[
+                piece(4, 0..2),
+                piece(5, 0..3),
+                piece(5, 3..6), // killed here; after it all comes again
+                piece(5, 0..3),
+                piece(5, 3..6),
+                piece(5, 6..7),
+                record(topics::DERIVED, &capsules),
+                piece(6, 7..8),
+                piece(6, 7..8),
+            ],
+        );
+        let steps = [(4, 0..2), (5, 0..7), (6, 7..8)];
+        let steps = steps.into_iter().map(|(epoch, of)| (epoch, of.map(step).collect())).collect();
+        let mut ran = Ran { steps, after: 0, orders: BTreeMap::new() };
+        let log = open_log(&config).unwrap();
+        let runtime = runtime().unwrap();
+        let held = runtime.block_on(live(log.as_ref(), &ran)).unwrap();
+        assert_eq!((held.differs, held.same, held.episodes), (None, 10, 8));
+        ran.steps.get_mut(&5).unwrap().remove(3);
+        let held = runtime.block_on(live(log.as_ref(), &ran)).unwrap();
+        assert!(held.differs.is_some_and(|why| why.starts_with("epoch 5:")), "what is missing is still seen");
+    }
 }

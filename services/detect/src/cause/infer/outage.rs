@@ -1,17 +1,16 @@
 //! Outages: which gateways, power areas, brokers and stations explain stations that fell silent.
 
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use yiwang_model::{Span, Timestamp};
 
-use super::{Known, Pick, Sight, Sights, better, prior, settle};
+use super::{Known, Pick, Sight, Sights, prior, settle};
 use crate::topology::{Cause, Scope, Topology};
 
-/// ln(0.99 / 0.01): a station is silent because it is cut off, against by itself.
+/// ln(0.99 / 0.01): a station is silent because it is cut off, against by itself; and of one that speaks although it should be, the other way.
 const HIT: f64 = 4.595;
-/// The same of a station that speaks although it should be cut off.
-const MISS: f64 = -HIT;
 /// The share of a station's series that must be silent for the station to be.
 const SILENT_SHARE: f64 = 2.0 / 3.0;
 
@@ -27,23 +26,20 @@ enum Stand {
 
 /// The outages that explain silences, with the series that each explains.
 pub(in crate::cause) fn outages(known: &Known<'_>, sights: &Sights) -> Vec<Pick> {
-    let mut search = Search { known, sights, picked: BTreeSet::new(), claimed: BTreeSet::new() };
-    let silent: BTreeSet<usize> = sights.values().map(|sight| sight.site).collect();
-    let silent: Vec<usize> = silent.into_iter().filter(|site| search.stand(*site) == Stand::Silent).collect();
-    let causes: BTreeSet<Cause> =
-        silent.iter().flat_map(|site| known.topology.causes_of_outage(*site)).collect();
+    let mut search = Search::new(known, sights);
     let mut picks = Vec::new();
-    while let Some(cause) = search.best(&causes) {
-        let cut: Vec<usize> = search.newly_cut(&cause).filter(|site| silent.contains(site)).collect();
+    while let Some(cause) = search.best() {
+        let cut = search.pick(&cause);
         let taken = cut.iter().flat_map(|site| known.topology.series_of(*site)).map(|(series, _)| series);
         let taken = taken.filter(|series| sights.contains_key(series)).collect();
-        search.claimed.extend(cut);
-        search.picked.insert(cause.clone());
         let (moves, sites, others) = Default::default();
         picks.push(Pick { cause, moves, sites, begin: Timestamp::MIN, taken, others });
     }
-    let could = |pick: &Pick, _: usize, sight: &Sight| {
-        known.topology.touches(&pick.cause, sight.site) && search.is_cut(sight.site, None)
+    let places: BTreeMap<Cause, usize> = picks.iter().map(|pick| pick.cause.clone()).zip(0..).collect();
+    let could = |_: &[Pick], _: usize, sight: &Sight| {
+        let causes = known.topology.causes_of_outage(sight.site);
+        let picked = causes.filter_map(|cause| places.get(&cause).copied());
+        if search.is_cut(sight.site, None) { picked.collect() } else { Vec::new() }
     };
     let begin = |own: &[Sight]| {
         let went = went(own);
@@ -74,19 +70,79 @@ pub(in crate::cause) fn behind(onset: Timestamp, begin: Timestamp) -> Span {
     if begin >= onset { begin - onset } else { Span((onset - begin).0.saturating_mul(4)) }
 }
 
+/// What the stations say of a cause that hang on it and that nothing else explains.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    /// How many more are silent than speak.
+    silent: i64,
+    /// Series of those that are silent.
+    series: i64,
+}
+
+impl Tally {
+    /// What the cause is worth, if that is anything: one series is its own cause.
+    fn gain(self, scope: Scope) -> Option<Gain> {
+        let gain = self.silent as f64 * HIT + prior(scope);
+        (self.series >= 2 && gain > 0.0).then_some(Gain(gain))
+    }
+}
+
+/// A worth above 0, which can be put in order.
+#[derive(Clone, Copy, PartialEq)]
+struct Gain(f64);
+
+impl Eq for Gain {}
+
+impl Ord for Gain {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl PartialOrd for Gain {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// A greedy search. What each pick changes is reckoned for the stations that hang on it alone, so that thousands of picks cost
+/// about as much as the stations that they explain.
 struct Search<'a> {
     known: &'a Known<'a>,
     sights: &'a Sights,
+    /// When the last of the silent series was heard last.
+    last: Option<Timestamp>,
+    stands: BTreeMap<usize, Stand>,
+    /// Of each cause that is not picked.
+    tallies: BTreeMap<Cause, Tally>,
+    /// Those that are worth something, the best last: of equal ones the narrower, then the first by name.
+    ranked: BTreeSet<(Gain, Reverse<Cause>)>,
     picked: BTreeSet<Cause>,
     claimed: BTreeSet<usize>,
 }
 
-impl Search<'_> {
-    fn topology(&self) -> &Topology {
+impl<'a> Search<'a> {
+    fn new(known: &'a Known<'a>, sights: &'a Sights) -> Self {
+        let last = sights.values().map(|sight| sight.onset).max();
+        let (stands, tallies, ranked) = Default::default();
+        let (picked, claimed) = Default::default();
+        let mut search = Self { known, sights, last, stands, tallies, ranked, picked, claimed };
+        let silent: BTreeSet<usize> = sights.values().map(|sight| sight.site).collect();
+        let silent = silent.into_iter().filter(|site| search.reckon(*site) == Stand::Silent);
+        let causes: BTreeSet<Cause> = silent.flat_map(|site| known.topology.causes_of_outage(site)).collect();
+        let sites: BTreeSet<usize> =
+            causes.iter().flat_map(|cause| known.topology.members(cause)).copied().collect();
+        search.stands = sites.iter().map(|site| (*site, search.reckon(*site))).collect();
+        search.tallies = causes.into_iter().map(|cause| (cause, Tally::default())).collect();
+        search.count(sites, 1);
+        search
+    }
+
+    fn topology(&self) -> &'a Topology {
         self.known.topology
     }
 
-    fn stand(&self, site: usize) -> Stand {
+    fn reckon(&self, site: usize) -> Stand {
         let (mut silent, mut all) = (0_usize, 0_usize);
         for (series, meter) in self.topology().series_of(site) {
             if self.known.explained.contains(&series) {
@@ -106,45 +162,61 @@ impl Search<'_> {
 
     /// Whether a series that was last heard with the last of the silent ones would have been told of by now.
     fn would_be_told(&self, after: Span) -> bool {
-        let last = self.sights.values().map(|sight| sight.onset).max();
-        last.is_some_and(|last| self.known.now - last >= after)
+        self.last.is_some_and(|last| self.known.now - last >= after)
     }
 
-    fn best(&self, causes: &BTreeSet<Cause>) -> Option<Cause> {
-        let mut best: Option<(f64, &Cause)> = None;
-        for cause in causes.iter().filter(|cause| !self.picked.contains(cause)) {
-            let weighed = (self.gain(cause), cause);
-            if weighed.0 > 0.0 && best.as_ref().is_none_or(|best| better(&weighed, best)) {
-                best = Some(weighed);
-            }
-        }
-        best.map(|(_, cause)| cause.clone())
+    fn stand(&self, site: usize) -> Stand {
+        self.stands.get(&site).copied().unwrap_or(Stand::Neutral)
     }
 
-    fn gain(&self, cause: &Cause) -> f64 {
-        let (mut gain, mut series) = (0.0, 0);
-        for site in self.newly_cut(cause) {
-            match self.stand(site) {
-                Stand::Silent => {
-                    gain += HIT;
-                    series += self
-                        .topology()
-                        .series_of(site)
-                        .filter(|(at, _)| self.sights.contains_key(at))
-                        .count();
+    fn best(&self) -> Option<Cause> {
+        self.ranked.last().map(|(_, Reverse(cause))| cause.clone())
+    }
+
+    /// Takes a cause for true; gives the silent stations that it cuts off and nothing before did.
+    fn pick(&mut self, cause: &Cause) -> Vec<usize> {
+        let sites = self.topology().members(cause);
+        let is_new = |site: &usize| self.says(*site, cause).silent > 0;
+        let cut: Vec<usize> = sites.iter().copied().filter(is_new).collect();
+        self.count(sites.iter().copied(), -1);
+        self.tallies.remove(cause);
+        self.claimed.extend(&cut);
+        self.picked.insert(cause.clone());
+        self.count(sites.iter().copied(), 1);
+        cut
+    }
+
+    /// Adds what sites say to the causes that they hang on, or takes it away.
+    fn count(&mut self, sites: impl IntoIterator<Item = usize>, sign: i64) {
+        for site in sites {
+            for cause in self.topology().causes_of_outage(site) {
+                let says = self.says(site, &cause);
+                let Some(tally) = self.tallies.get_mut(&cause) else { continue };
+                let (scope, place) = (cause.scope, Reverse(cause));
+                let before = *tally;
+                tally.silent += sign * says.silent;
+                tally.series += sign * says.series;
+                let (before, after) = (before.gain(scope), tally.gain(scope));
+                if before == after && before.is_none() {
+                    continue;
                 }
-                Stand::Speaks => gain += MISS,
-                Stand::Neutral => {}
+                before.map(|gain| self.ranked.remove(&(gain, place.clone())));
+                after.map(|gain| self.ranked.insert((gain, place)));
             }
         }
-        // one series is its own cause
-        if series < 2 { f64::NEG_INFINITY } else { gain + prior(cause.scope) }
     }
 
-    /// The sites that are cut off once this is down too.
-    fn newly_cut<'b>(&'b self, cause: &'b Cause) -> impl Iterator<Item = usize> + 'b {
-        let sites = self.topology().members(cause).iter().copied();
-        sites.filter(|site| !self.claimed.contains(site) && self.is_cut(*site, Some(cause)))
+    /// What a site says of a cause: nothing if it was cut off before, or would not be by this.
+    fn says(&self, site: usize, cause: &Cause) -> Tally {
+        let stand = self.stand(site);
+        if stand == Stand::Neutral || self.claimed.contains(&site) || !self.is_cut(site, Some(cause)) {
+            return Tally::default();
+        }
+        let series = self.topology().series_of(site).filter(|(at, _)| self.sights.contains_key(at));
+        match stand {
+            Stand::Silent => Tally { silent: 1, series: series.count() as i64 },
+            Stand::Speaks | Stand::Neutral => Tally { silent: -1, series: 0 },
+        }
     }
 
     fn is_cut(&self, site: usize, also: Option<&Cause>) -> bool {

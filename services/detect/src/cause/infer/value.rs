@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use yiwang_model::{Span, Timestamp};
 
+use super::place;
 use super::plume::{self, RADII_KM, REACH_KM};
 use super::{Known, Pick, Sight, Sights, better, prior, settle};
 use crate::topology::{Cause, Meter, Scope, Topology};
 
 /// ln(0.8 / 0.01): a series is told of because the cause moves it, against by chance.
-const HIT: f64 = 4.382;
+pub(super) const HIT: f64 = 4.382;
 /// ln(0.2 / 0.99): it is not told of although the cause moves its metric.
-const MISS: f64 = -1.599;
+pub(super) const MISS: f64 = -1.599;
 /// What each further metric costs: ln(0.02).
 const METRIC: f64 = -3.912;
 /// How many stations must be touched.
@@ -47,14 +48,16 @@ pub(in crate::cause) fn values(known: &Known<'_>, sights: &Sights) -> Vec<Pick> 
     let mut gone = known.explained.clone();
     let (mut picks, mut picked) = (Vec::new(), Vec::new());
     let causes = candidates(known, sights);
-    let mut weighed: BTreeMap<Cause, Option<Weighed>> = BTreeMap::new();
+    // with the sites that it could touch
+    let mut weighed: BTreeMap<Cause, (Vec<usize>, Option<Weighed>)> = BTreeMap::new();
     loop {
         let done: BTreeSet<&Cause> = picked.iter().collect();
         for cause in causes.iter().filter(|cause| !done.contains(cause)) {
-            weighed.entry(cause.clone()).or_insert_with(|| weigh(known, cause, &left, &gone));
+            let weigh = || (within_reach(known.topology, cause), weigh(known, cause, &left, &gone));
+            weighed.entry(cause.clone()).or_insert_with(weigh);
         }
         let mut best: Option<(f64, &Cause)> = None;
-        for (cause, found) in &weighed {
+        for (cause, (_, found)) in &weighed {
             let Some(found) = found else { continue };
             let this = (found.gain, cause);
             if best.as_ref().is_none_or(|best| better(&this, best)) {
@@ -62,19 +65,22 @@ pub(in crate::cause) fn values(known: &Known<'_>, sights: &Sights) -> Vec<Pick> 
             }
         }
         let Some(cause) = best.map(|(_, cause)| cause.clone()) else { break };
-        let Some(Some(found)) = weighed.remove(&cause) else { break };
+        let Some((_, Some(found))) = weighed.remove(&cause) else { break };
         for series in &found.taken {
             left.remove(series);
             gone.insert(*series);
         }
         let touched: BTreeSet<usize> =
             found.taken.iter().filter_map(|at| sights.get(at)).map(|of| of.site).collect();
-        let stands = |other: &Weighed| !other.sites.iter().any(|site| touched.contains(site));
-        weighed.retain(|_, other| other.as_ref().is_some_and(stands));
+        let stands = |sites: &[usize]| !sites.iter().any(|site| touched.contains(site));
+        weighed.retain(|_, (sites, other)| stands(other.as_ref().map_or(sites, |other| &other.sites)));
         picked.push(cause.clone());
         picks.extend(picks_of(known, cause, found, sights));
     }
-    let could = |pick: &Pick, series: usize, sight: &Sight| explains(known, pick, series, sight);
+    picks.extend(place::places(known, &left, &gone));
+    let could = |picks: &[Pick], series: usize, sight: &Sight| {
+        (0..picks.len()).filter(|at| explains(known, &picks[*at], series, sight)).collect()
+    };
     let begin = |own: &[Sight]| {
         let begins = Begins::of(own, known.grain);
         (begins.middle, begins)
@@ -106,6 +112,15 @@ impl Begins {
         // `as` takes the nearest that there is
         (1e3 * (libm::log(self.spread) + apart * apart / 2.0)) as i64
     }
+}
+
+/// The sites where a cause could move values.
+fn within_reach(topology: &Topology, cause: &Cause) -> Vec<usize> {
+    if cause.scope != Scope::Plume {
+        return topology.members(cause).to_vec();
+    }
+    let near = topology.site(&cause.name).map(|middle| topology.around(middle, REACH_KM));
+    near.into_iter().flatten().map(|(_, site)| site).collect()
 }
 
 /// Whether a site lies where a cause moves values.

@@ -95,7 +95,7 @@ fn row(random: &mut ChaCha8Rng, series: yiwang_model::SeriesId) -> Row {
         series,
         time,
         value: f64::from(random.random_range(-50..50)) / 10.0,
-        quality: Quality::ALL[random.random_range(0..8)],
+        quality: Quality::ALL[random.random_range(0..Quality::ALL.len())],
         period_end: (figure && random.random_bool(0.7)).then(|| time + Span::DAY),
         vintage: Vintage((figure && random.random_bool(0.7)).then(|| published(random))),
     }

@@ -66,7 +66,7 @@ fn a_malformed_line_is_named_with_its_file() {
     let bad = [
         ("s1,pm2_5,yesterday,1,good", "yesterday"),
         ("s1,pm2_5,2026-01-01T00:00:00Z,much,good", "not a number"),
-        ("s1,pm2_5,2026-01-01T00:00:00Z,1,8", "\"8\""),
+        ("s1,pm2_5,2026-01-01T00:00:00Z,1,9", "\"9\""),
         ("s1,pm2_5,2026-01-01T00:00:00Z,1,-1", "quality"),
         ("s1,pm2_5,2026-01-01T00:00:00Z,1,fine", "fine"),
         ("s1,pm2_5,2026-01-01T00:00:00Z", "3 cells under 5"),
