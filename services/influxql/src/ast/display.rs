@@ -1,0 +1,1 @@
+//! A tree as a text that parses to the same tree.
